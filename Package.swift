@@ -1,0 +1,87 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// In CI (the variable that every CI service sets) a warning fails the build. Elsewhere a newer compiler's new
+// warning must not keep a newcomer from building.
+let warningsAreErrors: [SwiftSetting] =
+    Context.environment["CI"] == nil ? [] : [.treatAllWarnings(as: .error)]
+
+let settings: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ] + warningsAreErrors
+
+// The loops over every byte of an archive (tar headers, delta coding, decompressors' callbacks) are 20 times slower
+// unoptimised; the demo and the tests share the debug build and run them over hundreds of megabytes.
+let byteLoops: [SwiftSetting] = settings + [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
+func test(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies + ["KHeaderTestSupport"], swiftSettings: settings)
+}
+
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+
+let package = Package(
+    name: "kheaderd",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "kheaderd", targets: ["kheaderd"]),
+        .executable(name: "kheader", targets: ["kheader"]),
+        .executable(name: "kheader-agent", targets: ["kheader-agent"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        // No traits: full Foundation would add ICU data, and configuration is read by HeaderServer itself.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLZMA", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+
+        .target(name: "KernelHeaders", swiftSettings: byteLoops),
+        .target(
+            name: "HeaderArchive", dependencies: ["KernelHeaders", "CLZMA", "CZstd", "CZlib", crypto],
+            swiftSettings: byteLoops),
+        .target(name: "KernelProbe", dependencies: ["HeaderArchive", "KernelHeaders"], swiftSettings: byteLoops),
+        .target(name: "HeaderTransport", dependencies: ["HeaderArchive", "KernelHeaders", "CCurl"], swiftSettings: settings),
+        .target(
+            name: "HeaderStore",
+            dependencies: [
+                "HeaderArchive", "KernelHeaders", "CZstd", crypto, logging, .product(name: "GRDB", package: "GRDB.swift"),
+            ], swiftSettings: byteLoops),
+        .target(name: "PrecompiledHeaders", dependencies: ["HeaderArchive", "KernelHeaders"], swiftSettings: settings),
+        .target(
+            name: "HeaderServer",
+            dependencies: [
+                "HeaderStore", "HeaderArchive", "PrecompiledHeaders", "KernelHeaders", hummingbird, logging,
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], swiftSettings: settings),
+
+        .executableTarget(
+            name: "kheaderd", dependencies: ["HeaderServer", argumentParser], swiftSettings: settings),
+        .executableTarget(
+            name: "kheader",
+            dependencies: ["HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders", argumentParser],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "kheader-agent",
+            dependencies: ["HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders", argumentParser],
+            swiftSettings: settings),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,33 @@
+#include <curl/curl.h>
+
+/* curl_easy_setopt and curl_easy_getinfo are variadic, which Swift does not import: one wrapper per argument type. */
+typedef size_t (*khd_curl_transfer_callback)(char *buffer, size_t size, size_t count, void *context);
+
+static inline CURLcode khd_curl_set_string(CURL *handle, CURLoption option, const char *value)
+{
+    return curl_easy_setopt(handle, option, value);
+}
+static inline CURLcode khd_curl_set_long(CURL *handle, CURLoption option, long value)
+{
+    return curl_easy_setopt(handle, option, value);
+}
+static inline CURLcode khd_curl_set_offset(CURL *handle, CURLoption option, curl_off_t value)
+{
+    return curl_easy_setopt(handle, option, value);
+}
+static inline CURLcode khd_curl_set_pointer(CURL *handle, CURLoption option, void *value)
+{
+    return curl_easy_setopt(handle, option, value);
+}
+static inline CURLcode khd_curl_set_list(CURL *handle, CURLoption option, struct curl_slist *value)
+{
+    return curl_easy_setopt(handle, option, value);
+}
+static inline CURLcode khd_curl_set_callback(CURL *handle, CURLoption option, khd_curl_transfer_callback value)
+{
+    return curl_easy_setopt(handle, option, value);
+}
+static inline CURLcode khd_curl_get_long(CURL *handle, CURLINFO info, long *value)
+{
+    return curl_easy_getinfo(handle, info, value);
+}

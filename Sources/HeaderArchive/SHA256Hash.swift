@@ -1,0 +1,30 @@
+internal import Crypto
+public import KernelHeaders
+
+/// SHA-256 of bytes that come a piece at a time (swift-crypto's, which is BoringSSL's).
+public struct SHA256Hash {
+    private var hash = SHA256()
+
+    public init() {}
+
+    public mutating func update(_ bytes: UnsafeRawBufferPointer) { hash.update(bufferPointer: bytes) }
+
+    /// The digest of what was given so far.
+    public func digest() -> KernelHeaders.Digest {
+        guard let digest = KernelHeaders.Digest(bytes: Array(hash.finalize())) else { preconditionFailure("32 bytes") }
+        return digest
+    }
+
+    public static func digest(of bytes: UnsafeRawBufferPointer) -> KernelHeaders.Digest {
+        var hash = SHA256Hash()
+        hash.update(bytes)
+        return hash.digest()
+    }
+
+    public static func digest(of bytes: [UInt8]) -> KernelHeaders.Digest { bytes.withUnsafeBytes { digest(of: $0) } }
+}
+
+extension TreeManifest {
+    /// The tree digest: the SHA-256 of the canonical bytes.
+    public var digest: KernelHeaders.Digest { SHA256Hash.digest(of: canonicalBytes) }
+}

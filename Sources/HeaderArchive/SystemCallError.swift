@@ -1,0 +1,34 @@
+internal import Glibc
+
+/// A system call that failed: which, on what, and why.
+public struct SystemCallError: Error, CustomStringConvertible, Equatable {
+    public let call: String
+    public let path: String?
+    /// The value of `errno`.
+    public let number: CInt
+
+    public init(call: String, path: String?, number: CInt) {
+        self.call = call
+        self.path = path
+        self.number = number
+    }
+
+    public var description: String {
+        "\(call)\(path.map { " \($0)" } ?? ""): \(String(cString: strerror(number)))"
+    }
+
+    /// Runs a call that answers -1 on failure, again while a signal interrupts it.
+    ///
+    /// - Throws: ``SystemCallError`` with `errno`.
+    @discardableResult
+    package static func check<Value: FixedWidthInteger & SignedInteger>(
+        _ call: String, _ path: String?, _ body: () throws -> Value
+    ) throws -> Value {
+        while true {
+            let value = try body()
+            if value >= 0 { return value }
+            let number = errno
+            if number != EINTR { throw SystemCallError(call: call, path: path, number: number) }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+/// The server's URLs, as paths with percent-encoding done.
+public enum APIPath {
+    public static let kernels = "/v1/kernels"
+    public static let store = "/v1/store"
+
+    public static func kernel(_ id: BuildID) -> String { "\(kernels)/\(id)" }
+    public static func headers(_ id: BuildID) -> String { "\(kernels)/\(id)/headers" }
+    public static func bundle(_ id: BuildID, _ format: BundleFormat) -> String { "/buildid/\(id)/headers.\(format.rawValue)" }
+    public static func manifest(_ id: BuildID) -> String { "/buildid/\(id)/manifest.json" }
+    public static func bundle(tree: Digest, _ format: BundleFormat) -> String { "/trees/\(tree)/headers.\(format.rawValue)" }
+
+    /// A query string of the given names and values, `?` included; empty if every value is nil.
+    public static func query(_ items: [(name: String, value: String?)]) -> String {
+        let pairs = items.compactMap { item in item.value.map { "\(item.name)=\(percentEncoded($0))" } }
+        return pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&")
+    }
+
+    /// Everything but RFC 3986's unreserved characters as `%XX`.
+    static func percentEncoded(_ text: String) -> String {
+        var encoded = ""
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "~"):
+                encoded.unicodeScalars.append(Unicode.Scalar(byte))
+            default:
+                encoded += "%" + Hexadecimal.encode(CollectionOfOne(byte)).uppercased()
+            }
+        }
+        return encoded
+    }
+}

@@ -1,0 +1,96 @@
+/// A file's path in a header tree: relative, UTF-8, without `.`, `..` or empty components.
+///
+/// Paths are compared, hashed and sorted by their bytes: Swift's own string equality would take two names that differ
+/// in Unicode normalisation for one, where the file systems of kernels see two.
+public struct HeaderPath: Hashable, Sendable {
+    /// The longest path, in bytes; the kernel's own `PATH_MAX` is 4096 and has to hold the folder above as well.
+    public static let maximumLength = 1024
+    /// The longest component, in bytes: `NAME_MAX`.
+    public static let maximumComponentLength = 255
+    /// The most components. Kernel headers have up to 9.
+    public static let maximumDepth = 32
+
+    /// Why a name is not a path of a header tree.
+    public enum Flaw: Error, Equatable, Sendable {
+        case empty, absolute, parentReference, notUTF8, containsNUL, tooLong, tooDeep
+    }
+
+    /// The path's text, such as `include/linux/sched.h`.
+    public let string: String
+
+    /// Normalises a name as archives have it: a leading `./`, doubled slashes, inner `.` and a trailing `/` go away.
+    ///
+    /// - Parameter name: the bytes of the name.
+    /// - Throws: ``Flaw``; `.empty` also for `.` and `./`, the root itself.
+    public init(normalising name: some Collection<UInt8>) throws(Flaw) {
+        // Looked at before the name is cleaned up: a name that is long because of its slashes is hostile too.
+        guard name.count <= Self.maximumLength else { throw .tooLong }
+        guard name.first != UInt8(ascii: "/") else { throw .absolute }
+        guard !name.contains(0) else { throw .containsNUL }
+        guard String(validating: name, as: UTF8.self) != nil else { throw .notUTF8 }
+        // Split as bytes: as characters, a slash followed by a combining mark is not a slash, and hides a "..".
+        var components: [[UInt8]] = []
+        for component in name.split(separator: UInt8(ascii: "/")) where !component.elementsEqual(".".utf8) {
+            guard !component.elementsEqual("..".utf8) else { throw .parentReference }
+            guard component.count <= Self.maximumComponentLength else { throw .tooLong }
+            components.append(Array(component))
+        }
+        guard !components.isEmpty else { throw .empty }
+        guard components.count <= Self.maximumDepth else { throw .tooDeep }
+        string = String(decoding: Array(components.joined(separator: [UInt8(ascii: "/")])), as: UTF8.self)
+    }
+
+    /// - Returns: nil unless the text is a path in its normal form already.
+    public init?(_ text: String) {
+        guard let path = try? HeaderPath(normalising: text.utf8), path.string.utf8.elementsEqual(text.utf8) else { return nil }
+        self = path
+    }
+
+    /// The components, at least one.
+    public var components: [String] {
+        string.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
+    }
+
+    /// The folders above, outermost first: `include`, `include/linux` for `include/linux/sched.h`.
+    public var ancestors: [HeaderPath] {
+        string.utf8.indices.filter { string.utf8[$0] == UInt8(ascii: "/") }
+            .map { HeaderPath(trusted: String(string[..<$0])) }
+    }
+
+    private init(trusted: String) { string = trusted }
+
+    public static func == (one: HeaderPath, other: HeaderPath) -> Bool {
+        one.string.utf8.elementsEqual(other.string.utf8)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        var text = string
+        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    }
+}
+
+extension HeaderPath: Comparable {
+    /// The order of the bytes, which is the order of every list of paths in this project.
+    public static func < (one: HeaderPath, other: HeaderPath) -> Bool {
+        one.string.utf8.lexicographicallyPrecedes(other.string.utf8)
+    }
+}
+
+extension HeaderPath: CustomStringConvertible {
+    public var description: String { string }
+}
+
+extension HeaderPath: Codable {
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let path = HeaderPath(try container.decode(String.self)) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a path of a header tree")
+        }
+        self = path
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(string)
+    }
+}

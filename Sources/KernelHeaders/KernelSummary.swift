@@ -1,0 +1,70 @@
+/// One kernel of the server's list.
+public struct KernelSummary: Codable, Sendable, Equatable {
+    public var identity: KernelIdentity
+    public var source: HeaderSource
+    public var treeDigest: Digest
+    /// Regular files in the tree, and the bytes of their contents.
+    public var files: Int
+    public var bytes: Int
+    /// When the kernel was first and last reported to this server, as seconds since 1970.
+    public var firstSeen: Int
+    public var lastSeen: Int
+    /// Other trees that were posted for the same build ID, and refused.
+    public var conflicts: Int
+
+    public init(
+        identity: KernelIdentity, source: HeaderSource, treeDigest: Digest, files: Int, bytes: Int, firstSeen: Int,
+        lastSeen: Int, conflicts: Int
+    ) {
+        self.identity = identity
+        self.source = source
+        self.treeDigest = treeDigest
+        self.files = files
+        self.bytes = bytes
+        self.firstSeen = firstSeen
+        self.lastSeen = lastSeen
+        self.conflicts = conflicts
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case buildID, release, versionLine, architecture, hasBTF
+        case source, treeDigest, files, bytes, firstSeen, lastSeen, conflicts
+    }
+
+    // The identity's members stand beside the others, so that `jq '.kernels[].release'` does what one expects.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        identity = try KernelIdentity(from: decoder)
+        source = try values.decode(HeaderSource.self, forKey: .source)
+        treeDigest = try values.decode(Digest.self, forKey: .treeDigest)
+        files = try values.decode(Int.self, forKey: .files)
+        bytes = try values.decode(Int.self, forKey: .bytes)
+        firstSeen = try values.decode(Int.self, forKey: .firstSeen)
+        lastSeen = try values.decode(Int.self, forKey: .lastSeen)
+        conflicts = try values.decode(Int.self, forKey: .conflicts)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        try identity.encode(to: encoder)
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(source, forKey: .source)
+        try values.encode(treeDigest, forKey: .treeDigest)
+        try values.encode(files, forKey: .files)
+        try values.encode(bytes, forKey: .bytes)
+        try values.encode(firstSeen, forKey: .firstSeen)
+        try values.encode(lastSeen, forKey: .lastSeen)
+        try values.encode(conflicts, forKey: .conflicts)
+    }
+}
+
+/// A page of the server's list, in order of release, then build ID.
+public struct KernelList: Codable, Sendable, Equatable {
+    public var kernels: [KernelSummary]
+    /// To be sent as `cursor` for the next page; nil on the last one.
+    public var next: String?
+
+    public init(kernels: [KernelSummary], next: String?) {
+        self.kernels = kernels
+        self.next = next
+    }
+}

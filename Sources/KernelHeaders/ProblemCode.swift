@@ -1,0 +1,93 @@
+/// The stable code of a refusal, in the `code` member of a problem document (RFC 9457) and in what the tools print.
+///
+/// Programs decide by the code; the sentence beside it is for people and may be reworded.
+public enum ProblemCode: String, Codable, Sendable, CaseIterable {
+    // What a request says.
+    case buildIDMalformed = "build-id-malformed"
+    case digestMalformed = "digest-malformed"
+    case pathMalformed = "path-malformed"
+    case parameterMalformed = "parameter-malformed"
+    case requestMalformed = "request-malformed"
+    case contentDigestMismatch = "content-digest-mismatch"
+    case uploadIncomplete = "upload-incomplete"
+    case uploadTooLarge = "upload-too-large"
+    case methodNotAllowed = "method-not-allowed"
+    case rangeNotSatisfiable = "range-not-satisfiable"
+    case preconditionFailed = "precondition-failed"
+
+    // What is not there.
+    case routeUnknown = "route-unknown"
+    case kernelUnknown = "kernel-unknown"
+    case kernelHasNoHeaders = "kernel-has-no-headers"
+    case treeUnknown = "tree-unknown"
+    case fileUnknown = "file-unknown"
+
+    // What does not fit what the server has.
+    case treeConflict = "tree-conflict"
+    case releaseMismatch = "release-mismatch"
+
+    // Archives (promise 5), one code an attack.
+    case archiveFormatUnknown = "archive-format-unknown"
+    case archiveEmpty = "archive-empty"
+    case archiveHasNoHeaders = "archive-has-no-headers"
+    case archiveCorrupt = "archive-corrupt"
+    case archiveTruncated = "archive-truncated"
+    case archiveTrailingData = "archive-trailing-data"
+    case archiveChecksum = "archive-checksum"
+    case archiveWindowTooLarge = "archive-window-too-large"
+    case archiveTooLarge = "archive-too-large"
+    case archiveRatio = "archive-ratio"
+    case archiveTimeLimit = "archive-time-limit"
+    case archiveTooManyEntries = "archive-too-many-entries"
+    case archiveFileTooLarge = "archive-file-too-large"
+    case archiveMetadataTooLarge = "archive-metadata-too-large"
+    case archivePathAbsolute = "archive-path-absolute"
+    case archivePathParent = "archive-path-parent"
+    case archivePathEmpty = "archive-path-empty"
+    case archivePathNotUTF8 = "archive-path-not-utf8"
+    case archivePathContainsNUL = "archive-path-contains-nul"
+    case archivePathTooLong = "archive-path-too-long"
+    case archivePathTooDeep = "archive-path-too-deep"
+    case archivePathDuplicate = "archive-path-duplicate"
+    case archivePathThroughLink = "archive-path-through-link"
+    case archivePathThroughFile = "archive-path-through-file"
+    case archiveLinkEscapes = "archive-link-escapes"
+    case archiveHardLinkEscapes = "archive-hard-link-escapes"
+    case archiveHardLinkDangling = "archive-hard-link-dangling"
+    case archiveDevice = "archive-device"
+    case archiveFIFO = "archive-fifo"
+    case archiveEntryKind = "archive-entry-kind"
+
+    // The server itself.
+    case diskFull = "disk-full"
+    case storeDamaged = "store-damaged"
+    case internalError = "internal-error"
+    case shuttingDown = "shutting-down"
+
+    /// The HTTP status that goes with the code.
+    public var status: Int {
+        switch self {
+        case .buildIDMalformed, .digestMalformed, .pathMalformed, .parameterMalformed, .requestMalformed,
+            .contentDigestMismatch, .uploadIncomplete:
+            400
+        case .routeUnknown, .kernelUnknown, .kernelHasNoHeaders, .treeUnknown, .fileUnknown: 404
+        case .methodNotAllowed: 405
+        case .treeConflict: 409
+        case .preconditionFailed: 412
+        case .uploadTooLarge: 413
+        case .archiveFormatUnknown: 415
+        case .rangeNotSatisfiable: 416
+        case .internalError, .storeDamaged: 500
+        case .shuttingDown: 503
+        case .diskFull: 507
+        default: 422
+        }
+    }
+
+    /// What the problem is, in a few words that are the same each time (RFC 9457's `title`).
+    public var title: String {
+        let words = rawValue.split(separator: "-").map { $0 == "id" || $0 == "fifo" || $0 == "nul" ? $0.uppercased() : String($0) }
+        let text = words.joined(separator: " ").replacing("utf8", with: "UTF-8")
+        return text.prefix(1).uppercased() + text.dropFirst()
+    }
+}

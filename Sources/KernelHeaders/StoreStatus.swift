@@ -1,0 +1,35 @@
+/// What the store holds, as `GET /v1/store` answers it. All sizes are bytes.
+public struct StoreStatus: Codable, Sendable, Equatable {
+    public var kernels: Int
+    public var trees: Int
+    public var conflicts: Int
+    /// Distinct files' contents.
+    public var blobs: Int
+    /// Files of all kernels, each counted in every kernel that has it, and their bytes.
+    public var files: Int
+    public var rawBytes: Int
+    /// Bytes of the distinct contents, before compression.
+    public var blobBytes: Int
+    public var packs: Int
+    /// Bytes on disk: packs (contents and manifests), the catalogue with its journal, and the cached bundles.
+    public var packBytes: Int
+    public var catalogueBytes: Int
+    public var bundleBytes: Int
+
+    public init(
+        kernels: Int, trees: Int, conflicts: Int, blobs: Int, files: Int, rawBytes: Int, blobBytes: Int, packs: Int,
+        packBytes: Int, catalogueBytes: Int, bundleBytes: Int
+    ) {
+        self.kernels = kernels
+        self.trees = trees
+        self.conflicts = conflicts
+        self.blobs = blobs
+        self.files = files
+        self.rawBytes = rawBytes
+        self.blobBytes = blobBytes
+        self.packs = packs
+        self.packBytes = packBytes
+        self.catalogueBytes = catalogueBytes
+        self.bundleBytes = bundleBytes
+    }
+}
