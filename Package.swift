@@ -56,11 +56,13 @@ let package = Package(
             name: "HeaderArchive", dependencies: ["KernelHeaders", "CLZMA", "CZstd", "CZlib", crypto],
             swiftSettings: byteLoops),
         .target(name: "KernelProbe", dependencies: ["HeaderArchive", "KernelHeaders"], swiftSettings: byteLoops),
-        .target(name: "HeaderTransport", dependencies: ["HeaderArchive", "KernelHeaders", "CCurl"], swiftSettings: settings),
+        .target(
+            name: "HeaderTransport", dependencies: ["HeaderArchive", "KernelHeaders", "CCurl"], swiftSettings: settings),
         .target(
             name: "HeaderStore",
             dependencies: [
-                "HeaderArchive", "KernelHeaders", "CZstd", crypto, logging, .product(name: "GRDB", package: "GRDB.swift"),
+                "HeaderArchive", "KernelHeaders", "CZstd", crypto, logging,
+                .product(name: "GRDB", package: "GRDB.swift"),
             ], swiftSettings: byteLoops),
         .target(name: "PrecompiledHeaders", dependencies: ["HeaderArchive", "KernelHeaders"], swiftSettings: settings),
         .target(
@@ -82,6 +84,27 @@ let package = Package(
             name: "kheader-agent",
             dependencies: ["HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders", argumentParser],
             swiftSettings: settings),
+
+        // What tests share: archives and trees made on the spot, temporary folders, a running server.
+        .target(
+            name: "KHeaderTestSupport",
+            dependencies: ["HeaderServer", "HeaderStore", "HeaderTransport", "HeaderArchive", "KernelHeaders", "CLZMA"],
+            path: "Tests/KHeaderTestSupport", swiftSettings: settings),
+        // The server with a file system that kills the process at the n-th step.
+        .executableTarget(
+            name: "CrashingServer", dependencies: ["HeaderServer", "HeaderStore", "HeaderArchive", "KernelHeaders"],
+            path: "Tests/CrashingServer", swiftSettings: settings),
+        test("KernelHeadersTests", ["KernelHeaders"]),
+        test("HeaderArchiveTests", ["HeaderArchive", "KernelHeaders"]),
+        test("KernelProbeTests", ["KernelProbe", "HeaderArchive", "KernelHeaders"]),
+        test("HeaderTransportTests", ["HeaderTransport", "HeaderArchive", "KernelHeaders"]),
+        test("HeaderStoreTests", ["HeaderStore", "HeaderArchive", "KernelHeaders"]),
+        test(
+            "HeaderServerTests",
+            ["HeaderServer", "HeaderStore", "HeaderTransport", "HeaderArchive", "KernelHeaders", "CrashingServer"]),
+        test(
+            "CommandTests",
+            ["kheader", "kheaderd", "kheader-agent", "HeaderServer", "HeaderTransport", "HeaderArchive", "KernelHeaders"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -30,7 +30,9 @@ public final class FileSink: ByteSink {
         var rest = bytes[...]
         while !rest.isEmpty {
             let piece = UnsafeRawBufferPointer(rebasing: rest)
-            let count = try SystemCallError.check("write", nil) { Glibc.write(descriptor, piece.baseAddress, piece.count) }
+            let count = try SystemCallError.check("write", nil) {
+                Glibc.write(descriptor, piece.baseAddress, piece.count)
+            }
             rest = rest.dropFirst(count)
         }
     }

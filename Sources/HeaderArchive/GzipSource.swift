@@ -50,7 +50,8 @@ public final class GzipSource: ByteSource {
                 throw Problem(.archiveTruncated, "The gzip data ends inside a member. Send the whole file.")
             case Z_BUF_ERROR: break
             case let status:
-                throw Problem(.archiveCorrupt, "The gzip data is damaged (zlib error \(status)). Make the archive again.")
+                throw Problem(
+                    .archiveCorrupt, "The gzip data is damaged (zlib error \(status)). Make the archive again.")
             }
         }
         return Int(wanted - stream.avail_out)

@@ -56,11 +56,16 @@ public final class XZSource: ByteSource {
         case LZMA_BUF_ERROR:
             Problem(.archiveTruncated, "The xz data ends before its end marker. Send the whole file.")
         case LZMA_MEMLIMIT_ERROR:
-            Problem(.archiveWindowTooLarge, "The xz dictionary needs over \(memoryLimit >> 20) MiB. Compress with xz -9 or less.")
+            Problem(
+                .archiveWindowTooLarge,
+                "The xz dictionary needs over \(memoryLimit >> 20) MiB. Compress with xz -9 or less.")
         case LZMA_UNSUPPORTED_CHECK, LZMA_OPTIONS_ERROR:
-            Problem(.archiveCorrupt, "The xz data uses a filter or check that liblzma does not know. Compress it again with xz.")
+            Problem(
+                .archiveCorrupt,
+                "The xz data uses a filter or check that liblzma does not know. Compress it again with xz.")
         default:
-            Problem(.archiveCorrupt, "The xz data is damaged (liblzma error \(status.rawValue)). Make the archive again.")
+            Problem(
+                .archiveCorrupt, "The xz data is damaged (liblzma error \(status.rawValue)). Make the archive again.")
         }
     }
 }

@@ -15,7 +15,9 @@ public final class ZstdSource: ByteSource {
     private var sawFrame = false
 
     public init(_ source: any ByteSource) throws {
-        guard let context = ZSTD_createDCtx() else { throw Problem(.internalError, "zstd has no memory for a decoder.") }
+        guard let context = ZSTD_createDCtx() else {
+            throw Problem(.internalError, "zstd has no memory for a decoder.")
+        }
         self.source = source
         self.context = context
         input = .allocate(byteCount: ZSTD_DStreamInSize(), alignment: 16)
@@ -57,7 +59,8 @@ public final class ZstdSource: ByteSource {
         guard ZSTD_isError(status) == 0 else {
             if ZSTD_getErrorCode(status) == ZSTD_error_frameParameter_windowTooLarge {
                 throw Problem(
-                    .archiveWindowTooLarge, "The zstd window is over \(1 << (Self.windowLogLimit - 20)) MiB. Compress without --long.")
+                    .archiveWindowTooLarge,
+                    "The zstd window is over \(1 << (Self.windowLogLimit - 20)) MiB. Compress without --long.")
             }
             let reason = String(cString: ZSTD_getErrorName(status))
             throw Problem(.archiveCorrupt, "The zstd data is damaged (\(reason)). Make the archive again.")

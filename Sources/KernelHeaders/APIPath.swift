@@ -5,9 +5,13 @@ public enum APIPath {
 
     public static func kernel(_ id: BuildID) -> String { "\(kernels)/\(id)" }
     public static func headers(_ id: BuildID) -> String { "\(kernels)/\(id)/headers" }
-    public static func bundle(_ id: BuildID, _ format: BundleFormat) -> String { "/buildid/\(id)/headers.\(format.rawValue)" }
+    public static func bundle(_ id: BuildID, _ format: BundleFormat) -> String {
+        "/buildid/\(id)/headers.\(format.rawValue)"
+    }
     public static func manifest(_ id: BuildID) -> String { "/buildid/\(id)/manifest.json" }
-    public static func bundle(tree: Digest, _ format: BundleFormat) -> String { "/trees/\(tree)/headers.\(format.rawValue)" }
+    public static func bundle(tree: Digest, _ format: BundleFormat) -> String {
+        "/trees/\(tree)/headers.\(format.rawValue)"
+    }
 
     /// A query string of the given names and values, `?` included; empty if every value is nil.
     public static func query(_ items: [(name: String, value: String?)]) -> String {

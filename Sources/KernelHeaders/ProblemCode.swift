@@ -86,7 +86,9 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
 
     /// What the problem is, in a few words that are the same each time (RFC 9457's `title`).
     public var title: String {
-        let words = rawValue.split(separator: "-").map { $0 == "id" || $0 == "fifo" || $0 == "nul" ? $0.uppercased() : String($0) }
+        let words = rawValue.split(separator: "-").map {
+            $0 == "id" || $0 == "fifo" || $0 == "nul" ? $0.uppercased() : String($0)
+        }
         let text = words.joined(separator: " ").replacing("utf8", with: "UTF-8")
         return text.prefix(1).uppercased() + text.dropFirst()
     }

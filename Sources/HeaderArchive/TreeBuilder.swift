@@ -1,0 +1,77 @@
+internal import KernelHeaders
+
+/// Collects a tree's entries and refuses those that a tree can't have together, whatever order they come in.
+struct TreeBuilder {
+    private var entries: [HeaderPath: TreeManifest.Kind] = [:]
+    private var folders: Set<HeaderPath> = []
+
+    /// - Throws: `Problem` with `archive-path-duplicate`, `-through-link` or `-through-file`.
+    mutating func add(_ path: HeaderPath, _ kind: TreeManifest.Kind) throws {
+        guard entries[path] == nil else {
+            throw Problem(.archivePathDuplicate, "The archive has \(path) twice. Make it from a clean folder.")
+        }
+        if folders.contains(path) { throw Self.through(path, kind) }
+        entries[path] = kind
+        try addFolders(path.ancestors)
+    }
+
+    /// Folders are no part of a tree, but nothing else may stand where one is.
+    mutating func addFolder(_ path: HeaderPath) throws { try addFolders(path.ancestors + [path]) }
+
+    private mutating func addFolders(_ paths: [HeaderPath]) throws {
+        for folder in paths.reversed() {
+            // Whoever added this folder has added those above it.
+            guard folders.insert(folder).inserted else { break }
+            if let kind = entries[folder] { throw Self.through(folder, kind) }
+        }
+    }
+
+    /// What a hard link to this path is: the same file again. Nil if there is no such file yet.
+    func file(at path: HeaderPath) -> TreeManifest.Kind? {
+        if case .file? = entries[path] { entries[path] } else { nil }
+    }
+
+    /// - Throws: `Problem` with `archive-link-escapes`, `archive-has-no-headers`.
+    func manifest() throws -> TreeManifest {
+        for (path, kind) in entries {
+            if case .link(let target) = kind, !Self.staysInside(target, from: path) {
+                throw Problem(
+                    .archiveLinkEscapes,
+                    "The link \(path) leaves the tree, or goes up after it went down. Replace it by the file it means.")
+            }
+        }
+        let hasHeaders = entries.contains { path, kind in
+            if case .file = kind { path.string.hasSuffix(".h") && Self.isHeaderLocation(path) } else { false }
+        }
+        guard hasHeaders else {
+            throw Problem(
+                .archiveHasNoHeaders,
+                "There is no *.h file under include/ or arch/<arch>/include/. Is this a kernel's headers?")
+        }
+        return TreeManifest(entries: entries.map { TreeManifest.Entry(path: $0, kind: $1) })
+    }
+
+    /// Whether a path is where the kernel's `gen_kheaders.sh` takes headers from.
+    static func isHeaderLocation(_ path: HeaderPath) -> Bool {
+        let parts = path.components
+        return parts[0] == "include" || (parts.count > 3 && parts[0] == "arch" && parts[2] == "include")
+    }
+
+    /// A target may go up first and then down. One that goes down and up again could pass through another link, and end
+    /// elsewhere than its text says. The root is no place to link to either: it is above every entry.
+    private static func staysInside(_ target: String, from path: HeaderPath) -> Bool {
+        guard target.utf8.first != UInt8(ascii: "/"), !target.isEmpty, !target.utf8.contains(0) else { return false }
+        let parts = target.utf8.split(separator: UInt8(ascii: "/")).filter { !$0.elementsEqual(".".utf8) }
+        let up = parts.prefix { $0.elementsEqual("..".utf8) }.count
+        let down = parts.dropFirst(up)
+        return up <= path.ancestors.count && !down.isEmpty && !down.contains { $0.elementsEqual("..".utf8) }
+    }
+
+    private static func through(_ path: HeaderPath, _ kind: TreeManifest.Kind) -> Problem {
+        if case .link = kind {
+            Problem(.archivePathThroughLink, "The archive has files below \(path), which is a link in it.")
+        } else {
+            Problem(.archivePathThroughFile, "The archive has \(path) as a file and as a folder.")
+        }
+    }
+}
