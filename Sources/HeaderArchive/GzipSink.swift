@@ -3,6 +3,9 @@ internal import KernelHeaders
 
 /// Compresses into one gzip member without a name or a time.
 public final class GzipSink: ByteSink {
+    /// The library, on whose version the compressed bytes depend.
+    public static var libraryVersion: String { "zlib-\(String(cString: zlibVersion()))" }
+
     private let sink: any ByteSink
     private var stream = z_stream()
     private let output = UnsafeMutablePointer<UInt8>.allocate(capacity: GzipSink.outputSize)

@@ -28,7 +28,7 @@ public struct HeaderFolder: Sendable {
     /// - Returns: the manifest.
     /// - Throws: `Problem` with an `archive-…` code as for an archive; ``SystemCallError``.
     public func read(_ visitor: any TreeVisitor, limits: ArchiveLimits = .standard) throws -> TreeManifest {
-        var builder = TreeBuilder()
+        var builder = TreeBuilder(folderLimit: limits.entries)
         let found = try list(limits: limits)
         for path in found.keys.sorted() {
             guard let file = found[path] else { continue }
@@ -66,7 +66,7 @@ public struct HeaderFolder: Sendable {
     {
         var pending = [top]
         while let folder = pending.popLast() {
-            for name in try names(in: "\(root)/\(folder)") {
+            for name in try FolderListing.names(in: "\(root)/\(folder)") {
                 let relative = "\(folder)/\(name)"
                 var status = stat()
                 try SystemCallError.check("lstat", relative) { lstat("\(root)/\(relative)", &status) }
@@ -125,34 +125,15 @@ public struct HeaderFolder: Sendable {
         return target
     }
 
-    /// Names in a folder, `.` and `..` left out; none if there is no such folder.
-    private static func names(in folder: String) throws -> [String] {
-        guard let stream = opendir(folder) else {
-            if errno == ENOENT || errno == ENOTDIR { return [] }
-            throw SystemCallError(call: "opendir", path: folder, number: errno)
-        }
-        defer { closedir(stream) }
-        var names: [String] = []
-        errno = 0
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            guard let text = String(validating: name, as: UTF8.self) else {
-                throw HeaderPath.Flaw.notUTF8.problem(Array("\(folder)/".utf8) + name)
-            }
-            if text != ".", text != ".." { names.append(text) }
-            errno = 0
-        }
-        guard errno == 0 else { throw SystemCallError(call: "readdir", path: folder, number: errno) }
-        return names
-    }
-
     private static func findArchitecture(_ roots: [String]) throws -> String {
         var all: Set<String> = []
         var generated: Set<String> = []
         for root in roots {
-            for name in try names(in: "\(root)/arch") {
-                if try !names(in: "\(root)/arch/\(name)/include").isEmpty { all.insert(name) }
-                if try !names(in: "\(root)/arch/\(name)/include/generated").isEmpty { generated.insert(name) }
+            for name in try FolderListing.names(in: "\(root)/arch") {
+                if try !FolderListing.names(in: "\(root)/arch/\(name)/include").isEmpty { all.insert(name) }
+                if try !FolderListing.names(in: "\(root)/arch/\(name)/include/generated").isEmpty {
+                    generated.insert(name)
+                }
             }
         }
         for candidates in [generated, all] {

@@ -13,13 +13,22 @@ extension HeaderPath {
     }
 }
 
+extension HeaderPath {
+    /// The path as sentences show it, see ``shown(_:)``.
+    var shown: String { Self.shown(string.utf8) }
+
+    /// Of a hostile name, what may reach a terminal: no control characters, and not very long.
+    static func shown(_ name: some Collection<UInt8>) -> String {
+        String(decoding: name.prefix(80), as: UTF8.self).unicodeScalars.map {
+            $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) ? "?" : String($0)
+        }.joined() + (name.count > 80 ? "…" : "")
+    }
+}
+
 extension HeaderPath.Flaw {
     /// The refusal of an archive that has this name.
     func problem(_ name: [UInt8]) -> Problem {
-        // Control characters in a hostile name must not reach a terminal.
-        let text = String(decoding: name.prefix(80), as: UTF8.self).unicodeScalars.map {
-            $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) ? "?" : String($0)
-        }.joined()
+        let text = HeaderPath.shown(name)
         return switch self {
         case .empty: Problem(.archivePathEmpty, "The archive has an entry without a name.")
         case .absolute:
@@ -31,11 +40,11 @@ extension HeaderPath.Flaw {
         case .tooLong:
             Problem(
                 .archivePathTooLong,
-                "The archive has a path over \(HeaderPath.maximumLength) bytes, or \(HeaderPath.maximumComponentLength) a name: \(text)…"
+                "The archive has a path over \(HeaderPath.maximumLength) bytes, or \(HeaderPath.maximumComponentLength) a name: \(text)"
             )
         case .tooDeep:
             Problem(
-                .archivePathTooDeep, "The archive has a path over \(HeaderPath.maximumDepth) folders deep: \(text)…")
+                .archivePathTooDeep, "The archive has a path over \(HeaderPath.maximumDepth) folders deep: \(text)")
         }
     }
 }

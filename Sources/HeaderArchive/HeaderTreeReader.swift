@@ -19,7 +19,7 @@ public enum HeaderTreeReader {
         let tar = try Compression.open(intake).tar
         let metered = MeteredSource(tar, intake: intake, limits: limits, now: now)
         var reader = TarReader(metered, limits: limits)
-        var builder = TreeBuilder()
+        var builder = TreeBuilder(folderLimit: limits.entries)
         var count = 0
         while let entry = try reader.next() {
             count += 1
@@ -35,12 +35,14 @@ public enum HeaderTreeReader {
             case .symbolicLink: try builder.add(path, .link(target: try linkTarget(entry.linkTarget, of: path)))
             case .hardLink: try builder.add(path, try hardLinked(entry.linkTarget, at: path, in: builder))
             case .characterDevice, .blockDevice:
-                throw Problem(.archiveDevice, "The archive has a device, \(path). Headers are files and links.")
-            case .fifo: throw Problem(.archiveFIFO, "The archive has a FIFO, \(path). Headers are files and links.")
+                throw Problem(.archiveDevice, "The archive has a device, \(path.shown). Headers are files and links.")
+            case .fifo:
+                throw Problem(.archiveFIFO, "The archive has a FIFO, \(path.shown). Headers are files and links.")
             case .other(let flag):
                 let hint =
                     flag == UInt8(ascii: "S") ? "a sparse file (make the tar without --sparse)" : "of tar type \(flag)"
-                throw Problem(.archiveEntryKind, "The archive's entry \(path) is \(hint). Headers are files and links.")
+                throw Problem(
+                    .archiveEntryKind, "The archive's entry \(path.shown) is \(hint). Headers are files and links.")
             }
         }
         try reader.readToEnd()
@@ -52,8 +54,10 @@ public enum HeaderTreeReader {
         visitor: any TreeVisitor, into builder: inout TreeBuilder
     ) throws {
         guard entry.size <= limits.fileBytes else {
-            throw Problem(.archiveFileTooLarge, "\(path) is over the limit of \(limits.fileBytes) bytes a file.")
+            throw Problem(.archiveFileTooLarge, "\(path.shown) is over the limit of \(limits.fileBytes) bytes a file.")
         }
+        // Before the visitor hears of it, which may not be able to have two files at one path.
+        try builder.check(path, isLink: false)
         let executable = entry.mode & 0o111 != 0
         try visitor.beginFile(path, size: entry.size, executable: executable)
         var hash = SHA256Hash()
@@ -75,10 +79,13 @@ public enum HeaderTreeReader {
     private static func linkTarget(_ bytes: [UInt8], of path: HeaderPath) throws -> String {
         guard bytes.count <= HeaderPath.maximumLength else {
             throw Problem(
-                .archivePathTooLong, "The target of the link \(path) is over \(HeaderPath.maximumLength) bytes.")
+                .archivePathTooLong, "The target of the link \(path.shown) is over \(HeaderPath.maximumLength) bytes.")
+        }
+        guard !bytes.contains(0) else {
+            throw Problem(.archivePathContainsNUL, "The target of the link \(path.shown) has a NUL in it.")
         }
         guard let target = String(validating: bytes, as: UTF8.self) else {
-            throw Problem(.archivePathNotUTF8, "The target of the link \(path) is not UTF-8.")
+            throw Problem(.archivePathNotUTF8, "The target of the link \(path.shown) is not UTF-8.")
         }
         return target
     }
@@ -91,12 +98,12 @@ public enum HeaderTreeReader {
         do throws(HeaderPath.Flaw) {
             targetPath = try HeaderPath(normalising: target)
         } catch {
-            throw Problem(.archiveHardLinkEscapes, "The hard link \(path) leads out of the archive.")
+            throw Problem(.archiveHardLinkEscapes, "The hard link \(path.shown) leads out of the archive.")
         }
         guard let kind = builder.file(at: targetPath) else {
             throw Problem(
                 .archiveHardLinkDangling,
-                "The hard link \(path) is to \(targetPath), which no earlier file of the archive is.")
+                "The hard link \(path.shown) is to \(targetPath.shown), which no earlier file of the archive is.")
         }
         return kind
     }

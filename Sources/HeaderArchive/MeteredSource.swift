@@ -47,7 +47,7 @@ final class MeteredSource: ByteSource {
         guard count <= limits.unpackedBytes else {
             throw Problem(.archiveTooLarge, "The archive unpacks to over \(limits.unpackedBytes) bytes.")
         }
-        guard count <= limits.ratioFloor || count / limits.ratio <= intake.count else {
+        guard count <= limits.ratioFloor || count / max(limits.ratio, 1) <= intake.count else {
             throw Problem(
                 .archiveRatio,
                 "The archive unpacks to over \(limits.ratio) times its size, which no real headers do.")

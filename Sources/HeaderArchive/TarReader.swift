@@ -29,7 +29,7 @@ public struct TarReader {
         var longLink: [UInt8]?
         var records = globalRecords
         while true {
-            try skip(contentsLeft + paddingLeft)
+            try skipRest()
             guard let header = try readHeader() else {
                 ended = true
                 return nil
@@ -45,17 +45,15 @@ public struct TarReader {
             default:
                 var entry = TarEntry(
                     name: records["path"] ?? longName ?? header.name, kind: Self.kind(header.typeFlag),
-                    size: header.size,
-                    mode: header.mode, linkTarget: records["linkpath"] ?? longLink ?? header.linkName)
+                    size: header.size, mode: header.mode, linkTarget: records["linkpath"] ?? longLink ?? header.linkName
+                )
                 if let text = records["size"] {
-                    guard let size = Int(String(decoding: text, as: UTF8.self)), size >= 0 else {
+                    guard let size = Self.decimal(text) else {
                         throw Problem(.archiveCorrupt, "A pax header's size is not a number. The archive is damaged.")
                     }
                     entry.size = size
                 }
-                if records.keys.contains(where: { $0.hasPrefix("GNU.sparse.") }) {
-                    entry.kind = .other(UInt8(ascii: "S"))
-                }
+                if records[Self.sparseKey] != nil { entry.kind = .other(UInt8(ascii: "S")) }
                 // Of links and folders some writers keep a size though no contents follow.
                 if entry.kind != .file { entry.size = Self.hasContents(entry.kind) ? entry.size : 0 }
                 setContents(entry.size)
@@ -109,15 +107,12 @@ public struct TarReader {
         guard try source.readFully(into: block.small) == TarHeader.blockSize else { throw Self.truncated }
     }
 
-    private mutating func skip(_ count: Int) throws {
-        var left = count
-        while left > 0 {
-            let read = try source.read(into: UnsafeMutableRawBufferPointer(rebasing: block.large.prefix(left)))
-            guard read > 0 else { throw Self.truncated }
-            left -= read
-        }
-        contentsLeft = 0
+    private mutating func skipRest() throws {
+        // One after the other: the sum of a hostile size and its padding may be more than an integer holds.
+        try readContents { _ in }
+        contentsLeft = paddingLeft
         paddingLeft = 0
+        try readContents { _ in }
     }
 
     /// The contents of a header that describes the next entry.
@@ -131,21 +126,36 @@ public struct TarReader {
         return bytes
     }
 
-    /// Records of the form `LENGTH KEY=VALUE\n`, the length counting the whole record.
+    /// Records of the form `LENGTH KEY=VALUE\n`, the length counting the whole record. Only those that matter here are
+    /// kept, as an archive may have any number of headers full of others.
     private mutating func readPaxRecords() throws -> [String: [UInt8]] {
         var rest = try readMetadata()[...]
         var records: [String: [UInt8]] = [:]
         while !rest.isEmpty {
             guard let space = rest.firstIndex(of: 0x20),
-                let length = Int(String(decoding: rest[..<space], as: UTF8.self)),
+                let length = Self.decimal(rest[..<space]),
                 length > space - rest.startIndex + 1, length <= rest.count,
                 case let record = rest[(space + 1)..<(rest.startIndex + length)], record.last == UInt8(ascii: "\n"),
                 let equals = record.firstIndex(of: UInt8(ascii: "="))
             else { throw Problem(.archiveCorrupt, "A pax header is malformed. The archive is damaged.") }
-            records[String(decoding: record[..<equals], as: UTF8.self)] = Array(record[(equals + 1)...].dropLast())
+            let key = String(decoding: record[..<equals], as: UTF8.self)
+            if key == "path" || key == "linkpath" || key == "size" {
+                records[key] = Array(record[(equals + 1)...].dropLast())
+            } else if key.hasPrefix(Self.sparseKey) {
+                records[Self.sparseKey] = []
+            }
             rest = rest.dropFirst(length)
         }
         return records
+    }
+
+    /// All keys with this prefix say that the file is sparse, and stand for each other here.
+    private static let sparseKey = "GNU.sparse."
+
+    /// A number as POSIX has it in pax records: digits and nothing else, where Swift's own initialiser takes a sign.
+    private static func decimal(_ text: some Collection<UInt8>) -> Int? {
+        guard text.allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains) else { return nil }
+        return Int(String(decoding: text, as: UTF8.self))
     }
 
     private static func kind(_ flag: UInt8) -> TarEntry.Kind {

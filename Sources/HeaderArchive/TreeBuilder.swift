@@ -4,15 +4,27 @@ internal import KernelHeaders
 struct TreeBuilder {
     private var entries: [HeaderPath: TreeManifest.Kind] = [:]
     private var folders: Set<HeaderPath> = []
+    private let folderLimit: Int
 
-    /// - Throws: `Problem` with `archive-path-duplicate`, `-through-link` or `-through-file`.
+    /// - Parameter folderLimit: how many folders a tree may have. One entry can bring 31 of them, each with its own path.
+    init(folderLimit: Int) { self.folderLimit = folderLimit }
+
+    /// - Throws: `Problem` with `archive-path-duplicate`, `-through-link` or `-through-file`, `archive-too-many-entries`.
     mutating func add(_ path: HeaderPath, _ kind: TreeManifest.Kind) throws {
-        guard entries[path] == nil else {
-            throw Problem(.archivePathDuplicate, "The archive has \(path) twice. Make it from a clean folder.")
-        }
-        if folders.contains(path) { throw Self.through(path, kind) }
+        try check(path, isLink: kind.isLink)
         entries[path] = kind
         try addFolders(path.ancestors)
+    }
+
+    /// Throws what ``add(_:_:)`` would throw, but for the limit.
+    func check(_ path: HeaderPath, isLink: Bool) throws {
+        guard entries[path] == nil else {
+            throw Problem(.archivePathDuplicate, "The archive has \(path.shown) twice. Make it from a clean folder.")
+        }
+        if folders.contains(path) { throw Self.through(path, isLink: isLink) }
+        for folder in path.ancestors {
+            if let kind = entries[folder] { throw Self.through(folder, isLink: kind.isLink) }
+        }
     }
 
     /// Folders are no part of a tree, but nothing else may stand where one is.
@@ -22,7 +34,10 @@ struct TreeBuilder {
         for folder in paths.reversed() {
             // Whoever added this folder has added those above it.
             guard folders.insert(folder).inserted else { break }
-            if let kind = entries[folder] { throw Self.through(folder, kind) }
+            if let kind = entries[folder] { throw Self.through(folder, isLink: kind.isLink) }
+        }
+        guard folders.count <= folderLimit else {
+            throw Problem(.archiveTooManyEntries, "The archive has over \(folderLimit) folders.")
         }
     }
 
@@ -37,7 +52,8 @@ struct TreeBuilder {
             if case .link(let target) = kind, !Self.staysInside(target, from: path) {
                 throw Problem(
                     .archiveLinkEscapes,
-                    "The link \(path) leaves the tree, or goes up after it went down. Replace it by the file it means.")
+                    "The link \(path.shown) leaves the tree, or goes up after it went down. Replace it by the file it means."
+                )
             }
         }
         let hasHeaders = entries.contains { path, kind in
@@ -67,11 +83,15 @@ struct TreeBuilder {
         return up <= path.ancestors.count && !down.isEmpty && !down.contains { $0.elementsEqual("..".utf8) }
     }
 
-    private static func through(_ path: HeaderPath, _ kind: TreeManifest.Kind) -> Problem {
-        if case .link = kind {
-            Problem(.archivePathThroughLink, "The archive has files below \(path), which is a link in it.")
+    private static func through(_ path: HeaderPath, isLink: Bool) -> Problem {
+        if isLink {
+            Problem(.archivePathThroughLink, "The archive has files below \(path.shown), which is a link in it.")
         } else {
-            Problem(.archivePathThroughFile, "The archive has \(path) as a file and as a folder.")
+            Problem(.archivePathThroughFile, "The archive has \(path.shown) as a file and as a folder.")
         }
     }
+}
+
+extension TreeManifest.Kind {
+    fileprivate var isLink: Bool { if case .link = self { true } else { false } }
 }

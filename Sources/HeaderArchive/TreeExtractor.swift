@@ -4,14 +4,24 @@ public import KernelHeaders
 /// Writes a tree below a folder that nobody else writes to.
 ///
 /// Every step is anchored to the folder's descriptor and follows no link: `mkdirat` and `openat` with `O_NOFOLLOW`, each
-/// component on its own. Links are made last, by ``finish(_:)``, so that no file can be written through one.
+/// component on its own. Links, hard and symbolic, are made last, by ``finish(_:)``, so that no file can be written
+/// through one.
 public final class TreeExtractor: TreeVisitor {
     private let root: CInt
     private var folders: [HeaderPath: CInt] = [:]
     private var file: CInt = -1
     private var fileSink: FileSink?
+    private var fileIsExecutable = false
+    /// What was written, and where contents can be found again.
+    private var written: Set<HeaderPath> = []
+    private var places: [Contents: HeaderPath] = [:]
     /// Descriptors of folders kept open; a tree has some 340 folders, and a process may have 1,024 descriptors.
     private static let openFolders = 128
+
+    private struct Contents: Hashable {
+        let digest: KernelHeaders.Digest
+        let executable: Bool
+    }
 
     /// - Parameter directory: an existing folder, empty.
     public init(directory: String) throws {
@@ -34,6 +44,7 @@ public final class TreeExtractor: TreeVisitor {
                 folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode_t(executable ? 0o755 : 0o644))
         }
         fileSink = FileSink(borrowing: file)
+        fileIsExecutable = executable
     }
 
     public func write(_ bytes: UnsafeRawBufferPointer) throws { try fileSink?.write(bytes) }
@@ -45,12 +56,27 @@ public final class TreeExtractor: TreeVisitor {
         file = -1
         // A full disk may show only now (NFS, quotas).
         guard close(closing) == 0 else { throw SystemCallError(call: "close", path: path.string, number: errno) }
+        written.insert(path)
+        places[Contents(digest: digest, executable: fileIsExecutable)] = path
     }
 
     /// Makes the links.
     ///
     /// - Parameter manifest: of the tree that was written.
+    /// - Throws: ``SystemCallError``; `Problem` with `internal-error` if the manifest is another tree's.
     public func finish(_ manifest: TreeManifest) throws {
+        for entry in manifest.entries {
+            guard case .file(_, let digest, let executable) = entry.kind, !written.contains(entry.path) else {
+                continue
+            }
+            guard let place = places[Contents(digest: digest, executable: executable)] else {
+                throw Problem(.internalError, "\(entry.path.shown) is in the manifest, but not in what was unpacked.")
+            }
+            let folder = try openParent(of: entry.path)
+            let name = entry.path.components[entry.path.components.count - 1]
+            // The place was made by this object and has no symbolic link above it.
+            try SystemCallError.check("linkat", entry.path.string) { linkat(root, place.string, folder, name, 0) }
+        }
         for entry in manifest.entries {
             guard case .link(let target) = entry.kind else { continue }
             let folder = try openParent(of: entry.path)

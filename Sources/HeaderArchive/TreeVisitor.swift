@@ -1,6 +1,8 @@
 public import KernelHeaders
 
 /// Takes the files of a tree as they are read, each as `beginFile`, any number of `write`, `endFile`.
+///
+/// A hard link in an archive is an earlier file again: it is in the manifest, and does not come by here.
 public protocol TreeVisitor: AnyObject {
     /// - Parameter size: bytes of contents that will come.
     func beginFile(_ path: HeaderPath, size: Int, executable: Bool) throws

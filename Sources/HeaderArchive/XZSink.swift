@@ -3,6 +3,9 @@ internal import KernelHeaders
 
 /// Compresses into one xz stream of one block with CRC64, on one thread, as the kernel's build does.
 public final class XZSink: ByteSink {
+    /// The library, on whose version the compressed bytes depend.
+    public static var libraryVersion: String { "liblzma-\(String(cString: lzma_version_string()))" }
+
     private let sink: any ByteSink
     private var stream = lzma_stream()
     private let output = UnsafeMutablePointer<UInt8>.allocate(capacity: XZSink.outputSize)

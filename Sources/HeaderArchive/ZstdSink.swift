@@ -3,6 +3,9 @@ internal import KernelHeaders
 
 /// Compresses into one zstd frame with a checksum. The same bytes in, the same version of libzstd: the same bytes out.
 public final class ZstdSink: ByteSink {
+    /// The library, on whose version the compressed bytes depend.
+    public static var libraryVersion: String { "libzstd-\(String(cString: ZSTD_versionString()))" }
+
     private let sink: any ByteSink
     private let context: OpaquePointer
     private let output: UnsafeMutableRawBufferPointer

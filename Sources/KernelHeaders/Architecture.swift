@@ -19,6 +19,7 @@ public struct Architecture: Hashable, Sendable, CustomStringConvertible {
         case let name where name.hasPrefix("loongarch"): "loongarch"
         case let name where name.hasPrefix("sh"): "sh"
         case "parisc64": "parisc"
+        case "sparc64": "sparc"
         default: machine
         }
     }
@@ -37,6 +38,8 @@ public struct Architecture: Hashable, Sendable, CustomStringConvertible {
             case ("riscv", true): "riscv64"
             case ("riscv", false): "riscv32"
             case ("loongarch", true): "loongarch64"
+            case ("parisc", true): "parisc64"
+            case ("sparc", true): "sparc64"
             default: sourceFolder
             }
     }

@@ -35,14 +35,19 @@ public struct ManifestDocument: Codable, Sendable, Equatable {
         }
     }
 
-    /// The manifest, or nil if an entry lacks what its kind needs, or a path comes twice.
+    /// The manifest, or nil if an entry lacks what its kind needs, a path comes twice, or the sizes add up to more than
+    /// an integer holds.
     public var manifest: TreeManifest? {
         var seen: Set<HeaderPath> = []
         var entries: [TreeManifest.Entry] = []
+        var total = 0
         for entry in self.entries {
             guard seen.insert(entry.path).inserted else { return nil }
             switch (entry.kind, entry.size, entry.digest, entry.target) {
             case ("file", let size?, let digest?, _) where size >= 0:
+                let (sum, overflow) = total.addingReportingOverflow(size)
+                guard !overflow else { return nil }
+                total = sum
                 let kind = TreeManifest.Kind.file(size: size, digest: digest, executable: entry.executable ?? false)
                 entries.append(.init(path: entry.path, kind: kind))
             case ("link", _, _, let target?):

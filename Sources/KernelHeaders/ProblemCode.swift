@@ -25,6 +25,7 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     // What does not fit what the server has.
     case treeConflict = "tree-conflict"
     case releaseMismatch = "release-mismatch"
+    case architectureMismatch = "architecture-mismatch"
 
     // Archives (promise 5), one code an attack.
     case archiveFormatUnknown = "archive-format-unknown"

@@ -25,6 +25,18 @@ public struct TreeManifest: Equatable, Sendable {
         case file(size: Int, digest: Digest, executable: Bool)
         /// A symbolic link, and the text it holds.
         case link(target: String)
+
+        // Targets by their bytes, for the reason that ``HeaderPath`` has: what is equal has the same tree digest.
+        public static func == (one: Kind, other: Kind) -> Bool {
+            switch (one, other) {
+            case (
+                .file(let size, let digest, let executable), .file(let otherSize, let otherDigest, let otherExecutable)
+            ):
+                size == otherSize && digest == otherDigest && executable == otherExecutable
+            case (.link(let target), .link(let otherTarget)): target.utf8.elementsEqual(otherTarget.utf8)
+            default: false
+            }
+        }
     }
 
     /// A path and what is there.
@@ -78,16 +90,19 @@ public struct TreeManifest: Equatable, Sendable {
         entries.reduce(0) { sum, entry in if case .file(let size, _, _) = entry.kind { sum + size } else { sum } }
     }
 
-    /// The entry at a path, or nil. Takes O(log n).
-    public subscript(path: HeaderPath) -> Entry? {
+    /// Where in ``entries`` a path is, or nil. Takes O(log n).
+    public func index(of path: HeaderPath) -> Int? {
         var low = 0
         var high = entries.count
         while low < high {
             let middle = (low + high) / 2
             if entries[middle].path < path { low = middle + 1 } else { high = middle }
         }
-        return low < entries.count && entries[low].path == path ? entries[low] : nil
+        return low < entries.count && entries[low].path == path ? low : nil
     }
+
+    /// The entry at a path, or nil.
+    public subscript(path: HeaderPath) -> Entry? { index(of: path).map { entries[$0] } }
 }
 
 extension [UInt8] {

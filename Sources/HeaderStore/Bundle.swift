@@ -1,0 +1,37 @@
+internal import Glibc
+internal import HeaderArchive
+public import KernelHeaders
+
+/// A bundle that is open for sending. Reads with `pread`, so that several ranges may be read at once.
+public final class Bundle: Sendable {
+    public let format: BundleFormat
+    /// SHA-256 of the file, which is what its strong `ETag` and its `Repr-Digest` say.
+    public let digest: Digest
+    /// Bytes.
+    public let length: Int
+    private let descriptor: CInt
+
+    /// Nil if there is no such file, or not of this length.
+    init?(path: String, format: BundleFormat, digest: Digest, length: Int) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, Int(status.st_size) == length else {
+            close(descriptor)
+            return nil
+        }
+        self.descriptor = descriptor
+        self.format = format
+        self.digest = digest
+        self.length = length
+    }
+
+    deinit { close(descriptor) }
+
+    /// Fills the buffer from an offset; answers how many bytes there were.
+    ///
+    /// - Throws: `SystemCallError`.
+    public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        try SystemCallError.check("pread", nil) { pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset)) }
+    }
+}

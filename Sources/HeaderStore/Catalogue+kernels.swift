@@ -1,0 +1,121 @@
+internal import GRDB
+internal import KernelHeaders
+
+/// A kernel's row with its tree's figures.
+struct KernelRow: FetchableRecord, Sendable {
+    var summary: KernelSummary
+    var archiveDigest: Digest
+
+    init(row: Row) throws {
+        let release: String = row["release"]
+        let architecture: String? = row["architecture"]
+        guard let source = HeaderSource(rawValue: row["source"]) else { throw PackedReader.damaged }
+        summary = KernelSummary(
+            identity: KernelIdentity(
+                buildID: row["buildID"], release: release.isEmpty ? nil : release, versionLine: row["versionLine"],
+                architecture: architecture.map { Architecture(machine: $0) }, hasBTF: row["hasBTF"]),
+            source: source, treeDigest: row["treeDigest"], files: row["files"], bytes: row["bytes"],
+            firstSeen: row["firstSeen"], lastSeen: row["lastSeen"], conflicts: row["conflicts"])
+        archiveDigest = row["archiveDigest"]
+    }
+
+    static let query = """
+        SELECT buildID, release, versionLine, architecture, hasBTF, source, archiveDigest, firstSeen, lastSeen,
+            tree.digest AS treeDigest, files, bytes,
+            (SELECT count(*) FROM conflict WHERE conflict.buildID = kernel.buildID) AS conflicts
+        FROM kernel JOIN tree ON tree.id = kernel.tree
+        """
+}
+
+/// Kernels, conflicts and bundles.
+extension Catalogue {
+    func kernel(_ id: BuildID, _ database: Database) throws -> KernelRow? {
+        try KernelRow.fetchOne(database, sql: KernelRow.query + " WHERE buildID = ?", arguments: [id])
+    }
+
+    /// Kernels in the order of release and build ID, after the one given.
+    func kernels(
+        after last: (release: String, id: BuildID)?, limit: Int, _ database: Database
+    ) throws -> [KernelRow] {
+        let condition = last == nil ? "" : " WHERE (release, buildID) > (?, ?)"
+        let arguments: StatementArguments = last.map { [$0.release, $0.id, limit] } ?? [limit]
+        return try KernelRow.fetchAll(
+            database, sql: KernelRow.query + condition + " ORDER BY release, buildID LIMIT ?", arguments: arguments)
+    }
+
+    /// - Throws: `Problem` with `store-damaged` if the tree is not known.
+    func insert(_ kernel: KernelRecord, _ database: Database) throws {
+        guard let tree = try tree(kernel.treeDigest, database) else {
+            throw Problem(
+                .storeDamaged, "The pack with the manifest of tree \(kernel.treeDigest) is missing. Restore it.")
+        }
+        let identity = kernel.identity
+        try database.execute(
+            sql: """
+                INSERT INTO kernel (buildID, release, versionLine, architecture, hasBTF, source, tree, archiveDigest, firstSeen,
+                    lastSeen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                identity.buildID, identity.release ?? "", identity.versionLine, identity.architecture?.machine,
+                identity.hasBTF, kernel.source.rawValue, tree.id, kernel.archiveDigest, kernel.firstSeen,
+                kernel.firstSeen,
+            ])
+    }
+
+    /// Notes that the kernel was reported again.
+    func sighted(_ id: BuildID, at seconds: Int, _ database: Database) throws {
+        try database.execute(
+            sql: "UPDATE kernel SET lastSeen = max(lastSeen, ?) WHERE buildID = ?", arguments: [seconds, id])
+    }
+
+    /// Notes that another tree was posted for a kernel.
+    func conflicted(
+        _ id: BuildID, tree: Digest, source: HeaderSource, at seconds: Int, _ database: Database
+    ) throws {
+        try database.execute(
+            sql: """
+                INSERT INTO conflict (buildID, treeDigest, source, firstSeen, lastSeen, uploads) VALUES (?, ?, ?, ?, ?, 1)
+                ON CONFLICT DO UPDATE SET lastSeen = excluded.lastSeen, uploads = uploads + 1
+                """, arguments: [id, tree, source.rawValue, seconds, seconds])
+    }
+
+    func bundles(_ database: Database) throws -> [BundleKey: BundleRecord] {
+        var bundles: [BundleKey: BundleRecord] = [:]
+        for row in try Row.fetchAll(database, sql: "SELECT * FROM bundle") {
+            guard let format = BundleFormat(rawValue: row["format"]) else { continue }
+            bundles[BundleKey(tree: row["treeDigest"], format: format)] = BundleRecord(
+                recipe: row["recipe"], digest: row["digest"], bytes: row["bytes"])
+        }
+        return bundles
+    }
+
+    func insert(_ bundle: BundleRecord, for key: BundleKey, _ database: Database) throws {
+        try database.execute(
+            sql: "INSERT OR REPLACE INTO bundle (treeDigest, format, recipe, digest, bytes) VALUES (?, ?, ?, ?, ?)",
+            arguments: [key.tree, key.format.rawValue, bundle.recipe, bundle.digest, bundle.bytes])
+    }
+
+    func removeBundle(_ key: BundleKey, _ database: Database) throws {
+        try database.execute(
+            sql: "DELETE FROM bundle WHERE treeDigest = ? AND format = ?", arguments: [key.tree, key.format.rawValue])
+    }
+
+    /// The counts and sums of the store's status; the sizes of files are not in it.
+    func status(_ database: Database) throws -> StoreStatus {
+        func count(_ sql: String) throws -> Int { try Int.fetchOne(database, sql: "SELECT \(sql)") ?? 0 }
+        return StoreStatus(
+            kernels: try count("count(*) FROM kernel"), trees: try count("count(*) FROM tree"),
+            conflicts: try count("count(*) FROM conflict"), blobs: try count("count(*) FROM blob"),
+            files: try count("coalesce(sum(files), 0) FROM kernel JOIN tree ON tree.id = kernel.tree"),
+            rawBytes: try count("coalesce(sum(bytes), 0) FROM kernel JOIN tree ON tree.id = kernel.tree"),
+            blobBytes: try count("coalesce(sum(length), 0) FROM blob"), packs: try count("count(*) FROM pack"),
+            packBytes: try count("coalesce(sum(bytes), 0) FROM pack"), catalogueBytes: 0, bundleBytes: 0)
+    }
+}
+
+/// A bundle on disk.
+struct BundleRecord: Equatable, Sendable {
+    var recipe: String
+    var digest: Digest
+    var bytes: Int
+}

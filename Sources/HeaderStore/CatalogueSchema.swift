@@ -1,0 +1,71 @@
+internal import GRDB
+
+/// The catalogue's tables. Migrations are only ever added.
+enum CatalogueSchema {
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1: kernels, trees, blobs, packs") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE pack (
+                        id INTEGER PRIMARY KEY,
+                        digest BLOB NOT NULL UNIQUE,
+                        bytes INTEGER NOT NULL,      -- of the file
+                        blobs INTEGER NOT NULL       -- in it
+                    ) STRICT;
+                    CREATE TABLE blob (
+                        number INTEGER PRIMARY KEY,  -- never used again for another blob
+                        digest BLOB NOT NULL UNIQUE,
+                        length INTEGER NOT NULL,
+                        pack INTEGER NOT NULL REFERENCES pack (id),
+                        block INTEGER NOT NULL,      -- in the pack
+                        offset INTEGER NOT NULL      -- in the block's raw bytes
+                    ) STRICT;
+                    CREATE TABLE tree (
+                        id INTEGER PRIMARY KEY,
+                        digest BLOB NOT NULL UNIQUE,
+                        files INTEGER NOT NULL,
+                        bytes INTEGER NOT NULL,      -- of all files
+                        pack INTEGER NOT NULL REFERENCES pack (id),
+                        offset INTEGER NOT NULL,     -- of the manifest's frame, in the pack
+                        compressedLength INTEGER NOT NULL,
+                        rawLength INTEGER NOT NULL,
+                        parent INTEGER REFERENCES tree (id),
+                        depth INTEGER NOT NULL       -- parents above
+                    ) STRICT;
+                    CREATE INDEX tree_pack ON tree (pack);
+                    CREATE TABLE kernel (
+                        buildID BLOB PRIMARY KEY,
+                        release TEXT NOT NULL,       -- empty if not known
+                        versionLine TEXT,
+                        architecture TEXT,
+                        hasBTF INTEGER,
+                        source TEXT NOT NULL,
+                        tree INTEGER NOT NULL REFERENCES tree (id),
+                        archiveDigest BLOB NOT NULL, -- of the upload as it was sent
+                        firstSeen INTEGER NOT NULL,  -- seconds since 1970
+                        lastSeen INTEGER NOT NULL
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE INDEX kernel_release ON kernel (release, buildID);
+                    CREATE TABLE conflict (
+                        buildID BLOB NOT NULL,
+                        treeDigest BLOB NOT NULL,    -- of the tree that was refused
+                        source TEXT NOT NULL,
+                        firstSeen INTEGER NOT NULL,
+                        lastSeen INTEGER NOT NULL,
+                        uploads INTEGER NOT NULL,
+                        PRIMARY KEY (buildID, treeDigest)
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE TABLE bundle (
+                        treeDigest BLOB NOT NULL,
+                        format TEXT NOT NULL,
+                        recipe TEXT NOT NULL,        -- how it was made; another recipe makes other bytes
+                        digest BLOB NOT NULL,
+                        bytes INTEGER NOT NULL,
+                        PRIMARY KEY (treeDigest, format)
+                    ) STRICT, WITHOUT ROWID;
+                    """)
+        }
+        return migrator
+    }
+}

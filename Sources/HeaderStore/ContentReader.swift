@@ -1,0 +1,167 @@
+internal import GRDB
+internal import HeaderArchive
+internal import KernelHeaders
+internal import Synchronization
+
+/// A tree as the store knows it: its manifest, and the number of each file's blob.
+struct StoredTree: Sendable {
+    var row: TreeRow
+    /// The raw form, which is the prefix of its children's manifests.
+    var raw: [UInt8]
+    var manifest: TreeManifest
+    /// Of each entry of the manifest; nil for links.
+    var numbers: [Int?]
+}
+
+/// Reads blobs and manifests out of the packs, checking each against its digest.
+///
+/// Memory: ``cacheBytes`` of raw blocks, 128 open packs' block tables, and what the caller holds.
+final class ContentReader: Sendable {
+    static let cacheBytes = 64 << 20
+    private static let openPacks = 128
+    private static let keptTrees = 8
+
+    private struct OpenPack {
+        let reader: PackReader
+        let blocks: [PackIndex.Block]
+    }
+
+    private struct State {
+        var packs: [Int: OpenPack] = [:]
+        var trees: [(digest: Digest, tree: StoredTree)] = []
+    }
+
+    private let catalogue: Catalogue
+    private let layout: StoreLayout
+    private let cache = BlockCache(limit: ContentReader.cacheBytes)
+    private let state = Mutex(State())
+
+    init(catalogue: Catalogue, layout: StoreLayout) {
+        self.catalogue = catalogue
+        self.layout = layout
+    }
+
+    /// - Throws: `Problem` with `tree-unknown` or `store-damaged`.
+    func tree(_ digest: Digest) throws -> StoredTree {
+        if let known = state.withLock({ state in state.trees.first { $0.digest == digest } }) { return known.tree }
+        let (row, stored, raw, locations) = try catalogue.pool.unsafeReentrantRead { database in
+            guard let row = try catalogue.tree(digest, database) else {
+                throw Problem(.treeUnknown, "This server has no tree \(digest). Look the kernel up by its build ID.")
+            }
+            let raw = try rawManifest(row, database)
+            let stored = try StoredManifest(encoded: raw)
+            let numbers = stored.entries.compactMap { if case .file(let number, _) = $0.kind { number } else { nil } }
+            return (row, stored, raw, try catalogue.locations(of: numbers, database))
+        }
+        let tree = try Self.resolve(row, stored, raw, locations)
+        state.withLock { state in
+            state.trees.append((digest, tree))
+            if state.trees.count > Self.keptTrees { state.trees.removeFirst() }
+        }
+        return tree
+    }
+
+    private static func resolve(
+        _ row: TreeRow, _ stored: StoredManifest, _ raw: [UInt8], _ locations: [BlobLocation]
+    ) throws -> StoredTree {
+        var rest = locations[...]
+        var numbers: [Int?] = []
+        let entries = stored.entries.map { entry in
+            switch entry.kind {
+            case .link(let target):
+                numbers.append(nil)
+                return TreeManifest.Entry(path: entry.path, kind: .link(target: target))
+            case .file(let number, let executable):
+                numbers.append(number)
+                let location = rest.removeFirst()
+                return TreeManifest.Entry(
+                    path: entry.path,
+                    kind: .file(size: location.length, digest: location.digest, executable: executable))
+            }
+        }
+        let manifest = TreeManifest(entries: entries)
+        guard manifest.digest == row.digest else {
+            throw Problem(
+                .storeDamaged, "The manifest of tree \(row.digest) is damaged. Run a verify, and restore its pack.")
+        }
+        return StoredTree(row: row, raw: raw, manifest: manifest, numbers: numbers)
+    }
+
+    /// The raw form of a tree's manifest, and so of its parents' first.
+    private func rawManifest(_ row: TreeRow, _ database: Database) throws -> [UInt8] {
+        var prefix: [UInt8] = []
+        if let parent = row.parent {
+            guard let parent = try catalogue.tree(id: parent, database) else { throw PackedReader.damaged }
+            prefix = try rawManifest(parent, database)
+        }
+        let frame = try PackReader(row.pack, layout: layout).read(at: row.offset, count: row.compressedLength)
+        return try ZstdFrame.decompress(frame, rawLength: row.rawLength, prefix: prefix)
+    }
+
+    /// A blob's contents.
+    ///
+    /// - Throws: `Problem` with `store-damaged` if they do not have the digest.
+    func contents(_ location: BlobLocation) throws -> [UInt8] {
+        let block = try self.block(location.block, ofPack: location.pack)
+        guard location.offset <= block.count, location.length <= block.count - location.offset else {
+            throw PackedReader.damaged
+        }
+        let bytes = Array(block[location.offset..<location.offset + location.length])
+        guard SHA256Hash.digest(of: bytes) == location.digest else {
+            throw Problem(.storeDamaged, "The contents \(location.digest) are damaged in the store. Run a verify.")
+        }
+        return bytes
+    }
+
+    func locations(of numbers: [Int]) throws -> [BlobLocation] {
+        try catalogue.pool.unsafeReentrantRead { try catalogue.locations(of: numbers, $0) }
+    }
+
+    /// The prefix that blobs make: those whose block is not too deep already.
+    func prefix(of numbers: [Int]) throws -> BlockPrefix {
+        var prefix = BlockPrefix.none
+        for (number, location) in zip(numbers, try locations(of: numbers)) {
+            let depth = try blockEntry(location.block, ofPack: location.pack).depth + 1
+            guard depth <= PackIndex.maximumDepth else { continue }
+            prefix.numbers.append(number)
+            prefix.contents += try contents(location)
+            prefix.depth = max(prefix.depth, depth)
+        }
+        return prefix
+    }
+
+    private func block(_ block: Int, ofPack pack: Int) throws -> [UInt8] {
+        try cache.block(.init(pack: pack, block: block)) {
+            let entry = try blockEntry(block, ofPack: pack)
+            // Depth falls with each step, so that a damaged index can't send this round in a circle.
+            let prefix = try locations(of: entry.prefix).flatMap { location in
+                guard try blockEntry(location.block, ofPack: location.pack).depth < entry.depth else {
+                    throw PackedReader.damaged
+                }
+                return try contents(location)
+            }
+            let frame = try openPack(pack).reader.read(at: entry.offset, count: entry.compressedLength)
+            return try ZstdFrame.decompress(frame, rawLength: entry.rawLength, prefix: prefix)
+        }
+    }
+
+    private func blockEntry(_ block: Int, ofPack pack: Int) throws -> PackIndex.Block {
+        let blocks = try openPack(pack).blocks
+        guard block < blocks.count else { throw PackedReader.damaged }
+        return blocks[block]
+    }
+
+    private func openPack(_ id: Int) throws -> OpenPack {
+        if let open = state.withLock({ $0.packs[id] }) { return open }
+        guard let digest = try catalogue.pool.unsafeReentrantRead({ try catalogue.packDigest(id, $0) }) else {
+            throw PackedReader.damaged
+        }
+        let reader = try PackReader(digest, layout: layout)
+        let open = OpenPack(reader: reader, blocks: try reader.readIndex().blocks)
+        state.withLock { state in
+            if state.packs.count >= Self.openPacks { state.packs.removeAll() }
+            state.packs[id] = open
+        }
+        return open
+    }
+}

@@ -1,0 +1,83 @@
+internal import Glibc
+internal import HeaderArchive
+internal import KernelHeaders
+internal import Synchronization
+
+/// Keeps the disk from overflowing: whoever writes reserves first. Derived data gives way; then it is 507.
+final class DiskBudget: Sendable {
+    /// Bytes that are always left free, for the catalogue's journal and for the machine.
+    static let margin = 64 << 20
+
+    private let freeBytes: @Sendable () throws -> Int
+    private let reserved = Mutex(0)
+    private let giveWay: Mutex<@Sendable (_ bytes: Int) -> Void> = Mutex { _ in }
+
+    /// - Parameter freeBytes: what the disk has free, for tests; nil to ask the file system of `root`.
+    init(root: String, freeBytes: (@Sendable () throws -> Int)? = nil) {
+        self.freeBytes =
+            freeBytes ?? {
+                var status = statvfs()
+                try SystemCallError.check("statvfs", root) { statvfs(root, &status) }
+                return Int(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
+            }
+    }
+
+    /// Whoever has derived data says here how to give up some of it.
+    func onShortage(_ body: @escaping @Sendable (_ bytes: Int) -> Void) { giveWay.withLock { $0 = body } }
+
+    /// - Throws: `Problem` with `disk-full`.
+    func reserve(_ bytes: Int) throws -> Reservation {
+        if try !tryReserve(bytes) {
+            giveWay.withLock { $0 }(bytes)
+            guard try tryReserve(bytes) else {
+                throw Problem(
+                    .diskFull,
+                    "The server's disk has no room for \(bytes) more bytes. Tell its operator; try again later.")
+            }
+        }
+        return Reservation(self, bytes)
+    }
+
+    private func tryReserve(_ bytes: Int) throws -> Bool {
+        let free = try freeBytes()
+        return reserved.withLock { reserved in
+            guard free - reserved - Self.margin >= bytes else { return false }
+            reserved += bytes
+            return true
+        }
+    }
+
+    fileprivate func release(_ bytes: Int) { reserved.withLock { $0 -= bytes } }
+
+    /// Room on the disk for bytes not written yet. What is left of it is given back at the end.
+    final class Reservation: Sendable {
+        private let budget: DiskBudget
+        private let left: Mutex<Int>
+
+        fileprivate init(_ budget: DiskBudget, _ bytes: Int) {
+            self.budget = budget
+            left = Mutex(bytes)
+        }
+
+        deinit { budget.release(left.withLock { $0 }) }
+
+        /// Says that bytes are about to be written, reserving more if it was not enough.
+        func use(_ bytes: Int) throws {
+            let missing = left.withLock { max(0, bytes - $0) }
+            if missing > 0 {
+                // In steps, so that not every piece of an upload of unknown length asks the file system.
+                let more = try budget.reserve(max(missing, 8 << 20))
+                left.withLock { $0 += more.take() }
+            }
+            left.withLock { $0 -= bytes }
+            budget.release(bytes)
+        }
+
+        private func take() -> Int {
+            left.withLock { left in
+                defer { left = 0 }
+                return left
+            }
+        }
+    }
+}

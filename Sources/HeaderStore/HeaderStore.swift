@@ -1,0 +1,157 @@
+internal import Glibc
+internal import GRDB
+public import HeaderArchive
+public import KernelHeaders
+public import Logging
+
+/// The store of one server: a folder with packs (truth), bundles (derived) and the catalogue. Knows nothing of HTTP.
+///
+/// One process at a time; the folder is locked as long as this object lives. See ``StoreLayout`` for what lies where and
+/// ``PackIndex`` for the format of packs.
+public final class HeaderStore: Sendable {
+    /// What an operator may set.
+    public struct Options: Sendable {
+        public var limits = ArchiveLimits.standard
+        /// Bytes of bundles that are kept on disk.
+        public var bundleBytes = 4 << 30
+        /// What the disk has free, in bytes; nil to ask the file system.
+        public var freeBytes: (@Sendable () throws -> Int)?
+        /// Seconds since 1970.
+        public var now: @Sendable () -> Int = { time(nil) }
+        /// The calls by which the store changes its folder.
+        public var files: any FileSystem = PosixFileSystem()
+
+        public init() {}
+    }
+
+    private let layout: StoreLayout
+    private let options: Options
+    private let lock: StoreLock
+    private let catalogue: Catalogue
+    private let content: ContentReader
+    private let bundles: BundleStore
+    private let disk: DiskBudget
+    private let ingests = WorkQueue(label: "ingest", width: 1)
+    private let reads = WorkQueue(label: "reads", width: 4)
+
+    /// Opens the store in a folder, making it if there is none, and removes what an interrupted write left behind.
+    ///
+    /// - Throws: ``StoreOpenError``, `SystemCallError`, or what SQLite says.
+    public init(folder: String, options: Options = Options(), logger: Logger) throws {
+        self.options = options
+        layout = StoreLayout(root: folder)
+        lock = try StoreLock.prepare(layout, files: options.files)
+        try StoreRecovery.requireCatalogue(layout)
+        catalogue = try Catalogue(path: layout.catalogue)
+        try StoreRecovery(catalogue: catalogue, layout: layout, files: options.files, logger: logger).run()
+        disk = DiskBudget(root: folder, freeBytes: options.freeBytes)
+        content = ContentReader(catalogue: catalogue, layout: layout)
+        bundles = try BundleStore(
+            catalogue: catalogue, content: content, files: options.files, layout: layout, disk: disk,
+            limit: options.bundleBytes)
+    }
+
+    /// Closes the catalogue, its journal written back. Nothing may be asked of the store after it.
+    public func close() throws { try catalogue.close() }
+
+    // MARK: In
+
+    /// Starts an upload.
+    ///
+    /// - Parameter expecting: its bytes, if the sender said so; room for them is reserved.
+    /// - Throws: `Problem` with `upload-too-large` or `disk-full`; `SystemCallError`.
+    public func stageUpload(expecting: Int?) throws -> StagedUpload {
+        try StagedUpload(
+            files: options.files, layout: layout, disk: disk, expecting: expecting, limit: options.limits.archiveBytes)
+    }
+
+    /// Takes a finished upload as a kernel's headers.
+    ///
+    /// - Parameters:
+    ///   - digest: what ``StagedUpload/finish()`` answered.
+    ///   - identity: what the sender says of the kernel.
+    /// - Returns: the receipt, and whether the kernel is new to the store. Both are durable by then.
+    /// - Throws: `Problem`: an `archive-…` code, `release-mismatch`, `architecture-mismatch`, `tree-conflict`, `disk-full`.
+    public func ingest(
+        _ upload: StagedUpload, digest: Digest, identity: KernelIdentity, source: HeaderSource
+    ) async throws -> (receipt: IngestReceipt, isNew: Bool) {
+        let ingest = Ingest(
+            catalogue: catalogue, content: content, files: options.files, layout: layout, disk: disk,
+            limits: options.limits,
+            now: options.now)
+        let outcome = try await ingests.run {
+            try ingest.run(upload, digest: digest, identity: identity, source: source)
+        }
+        return (outcome.receipt, outcome.isNew)
+    }
+
+    // MARK: Out
+
+    /// - Throws: `Problem` with `kernel-unknown`.
+    public func kernel(_ id: BuildID) async throws -> KernelSummary {
+        guard let row = try await catalogue.pool.read({ [catalogue] in try catalogue.kernel(id, $0) }) else {
+            throw Problem(
+                .kernelUnknown,
+                "This server has never seen build ID \(id). Push its headers with: kheader push ARCHIVE --build-id \(id)"
+            )
+        }
+        return row.summary
+    }
+
+    /// Kernels in the order of release and build ID.
+    ///
+    /// - Parameters:
+    ///   - cursor: ``KernelList/next`` of the page before.
+    ///   - limit: kernels a page, at least 1.
+    /// - Throws: `Problem` with `parameter-malformed` for a cursor that this store did not give.
+    public func kernels(after cursor: String? = nil, limit: Int) async throws -> KernelList {
+        let last = try cursor.map { try KernelCursor($0) }
+        let rows = try await catalogue.pool.read { [catalogue] in
+            try catalogue.kernels(after: last.map { ($0.release, $0.id) }, limit: limit + 1, $0)
+        }
+        let page = rows.prefix(limit).map(\.summary)
+        let next = rows.count > limit ? page.last.map { KernelCursor($0).description } : nil
+        return KernelList(kernels: page, next: next)
+    }
+
+    /// - Throws: `Problem` with `tree-unknown` or `store-damaged`.
+    public func manifest(of tree: Digest) async throws -> TreeManifest {
+        try await reads.run { [content] in try content.tree(tree).manifest }
+    }
+
+    /// The contents of one file of a tree; of a link to a file, those of the file.
+    ///
+    /// - Throws: `Problem` with `tree-unknown`, `file-unknown` or `store-damaged`.
+    public func file(at path: HeaderPath, in tree: Digest) async throws -> (bytes: [UInt8], digest: Digest) {
+        try await reads.run { [content] in
+            let tree = try content.tree(tree)
+            guard let index = tree.manifest.indexOfFile(at: path), let number = tree.numbers[index] else {
+                throw Problem(
+                    .fileUnknown,
+                    "The tree \(tree.row.digest) has no file \(path). Its manifest.json lists what it has.")
+            }
+            let location = try content.locations(of: [number])[0]
+            return (try content.contents(location), location.digest)
+        }
+    }
+
+    /// A tree as one file, built if it is not on disk yet.
+    ///
+    /// - Throws: `Problem` with `tree-unknown`, `store-damaged` or `disk-full`.
+    public func bundle(of tree: Digest, format: BundleFormat) async throws -> Bundle {
+        try await bundles.bundle(BundleKey(tree: tree, format: format))
+    }
+
+    /// What the store holds and takes on disk.
+    public func status() async throws -> StoreStatus {
+        var status = try await catalogue.pool.read { [catalogue] in try catalogue.status($0) }
+        status.catalogueBytes = ["", "-wal", "-shm"].reduce(0) { $0 + Self.fileSize(layout.catalogue + $1) }
+        status.bundleBytes = bundles.bytes
+        return status
+    }
+
+    private static func fileSize(_ path: String) -> Int {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int(status.st_size) : 0
+    }
+}

@@ -1,0 +1,229 @@
+internal import GRDB
+internal import HeaderArchive
+internal import KernelHeaders
+
+/// Takes one staged archive into the store: unpack within limits, put new blobs in one pack, sync file and folder, commit
+/// in one catalogue transaction. Nothing is answered before it is durable.
+///
+/// Ingests run one after the other, so that blob numbers and the choice "new or known" need no locks. A crash at any
+/// point leaves at most files that nothing refers to; the next start removes them.
+struct Ingest {
+    /// What became of an upload.
+    struct Outcome: Sendable {
+        var receipt: IngestReceipt
+        /// False if the kernel had this very tree.
+        var isNew: Bool
+    }
+
+    /// The most bytes of older contents that a block is compressed with.
+    private static let maximumPrefix = 4 << 20
+    /// Up to this many new bytes are compressed as tightly as zstd can: a revision's changes. A whole new tree has ten
+    /// times as much and would take half a minute.
+    private static let tightBytes = 4 << 20
+
+    let catalogue: Catalogue
+    let content: ContentReader
+    let files: any FileSystem
+    let layout: StoreLayout
+    let disk: DiskBudget
+    let limits: ArchiveLimits
+    /// Seconds since 1970.
+    let now: @Sendable () -> Int
+
+    /// - Parameters:
+    ///   - archiveDigest: the SHA-256 of the staged file.
+    ///   - identity: what the sender says of the kernel; what it leaves out is taken from the tree.
+    /// - Throws: `Problem`: an `archive-…` code, `release-mismatch`, `architecture-mismatch`, `tree-conflict`, `disk-full`.
+    func run(
+        _ upload: StagedUpload, digest archiveDigest: Digest, identity: KernelIdentity, source: HeaderSource
+    ) throws -> Outcome {
+        let known = try catalogue.pool.read { try catalogue.kernel(identity.buildID, $0) }
+        if let known, known.archiveDigest == archiveDigest { return try sighted(known) }
+        let unpacked = try unpack(upload)
+        defer { try? unpacked.spool.discard() }
+        let treeDigest = unpacked.manifest.digest
+        if let known {
+            if known.summary.treeDigest == treeDigest { return try sighted(known) }
+            throw try conflict(known, with: treeDigest, source: source)
+        }
+        let record = KernelRecord(
+            identity: try Self.complete(identity, unpacked), source: source, treeDigest: treeDigest,
+            archiveDigest: archiveDigest, firstSeen: now())
+        return try commit(record, unpacked)
+    }
+
+    /// An archive as it lies in the spool.
+    private struct Unpacked {
+        let manifest: TreeManifest
+        let spool: BlobSpool
+        /// How many of the archive's blobs came with each older pack.
+        let knownPerPack: [Int: Int]
+    }
+
+    private func unpack(_ upload: StagedUpload) throws -> Unpacked {
+        // One snapshot for all look-ups: no other ingest runs, and a read transaction for each of 6,000 files costs more
+        // than the archive.
+        try catalogue.pool.unsafeReentrantRead { database in
+            var knownPerPack: [Int: Int] = [:]
+            let reservation = try disk.reserve(0)
+            let spool = try BlobSpool(files: files, layout: layout) { digest in
+                guard let (number, pack) = try catalogue.blobNumber(digest, database) else { return nil }
+                knownPerPack[pack, default: 0] += 1
+                return number
+            } reserve: {
+                try reservation.use($0)
+            }
+            do {
+                let manifest = try HeaderTreeReader.read(FileSource(path: upload.path), limits: limits, visitor: spool)
+                try spool.finish()
+                return Unpacked(manifest: manifest, spool: spool, knownPerPack: knownPerPack)
+            } catch {
+                try spool.discard()
+                throw error
+            }
+        }
+    }
+
+    /// The identity with what the tree says, which must not be something else.
+    private static func complete(_ identity: KernelIdentity, _ unpacked: Unpacked) throws -> KernelIdentity {
+        var identity = identity
+        let labels = unpacked.spool.labels
+        if let release = labels.release {
+            if let said = identity.release, said != release {
+                throw Problem(
+                    .releaseMismatch,
+                    "These are headers of \(release), not of \(said). Send those of the kernel with this build ID.")
+            }
+            identity.release = release
+        }
+        if let architecture = labels.architecture(of: unpacked.manifest) {
+            if let said = identity.architecture, said.sourceFolder != architecture.sourceFolder {
+                throw Problem(
+                    .architectureMismatch,
+                    "These are headers for \(architecture), not for \(said). Send those of this kernel.")
+            }
+            identity.architecture = identity.architecture ?? architecture
+        }
+        return identity
+    }
+
+    private func sighted(_ kernel: KernelRow) throws -> Outcome {
+        let summary = kernel.summary
+        try catalogue.pool.write { try catalogue.sighted(summary.identity.buildID, at: now(), $0) }
+        let receipt = IngestReceipt(
+            buildID: summary.identity.buildID, treeDigest: summary.treeDigest, files: summary.files,
+            bytes: summary.bytes,
+            newBlobs: 0, newBytes: 0, storedBytes: 0)
+        return Outcome(receipt: receipt, isNew: false)
+    }
+
+    private func conflict(_ kernel: KernelRow, with tree: Digest, source: HeaderSource) throws -> Problem {
+        let id = kernel.summary.identity.buildID
+        try catalogue.pool.write { try catalogue.conflicted(id, tree: tree, source: source, at: now(), $0) }
+        return Problem(
+            .treeConflict,
+            "Build ID \(id) has the tree \(kernel.summary.treeDigest) already, and this is \(tree). It is kept as a conflict; "
+                + "check where these headers come from.")
+    }
+
+    private func commit(_ record: KernelRecord, _ unpacked: Unpacked) throws -> Outcome {
+        let (tree, firstNumber) = try catalogue.pool.read {
+            (try catalogue.tree(record.treeDigest, $0), try catalogue.nextBlobNumber($0))
+        }
+        let newBytes = unpacked.spool.newBlobs.reduce(0) { $0 + $1.length }
+        let reservation = try disk.reserve(newBytes)
+        defer { withExtendedLifetime(reservation) {} }
+        let pack = try PackWriter(files: files, layout: layout)
+        let digest: Digest
+        do {
+            // A tree that another kernel has already adds nothing but the kernel.
+            if tree == nil { try fill(pack, unpacked, treeDigest: record.treeDigest, firstNumber: firstNumber) }
+            pack.addKernel(record)
+            digest = try pack.commit(to: layout)
+        } catch {
+            try pack.abandon()
+            throw error
+        }
+        try catalogue.pool.write { database in
+            try catalogue.insert(pack: digest, bytes: pack.length, index: pack.index, database)
+            try catalogue.insert(record, database)
+        }
+        let receipt = IngestReceipt(
+            buildID: record.identity.buildID, treeDigest: record.treeDigest, files: unpacked.manifest.fileCount,
+            bytes: unpacked.manifest.contentBytes, newBlobs: unpacked.spool.newBlobs.count, newBytes: newBytes,
+            storedBytes: pack.length)
+        return Outcome(receipt: receipt, isNew: true)
+    }
+
+    private func fill(_ pack: PackWriter, _ unpacked: Unpacked, treeDigest: Digest, firstNumber: Int) throws {
+        let parent = try chooseParent(unpacked.knownPerPack)
+        let blobs = unpacked.spool.newBlobs.sorted { $0.path < $1.path }
+        let numbers = Dictionary(
+            uniqueKeysWithValues: zip(blobs.map(\.digest), firstNumber...)
+        ).merging(unpacked.spool.known) { own, _ in own }
+        let level = blobs.reduce(0) { $0 + $1.length } <= Self.tightBytes ? 19 : 7
+        for block in Self.blocks(of: blobs) {
+            try pack.addBlock(
+                try block.flatMap { try unpacked.spool.contents(of: $0) },
+                blobs: block.map { (numbers[$0.digest] ?? 0, $0.digest, $0.length) },
+                prefix: try prefix(for: block, from: parent), level: level)
+        }
+        let entries = unpacked.manifest.entries.map { entry in
+            switch entry.kind {
+            case .link(let target): StoredManifest.Entry(path: entry.path, kind: .link(target: target))
+            case .file(_, let digest, let executable):
+                StoredManifest.Entry(
+                    path: entry.path, kind: .file(number: numbers[digest] ?? 0, executable: executable))
+            }
+        }
+        let manifestParent = parent.flatMap { $0.row.depth < StoredManifest.maximumDepth ? $0 : nil }
+        try pack.addManifest(
+            StoredManifest(entries: entries), digest: treeDigest, files: unpacked.manifest.fileCount,
+            bytes: unpacked.manifest.contentBytes, parent: manifestParent.map { ($0.row.digest, $0.raw) })
+    }
+
+    /// Blobs in the order of their paths, cut into blocks.
+    private static func blocks(of blobs: [BlobSpool.NewBlob]) -> [[BlobSpool.NewBlob]] {
+        var blocks: [[BlobSpool.NewBlob]] = []
+        var size = 0
+        for blob in blobs {
+            if blocks.isEmpty || (size > 0 && size + blob.length > PackIndex.blockSize) {
+                blocks.append([])
+                size = 0
+            }
+            blocks[blocks.count - 1].append(blob)
+            size += blob.length
+        }
+        return blocks
+    }
+
+    /// The tree to compress against, whatever it is called: that of the pack of which this archive has the largest part,
+    /// the newest of several. The pack of the revision before has a hundred blobs, and the next revision nearly all of
+    /// them; that of another flavour has a few, and others do not share them.
+    private func chooseParent(_ knownPerPack: [Int: Int]) throws -> StoredTree? {
+        let row = try catalogue.pool.read { database in
+            let counts = try catalogue.blobCounts(ofPacks: Array(knownPerPack.keys), database)
+            func part(_ pack: Int) -> Double { Double(knownPerPack[pack] ?? 0) / Double(max(counts[pack] ?? 1, 1)) }
+            return try knownPerPack.keys.max { (part($0), $0) < (part($1), $1) }.flatMap {
+                try catalogue.tree(inPack: $0, database)
+            }
+        }
+        return try row.map { try content.tree($0.digest) }
+    }
+
+    /// What the parent has at the paths of a block.
+    private func prefix(for block: [BlobSpool.NewBlob], from parent: StoredTree?) throws -> BlockPrefix {
+        guard let parent else { return .none }
+        var numbers: [Int] = []
+        var size = 0
+        for blob in block {
+            guard let index = parent.manifest.index(of: blob.path), let number = parent.numbers[index],
+                case .file(let length, _, _) = parent.manifest.entries[index].kind, size + length <= Self.maximumPrefix,
+                !numbers.contains(number)
+            else { continue }
+            numbers.append(number)
+            size += length
+        }
+        return try content.prefix(of: numbers)
+    }
+}

@@ -1,0 +1,102 @@
+internal import HeaderArchive
+internal import KernelHeaders
+
+/// Writes one pack into the staging folder, hashing as it goes; ``commit(to:)`` makes it durable under its name.
+final class PackWriter {
+    private let files: any FileSystem
+    private let path: String
+    private let file: any WritableFile
+    private var hash = SHA256Hash()
+    private(set) var length = 0
+    private(set) var index = PackIndex()
+
+    init(files: any FileSystem, layout: StoreLayout) throws {
+        self.files = files
+        path = layout.stagingFile("pack")
+        file = try files.create(path)
+        try put(PackIndex.magic)
+    }
+
+    /// Adds a block.
+    ///
+    /// - Parameters:
+    ///   - blobs: number, digest and length of each blob whose contents follow one another in `raw`.
+    ///   - prefix: the numbers of older blobs, and their contents, to compress with; the depth that makes.
+    func addBlock(
+        _ raw: [UInt8], blobs: [(number: Int, digest: Digest, length: Int)], prefix: BlockPrefix, level: Int
+    ) throws {
+        precondition(index.manifests.isEmpty, "blocks come before manifests")
+        let frame = try ZstdFrame.compress(raw, prefix: prefix.contents, level: level)
+        let block = index.blocks.count
+        index.blocks.append(
+            .init(
+                offset: length, compressedLength: frame.count, rawLength: raw.count, depth: prefix.depth,
+                prefix: prefix.numbers))
+        var offset = 0
+        for blob in blobs {
+            index.blobs.append(
+                .init(number: blob.number, digest: blob.digest, length: blob.length, block: block, offset: offset))
+            offset += blob.length
+        }
+        try put(frame)
+    }
+
+    /// Adds a tree's manifest.
+    ///
+    /// - Parameter parent: the tree whose manifest's raw form is the prefix, and that form.
+    func addManifest(
+        _ manifest: StoredManifest, digest: Digest, files: Int, bytes: Int, parent: (digest: Digest, raw: [UInt8])?
+    ) throws {
+        let raw = manifest.encoded
+        let frame = try ZstdFrame.compress(raw, prefix: parent?.raw ?? [], level: 19)
+        index.manifests.append(
+            .init(
+                offset: length, compressedLength: frame.count, rawLength: raw.count, digest: digest, files: files,
+                bytes: bytes,
+                parent: parent?.digest))
+        try put(frame)
+    }
+
+    func addKernel(_ kernel: KernelRecord) { index.kernels.append(kernel) }
+
+    /// Writes index and footer, syncs the file, renames it to its digest and syncs the folder.
+    ///
+    /// - Returns: the pack's name.
+    func commit(to layout: StoreLayout) throws -> Digest {
+        let raw = try index.encoded()
+        let frame = try ZstdFrame.compress(raw, level: 19)
+        var footer: [UInt8] = []
+        footer.appendLittleEndian(UInt64(length))
+        footer.appendLittleEndian(UInt32(frame.count))
+        footer.appendLittleEndian(UInt32(raw.count))
+        try put(frame)
+        try put(footer + PackIndex.endMagic)
+        try file.sync()
+        try file.close()
+        let digest = hash.digest()
+        try files.rename(path, to: layout.pack(digest))
+        try files.syncDirectory(layout.packs)
+        return digest
+    }
+
+    /// Removes what was written.
+    func abandon() throws { try files.remove(path) }
+
+    private func put(_ bytes: [UInt8]) throws {
+        try bytes.withUnsafeBytes {
+            hash.update($0)
+            try file.write($0)
+        }
+        length += bytes.count
+    }
+}
+
+/// Older blobs that a block is compressed with.
+struct BlockPrefix {
+    static let none = BlockPrefix(numbers: [], contents: [], depth: 0)
+
+    var numbers: [Int]
+    var contents: [UInt8]
+    /// Of the block that uses this prefix.
+    var depth: Int
+}

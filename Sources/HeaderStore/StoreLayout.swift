@@ -1,0 +1,39 @@
+internal import KernelHeaders
+
+/// Where things are in a store's folder.
+///
+/// ```
+/// VERSION             the layout's version, "1"
+/// lock                held (flock) by the server that uses the store
+/// catalogue.sqlite    what is known of kernels, trees, blobs; its journal beside it
+/// packs/              truth: <SHA-256 of the file>.khpack
+/// bundles/            derived: <tree digest>.<format>
+/// staging/            what is being written; emptied at each start
+/// ```
+struct StoreLayout: Sendable {
+    static let version = "1"
+
+    let root: String
+
+    var versionFile: String { "\(root)/VERSION" }
+    var lock: String { "\(root)/lock" }
+    var catalogue: String { "\(root)/catalogue.sqlite" }
+    var packs: String { "\(root)/packs" }
+    var bundles: String { "\(root)/bundles" }
+    var staging: String { "\(root)/staging" }
+
+    func pack(_ digest: Digest) -> String { "\(packs)/\(digest).khpack" }
+    func bundle(_ key: BundleKey) -> String { "\(bundles)/\(key.fileName)" }
+    /// A name in the staging folder that nobody else uses.
+    func stagingFile(_ what: String) -> String {
+        "\(staging)/\(UInt64.random(in: .min ... .max))-\(what)"
+    }
+}
+
+/// What a bundle is named by.
+struct BundleKey: Hashable, Sendable {
+    let tree: Digest
+    let format: BundleFormat
+
+    var fileName: String { "\(tree).\(format.rawValue)" }
+}

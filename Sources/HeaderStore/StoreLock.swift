@@ -1,0 +1,57 @@
+internal import Glibc
+internal import HeaderArchive
+
+/// Why a store can't be opened.
+public struct StoreOpenError: Error, CustomStringConvertible {
+    public let description: String
+}
+
+/// Holds a store's folder for one process: an `flock`, which a killed process leaves no trace of.
+final class StoreLock: Sendable {
+    private let descriptor: CInt
+
+    private init(descriptor: CInt) { self.descriptor = descriptor }
+
+    deinit { close(descriptor) }
+
+    /// Makes the folders that are missing and takes the lock.
+    ///
+    /// - Throws: ``StoreOpenError`` if another process has it, or the layout is of another version.
+    static func prepare(_ layout: StoreLayout, files: any FileSystem) throws -> StoreLock {
+        for folder in [layout.root, layout.packs, layout.bundles, layout.staging] { try files.makeDirectory(folder) }
+        let descriptor = try SystemCallError.check("open", layout.lock) {
+            open(layout.lock, O_RDWR | O_CREAT | O_CLOEXEC, mode_t(0o640))
+        }
+        let lock = StoreLock(descriptor: descriptor)
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            throw StoreOpenError(
+                description: "\(layout.root) is in use by another kheaderd. Stop it, or name another folder.")
+        }
+        try checkVersion(layout, files: files)
+        return lock
+    }
+
+    private static func checkVersion(_ layout: StoreLayout, files: any FileSystem) throws {
+        if let source = try? FileSource(path: layout.versionFile) {
+            let version = String(decoding: try source.readAll(), as: UTF8.self).prefix { $0 != "\n" }
+            guard version == StoreLayout.version else {
+                throw StoreOpenError(
+                    description:
+                        "\(layout.root) has layout version \(version), and this kheaderd knows \(StoreLayout.version).")
+            }
+            return
+        }
+        // A crash may leave a file without its contents under the final name; a rename can't.
+        let staged = layout.stagingFile("version")
+        let file = try files.create(staged)
+        try file.write(Array("\(StoreLayout.version)\n".utf8))
+        try file.sync()
+        try file.close()
+        try files.rename(staged, to: layout.versionFile)
+        try files.syncDirectory(layout.root)
+    }
+}
+
+extension WritableFile {
+    func write(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try write($0) } }
+}

@@ -1,0 +1,61 @@
+internal import GRDB
+internal import Glibc
+internal import HeaderArchive
+internal import KernelHeaders
+internal import Logging
+
+/// Brings folder and catalogue together at the start: what an interrupted write left is removed, what is missing is told.
+struct StoreRecovery {
+    let catalogue: Catalogue
+    let layout: StoreLayout
+    let files: any FileSystem
+    let logger: Logger
+
+    /// Must be called before the catalogue is opened, which makes it if there is none: with an empty one, every pack would
+    /// look as if it had never been acknowledged.
+    ///
+    /// - Throws: ``StoreOpenError`` if there are packs and no catalogue.
+    static func requireCatalogue(_ layout: StoreLayout) throws {
+        let packs = try FolderListing.names(in: layout.packs)
+        guard packs.isEmpty || access(layout.catalogue, F_OK) == 0 else {
+            throw StoreOpenError(
+                description: "\(layout.root) has \(packs.count) packs and no catalogue. "
+                    + "Make it again: kheaderd rebuild --state \(layout.root)")
+        }
+    }
+
+    func run() throws {
+        for name in try FolderListing.names(in: layout.staging) { try files.remove("\(layout.staging)/\(name)") }
+        try recoverPacks()
+        try recoverBundles()
+    }
+
+    /// A pack without a row was never acknowledged: its upload's answer was to be sent after the row was written.
+    private func recoverPacks() throws {
+        let known = Set(try catalogue.pool.read { try catalogue.packDigests($0) }.map { "\($0).khpack" })
+        let present = Set(try FolderListing.names(in: layout.packs))
+        for name in present.subtracting(known) {
+            try files.remove("\(layout.packs)/\(name)")
+            logger.notice("removed a pack that was never acknowledged", metadata: ["pack": "\(name)"])
+        }
+        for name in known.subtracting(present) {
+            logger.error("a pack is missing; what it held can't be served", metadata: ["pack": "\(name)"])
+        }
+    }
+
+    private func recoverBundles() throws {
+        let known = try catalogue.pool.read { try catalogue.bundles($0) }
+        var present = Set(try FolderListing.names(in: layout.bundles))
+        for (key, record) in known {
+            let isWhole =
+                Bundle(
+                    path: layout.bundle(key), format: key.format, digest: record.digest, length: record.bytes) != nil
+            if isWhole, record.recipe == BundleRecipe.name(key.format) {
+                present.remove(key.fileName)
+            } else {
+                try catalogue.pool.write { try catalogue.removeBundle(key, $0) }
+            }
+        }
+        for name in present { try files.remove("\(layout.bundles)/\(name)") }
+    }
+}
