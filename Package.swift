@@ -38,8 +38,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-structured-headers", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         // No traits: full Foundation would add ICU data, and configuration is read by HeaderServer itself.
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
@@ -71,11 +73,14 @@ let package = Package(
                 "HeaderStore", "HeaderArchive", "PrecompiledHeaders", "KernelHeaders", hummingbird, logging,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "RawStructuredFieldValues", package: "swift-http-structured-headers"),
+                .product(name: "SystemPackage", package: "swift-system"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ], swiftSettings: settings),
 
         .executableTarget(
-            name: "kheaderd", dependencies: ["HeaderServer", argumentParser], swiftSettings: settings),
+            name: "kheaderd", dependencies: ["HeaderServer", "HeaderStore", "KernelHeaders", logging, argumentParser],
+            swiftSettings: settings),
         .executableTarget(
             name: "kheader",
             dependencies: ["HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders", argumentParser],
@@ -88,7 +93,9 @@ let package = Package(
         // What tests share: archives and trees made on the spot, temporary folders, a running server.
         .target(
             name: "KHeaderTestSupport",
-            dependencies: ["HeaderServer", "HeaderStore", "HeaderTransport", "HeaderArchive", "KernelHeaders", "CLZMA"],
+            dependencies: [
+                "HeaderServer", "HeaderStore", "HeaderTransport", "HeaderArchive", "KernelHeaders", "CLZMA",
+            ],
             path: "Tests/KHeaderTestSupport", swiftSettings: settings),
         // The server with a file system that kills the process at the n-th step.
         .executableTarget(
@@ -104,7 +111,10 @@ let package = Package(
             ["HeaderServer", "HeaderStore", "HeaderTransport", "HeaderArchive", "KernelHeaders", "CrashingServer"]),
         test(
             "CommandTests",
-            ["kheader", "kheaderd", "kheader-agent", "HeaderServer", "HeaderTransport", "HeaderArchive", "KernelHeaders"]),
+            [
+                "kheader", "kheaderd", "kheader-agent", "HeaderServer", "HeaderTransport", "HeaderArchive",
+                "KernelHeaders",
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -13,6 +13,9 @@ public struct SystemCallError: Error, CustomStringConvertible, Equatable {
         self.number = number
     }
 
+    /// Whether the disk, or the user's share of it, is full.
+    public var isDiskFull: Bool { number == ENOSPC || number == EDQUOT }
+
     public var description: String {
         "\(call)\(path.map { " \($0)" } ?? ""): \(String(cString: strerror(number)))"
     }

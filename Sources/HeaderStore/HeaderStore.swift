@@ -51,6 +51,9 @@ public final class HeaderStore: Sendable {
             limit: options.bundleBytes)
     }
 
+    /// Bytes that an upload may have.
+    public var uploadLimit: Int { options.limits.archiveBytes }
+
     /// Closes the catalogue, its journal written back. Nothing may be asked of the store after it.
     public func close() throws { try catalogue.close() }
 

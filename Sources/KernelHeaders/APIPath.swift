@@ -34,4 +34,22 @@ public enum APIPath {
         }
         return encoded
     }
+
+    /// The bytes of a path or query item, each `%XX` replaced by the byte it means; nil if a `%` has no two digits behind.
+    /// By hand: FoundationEssentials has no `removingPercentEncoding`, and bytes that are not UTF-8 must survive.
+    public static func percentDecoded(_ text: some StringProtocol) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        var rest = Substring(text).utf8
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%") {
+                guard rest.count >= 2, let decoded = Hexadecimal.decode(String(rest.prefix(2))?.lowercased() ?? "")
+                else { return nil }
+                bytes += decoded
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return bytes
+    }
 }

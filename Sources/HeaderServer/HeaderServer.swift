@@ -1,0 +1,51 @@
+public import HeaderStore
+import HTTPTypes
+public import Hummingbird
+import HummingbirdCore
+public import Logging
+import NIOCore
+import UnixSignals
+
+/// The server put together from values: `kheaderd serve` and the tests call the same function.
+public enum HeaderServer {
+    /// The routes, without a socket.
+    public static func router(store: HeaderStore) -> Router<BasicRequestContext> {
+        let router = Router(context: BasicRequestContext.self, options: [.autoGenerateHeadEndpoints])
+        let table = RouteTable()
+        router.add(middleware: ProblemMiddleware(routes: table))
+        KernelRoutes(store: store).add(to: router)
+        TreeRoutes(store: store).add(to: router)
+        HealthRoutes(store: store).add(to: router)
+        table.fill(
+            router.routes.flatMap { route in
+                [(route.path, route.method)] + (route.method == .get ? [(route.path, .head)] : [])
+            })
+        return router
+    }
+
+    /// Serves a store until the task is cancelled, or a signal ends the process.
+    ///
+    /// - Parameters:
+    ///   - endsOnSignals: on SIGTERM or SIGINT, take no new connections and return when the requests under way are answered.
+    ///   - onListening: is called with the address once connections are taken; the port is the real one.
+    public static func run(
+        store: HeaderStore, address: ListenAddress, logger: Logger, endsOnSignals: Bool,
+        onListening: @escaping @Sendable (ListenAddress) async -> Void
+    ) async throws {
+        let application = Application(
+            router: router(store: store),
+            server: .http1(
+                configuration: .init(
+                    additionalChannelHandlers: [ExpectContinueHandler(limit: store.uploadLimit)],
+                    idleTimeout: .seconds(60))),
+            configuration: .init(address: address.bindAddress, serverName: "kheaderd"),
+            onServerRunning: { channel in
+                var address = address
+                if case .tcp(let host, _) = address, let port = channel.localAddress?.port {
+                    address = .tcp(host: host, port: port)
+                }
+                await onListening(address)
+            }, logger: logger)
+        try await application.runService(gracefulShutdownSignals: endsOnSignals ? [.sigterm, .sigint] : [])
+    }
+}

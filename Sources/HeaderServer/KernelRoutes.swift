@@ -1,0 +1,78 @@
+import HTTPTypes
+import HeaderStore
+import Hummingbird
+import KernelHeaders
+import Logging
+import NIOCore
+
+/// The kernels: their list, one of them, and the upload of its headers.
+struct KernelRoutes<Context: RequestContext> {
+    /// The most kernels on a page, and how many there are unless the request says.
+    static var maximumPage: Int { 1000 }
+
+    let store: HeaderStore
+
+    func add(to router: Router<Context>) {
+        router.get("/v1/kernels", use: list)
+        router.get("/v1/kernels/{buildID}", use: show)
+        router.put("/v1/kernels/{buildID}/headers", use: upload)
+        router.get("/v1/store") { _, _ in try Self.json(try await store.status()) }
+    }
+
+    @Sendable private func list(_ request: Request, _ context: Context) async throws -> Response {
+        let limit = try request.integer("limit", in: 1...Self.maximumPage, default: Self.maximumPage)
+        let cursor = request.query("cursor").flatMap { $0.isEmpty ? nil : $0 }
+        return try Self.json(try await store.kernels(after: cursor, limit: limit))
+    }
+
+    @Sendable private func show(_ request: Request, _ context: Context) async throws -> Response {
+        try Self.json(try await store.kernel(try context.buildID()))
+    }
+
+    /// Streams the body to disk, then takes it in. The answer is sent when the kernel is durable.
+    @Sendable private func upload(_ request: Request, _ context: Context) async throws -> Response {
+        let identity = KernelIdentity(
+            buildID: try context.buildID(), release: try request.label("release"),
+            versionLine: try request.label("versionLine"),
+            architecture: try request.label("architecture").map { Architecture(machine: $0) },
+            hasBTF: try request.boolean("hasBTF"))
+        let source = try Self.source(request)
+        let expected = try request.headers[.contentDigest].flatMap { try ContentDigest.sha256($0) }
+        let length = request.headers[.contentLength].flatMap { Int($0) }
+        let upload = try store.stageUpload(expecting: length)
+        for try await buffer in request.body { try buffer.withUnsafeReadableBytes { try upload.write($0) } }
+        guard length == nil || length == upload.length else {
+            throw Problem(.uploadIncomplete, "The upload ended before its Content-Length. Send it again.")
+        }
+        let digest = try upload.finish()
+        guard expected == nil || expected == digest else {
+            throw Problem(
+                .contentDigestMismatch, "What arrived does not have the digest of Content-Digest. Send it again.")
+        }
+        let (receipt, isNew) = try await store.ingest(upload, digest: digest, identity: identity, source: source)
+        context.logger.info(
+            isNew ? "headers stored" : "headers known",
+            metadata: [
+                "buildID": "\(identity.buildID)", "tree": "\(receipt.treeDigest)", "newBlobs": "\(receipt.newBlobs)",
+                "storedBytes": "\(receipt.storedBytes)",
+            ])
+        var response = try Self.json(receipt, status: isNew ? .created : .ok)
+        if isNew { response.headers[.location] = APIPath.kernel(identity.buildID) }
+        return response
+    }
+
+    private static func source(_ request: Request) throws -> HeaderSource {
+        guard let text = request.query("source"), !text.isEmpty else { return .push }
+        guard let source = HeaderSource(rawValue: text) else {
+            let all = HeaderSource.allCases.map(\.rawValue).joined(separator: ", ")
+            throw Problem(.parameterMalformed, "source is one of \(all).")
+        }
+        return source
+    }
+
+    private static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        Response(
+            status: status, headers: [.contentType: "application/json", .cacheControl: "no-cache"],
+            body: .init(byteBuffer: ByteBuffer(bytes: try JSON.encode(value))))
+    }
+}

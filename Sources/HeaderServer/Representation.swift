@@ -1,0 +1,172 @@
+import HTTPTypes
+import HeaderStore
+import Hummingbird
+import KernelHeaders
+import NIOCore
+
+/// Bytes with a name, a type and a strong validator, answered with all of conditional and range requests (RFC 9110, 13 and
+/// 14): the one way in which this server sends what can be cached.
+struct Representation {
+    /// Where the bytes are.
+    enum Contents: Sendable {
+        case memory(ByteBuffer)
+        case bundle(Bundle)
+
+        var length: Int {
+            switch self {
+            case .memory(let buffer): buffer.readableBytes
+            case .bundle(let bundle): bundle.length
+            }
+        }
+    }
+
+    /// How long a cache may keep what it has.
+    enum Lifetime: String {
+        /// Named by a digest: the same bytes for ever.
+        case byDigest = "public, max-age=31536000, immutable"
+        /// Named by a build ID: the same until an operator resolves a conflict.
+        case byBuildID = "public, max-age=300, immutable"
+    }
+
+    let contents: Contents
+    let mediaType: String
+    /// SHA-256 of the bytes: the entity tag and `Repr-Digest` (RFC 9530).
+    let digest: Digest
+    let lifetime: Lifetime
+
+    private var entityTag: String { "\"\(digest)\"" }
+
+    /// - Throws: `Problem` with `precondition-failed` or `range-not-satisfiable`.
+    func response(to request: Request) throws -> Response {
+        var headers: HTTPFields = [
+            .eTag: entityTag, .cacheControl: lifetime.rawValue, .acceptRanges: "bytes",
+            .reprDigest: "sha-256=:\(digest.base64):",
+        ]
+        if let field = request.headers[.ifMatch], !EntityTags(field).matchStrongly(entityTag) {
+            throw Problem(
+                .preconditionFailed, "The file is not the one of your If-Match: its entity tag is \(entityTag).")
+        }
+        if let field = request.headers[.ifNoneMatch], EntityTags(field).matchWeakly(entityTag) {
+            return Response(status: .notModified, headers: headers)
+        }
+        switch requestedRanges(request) {
+        case .whole:
+            headers[.contentType] = mediaType
+            return Response(status: .ok, headers: headers, body: body([.contents(0..<contents.length)]))
+        case .parts(let parts) where parts.count == 1:
+            headers[.contentType] = mediaType
+            headers[.contentRange] = contentRange(parts[0])
+            return Response(status: .partialContent, headers: headers, body: body([.contents(parts[0])]))
+        case .parts(let parts):
+            let boundary = "kheaderd-\(digest.description.prefix(32))"
+            headers[.contentType] = "multipart/byteranges; boundary=\(boundary)"
+            return Response(status: .partialContent, headers: headers, body: body(multipart(parts, boundary: boundary)))
+        case .unsatisfiable:
+            throw RangeNotSatisfiable(length: contents.length)
+        }
+    }
+
+    private func requestedRanges(_ request: Request) -> ByteRangeRequest {
+        guard request.method == .get else { return .whole }
+        // A date in If-Range matches nothing here: there is no Last-Modified to compare it with.
+        if let field = request.headers[.ifRange], !EntityTags(field).matchStrongly(entityTag) || field.contains("*") {
+            return .whole
+        }
+        return ByteRangeRequest(request.headers[.range], length: contents.length)
+    }
+
+    private func contentRange(_ range: Range<Int>) -> String {
+        "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(contents.length)"
+    }
+
+    // MARK: Bodies
+
+    private enum Piece: Sendable {
+        case text(String)
+        case contents(Range<Int>)
+
+        var length: Int {
+            switch self {
+            case .text(let text): text.utf8.count
+            case .contents(let range): range.count
+            }
+        }
+    }
+
+    /// RFC 9110, 14.6.
+    private func multipart(_ parts: [Range<Int>], boundary: String) -> [Piece] {
+        var pieces: [Piece] = []
+        for part in parts {
+            let head = "\r\n--\(boundary)\r\nContent-Type: \(mediaType)\r\nContent-Range: \(contentRange(part))\r\n\r\n"
+            pieces += [.text(head), .contents(part)]
+        }
+        return pieces + [.text("\r\n--\(boundary)--\r\n")]
+    }
+
+    private func body(_ pieces: [Piece]) -> ResponseBody {
+        let contents = contents
+        if case .memory(let buffer) = contents, case .contents(let range)? = pieces.first, pieces.count == 1 {
+            return ResponseBody(byteBuffer: buffer.slice(range))
+        }
+        return ResponseBody(contentLength: pieces.reduce(0) { $0 + $1.length }) { writer in
+            for piece in pieces {
+                switch piece {
+                case .text(let text): try await writer.write(ByteBuffer(string: text))
+                case .contents(let range): try await contents.write(range, to: &writer)
+                }
+            }
+            try await writer.finish(nil)
+        }
+    }
+}
+
+extension Representation.Contents {
+    /// Bytes read at a time. Measured for Hummingbird's writer: smaller pieces cost more processor time, larger ones more
+    /// memory for each slow client.
+    private static let chunk = 256 << 10
+
+    fileprivate func write(_ range: Range<Int>, to writer: inout any ResponseBodyWriter) async throws {
+        switch self {
+        case .memory(let buffer): try await writer.write(buffer.slice(range))
+        case .bundle(let bundle):
+            var offset = range.lowerBound
+            while offset < range.upperBound {
+                let count = min(Self.chunk, range.upperBound - offset)
+                var buffer = ByteBufferAllocator().buffer(capacity: count)
+                let read = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { space in
+                    try bundle.read(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<count]))
+                }
+                // Bundles are only ever renamed into place; a short one is a damaged disk. The client sees a broken
+                // connection, never a short answer that looks whole.
+                guard read > 0 else {
+                    throw Problem(.storeDamaged, "A bundle is shorter than its record. Run a verify.")
+                }
+                offset += read
+                try await writer.write(buffer)
+            }
+        }
+    }
+}
+
+extension ByteBuffer {
+    fileprivate func slice(_ range: Range<Int>) -> ByteBuffer {
+        getSlice(at: readerIndex + range.lowerBound, length: range.count) ?? ByteBuffer()
+    }
+}
+
+/// 416, which also tells the length (RFC 9110, 15.5.17).
+struct RangeNotSatisfiable: Error {
+    let length: Int
+}
+
+extension HTTPField.Name {
+    // Literals that are valid field names; `init?` is for names that come from outside.
+    static let reprDigest = name("Repr-Digest")
+    static let contentDigest = name("Content-Digest")
+    static let requestID = name("X-Request-ID")
+
+    private static func name(_ text: String) -> HTTPField.Name {
+        guard let name = HTTPField.Name(text) else { preconditionFailure("\(text) is no field name") }
+        return name
+    }
+}

@@ -1,0 +1,70 @@
+import HTTPTypes
+import Hummingbird
+import KernelHeaders
+
+/// What requests carry in their path and query, checked. Each refusal is a `Problem` with a 400 code.
+extension RequestContext {
+    func buildID() throws -> BuildID {
+        guard let id = BuildID(try parameters.require("buildID")) else {
+            throw Problem(
+                .buildIDMalformed,
+                "This is not a GNU build ID: 2 to \(2 * BuildID.maximumLength) lower-case hexadecimal digits, an even number of them. "
+                    + "See it with: kheader path, or readelf -n vmlinux")
+        }
+        return id
+    }
+
+    func treeDigest() throws -> Digest {
+        guard let digest = Digest(try parameters.require("treeDigest")) else {
+            throw Problem(
+                .digestMalformed, "A tree digest has 64 lower-case hexadecimal digits. The kernel list has them.")
+        }
+        return digest
+    }
+
+    /// The path of a header: what follows `source/`, percent-decoded. Dot segments are refused, not resolved.
+    func headerPath() throws -> HeaderPath {
+        let text = parameters.getCatchAll().joined(separator: "/")
+        guard let decoded = APIPath.percentDecoded(text), let path = try? HeaderPath(normalising: decoded) else {
+            throw Problem(.pathMalformed, "This is not a path in a header tree. They look like include/linux/sched.h")
+        }
+        return path
+    }
+}
+
+extension Request {
+    /// A query item's text, or nil; the last one counts if it comes twice.
+    func query(_ name: String) -> String? {
+        uri.queryParameters[name[...]].map(String.init)
+    }
+
+    /// A query item that is a short label: no control characters, at most ``KernelIdentity/maximumLabelLength`` bytes.
+    func label(_ name: String) throws -> String? {
+        guard let text = query(name), !text.isEmpty else { return nil }
+        let isClean = text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F..<0xA0).contains($0.value) }
+        guard text.utf8.count <= KernelIdentity.maximumLabelLength, isClean else {
+            throw Problem(
+                .parameterMalformed,
+                "\(name) is over \(KernelIdentity.maximumLabelLength) bytes, or has control characters. It is as uname prints it."
+            )
+        }
+        return text
+    }
+
+    func boolean(_ name: String) throws -> Bool? {
+        switch query(name) {
+        case nil, "": nil
+        case "true": true
+        case "false": false
+        default: throw Problem(.parameterMalformed, "\(name) is true or false.")
+        }
+    }
+
+    func integer(_ name: String, in range: ClosedRange<Int>, default fallback: Int) throws -> Int {
+        guard let text = query(name), !text.isEmpty else { return fallback }
+        guard let value = Int(text), range.contains(value) else {
+            throw Problem(.parameterMalformed, "\(name) is a number from \(range.lowerBound) to \(range.upperBound).")
+        }
+        return value
+    }
+}

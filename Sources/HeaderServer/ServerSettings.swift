@@ -1,0 +1,87 @@
+import Configuration
+import HeaderArchive
+public import HeaderStore
+public import Logging
+import SystemPackage
+
+/// What an operator may set, from the command line, else the environment (`KHEADERD_LISTEN`), else a JSON file, else the
+/// default.
+///
+/// The file's members, all of them optional (sizes in bytes, times in seconds):
+///
+/// ```
+/// { "listen": "127.0.0.1:8003", "state": "/var/lib/kheaderd", "logLevel": "info", "bundleBytes": 4294967296,
+///   "limits": { "archiveBytes": 1073741824, "unpackedBytes": 1073741824, "fileBytes": 16777216, "entries": 100000,
+///               "ratio": 100, "seconds": 300 } }
+/// ```
+public struct ServerSettings: Sendable {
+    public var listen = ListenAddress.standard
+    /// The store's folder.
+    public var state: String
+    public var logLevel = Logger.Level.info
+    public var store = HeaderStore.Options()
+
+    /// - Parameters:
+    ///   - arguments: what the command line says; nil for what it leaves out.
+    ///   - environment: names are upper case with `KHEADERD_` before them: `KHEADERD_LIMITS_ENTRIES`.
+    ///   - file: the JSON file's path.
+    /// - Throws: ``SettingsError`` for a value that is no such value, what swift-configuration says of the file.
+    public init(
+        arguments: (listen: String?, state: String?), environment: [String: String], file: String?
+    ) async throws {
+        let prefix = "KHEADERD_"
+        let own = environment.filter { $0.key.hasPrefix(prefix) }.map {
+            (String($0.key.dropFirst(prefix.count)), $0.value)
+        }
+        var providers: [any ConfigProvider] = [
+            EnvironmentVariablesProvider(environmentVariables: Dictionary(uniqueKeysWithValues: own))
+        ]
+        if let file { providers.append(try await FileProvider<JSONSnapshot>(filePath: FilePath(file))) }
+        let reader = ConfigReader(providers: providers)
+
+        guard let state = try await arguments.state.orElse({ try await reader.fetchString(forKey: "state") }) else {
+            throw SettingsError(
+                description: "Say where the store is: --state DIR, KHEADERD_STATE, or \"state\" in the file.")
+        }
+        self.state = state
+        if let text = try await arguments.listen.orElse({ try await reader.fetchString(forKey: "listen") }) {
+            guard let address = ListenAddress(text) else {
+                throw SettingsError(
+                    description: "\"\(text)\" is no address to listen on. Use HOST:PORT, [IPV6]:PORT or unix:PATH.")
+            }
+            listen = address
+        }
+        if let text = try await reader.fetchString(forKey: "logLevel") {
+            guard let level = Logger.Level(rawValue: text) else {
+                let all = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+                throw SettingsError(description: "\"\(text)\" is no log level. Use one of \(all).")
+            }
+            logLevel = level
+        }
+        try await Self.set(&store.bundleBytes, reader, "bundleBytes")
+        try await Self.set(&store.limits.archiveBytes, reader, "limits.archiveBytes")
+        try await Self.set(&store.limits.unpackedBytes, reader, "limits.unpackedBytes")
+        try await Self.set(&store.limits.fileBytes, reader, "limits.fileBytes")
+        try await Self.set(&store.limits.entries, reader, "limits.entries")
+        try await Self.set(&store.limits.ratio, reader, "limits.ratio")
+        try await Self.set(&store.limits.seconds, reader, "limits.seconds")
+    }
+
+    private static func set(_ value: inout Int, _ reader: ConfigReader, _ key: ConfigKey) async throws {
+        guard let set = try await reader.fetchInt(forKey: key) else { return }
+        guard set > 0 else { throw SettingsError(description: "\(key) is \(set), and has to be positive.") }
+        value = set
+    }
+}
+
+/// A setting that is no such value.
+public struct SettingsError: Error, CustomStringConvertible {
+    public let description: String
+}
+
+extension Optional where Wrapped: Sendable {
+    fileprivate func orElse(_ other: () async throws -> Wrapped?) async throws -> Wrapped? {
+        if let self { return self }
+        return try await other()
+    }
+}

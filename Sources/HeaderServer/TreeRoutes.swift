@@ -1,0 +1,48 @@
+import HTTPTypes
+import HeaderArchive
+import HeaderStore
+import Hummingbird
+import KernelHeaders
+import NIOCore
+
+/// What a tree can be had as: bundles, the manifest, single files; under a kernel's build ID and under the tree's digest.
+struct TreeRoutes<Context: RequestContext> {
+    let store: HeaderStore
+
+    func add(to router: Router<Context>) {
+        add(to: router.group("/buildid/{buildID}"), lifetime: .byBuildID) { context in
+            try await store.kernel(try context.buildID()).treeDigest
+        }
+        add(to: router.group("/trees/{treeDigest}"), lifetime: .byDigest) { try $0.treeDigest() }
+    }
+
+    private func add(
+        to group: RouterGroup<Context>, lifetime: Representation.Lifetime,
+        tree: @escaping @Sendable (Context) async throws -> Digest
+    ) {
+        for format in BundleFormat.allCases {
+            group.get("headers.\(format.rawValue)") { request, context in
+                let bundle = try await store.bundle(of: try await tree(context), format: format)
+                return try Representation(
+                    contents: .bundle(bundle), mediaType: format.mediaType, digest: bundle.digest, lifetime: lifetime
+                ).response(to: request)
+            }
+        }
+        group.get("manifest.json") { request, context in
+            let digest = try await tree(context)
+            let bytes = try JSON.encode(ManifestDocument(try await store.manifest(of: digest), digest: digest))
+            return try Representation(
+                contents: .memory(ByteBuffer(bytes: bytes)), mediaType: "application/json",
+                digest: SHA256Hash.digest(of: bytes), lifetime: lifetime
+            ).response(to: request)
+        }
+        group.get("source/**") { request, context in
+            let path = try context.headerPath()
+            let file = try await store.file(at: path, in: try await tree(context))
+            return try Representation(
+                contents: .memory(ByteBuffer(bytes: file.bytes)), mediaType: "application/octet-stream",
+                digest: file.digest, lifetime: lifetime
+            ).response(to: request)
+        }
+    }
+}

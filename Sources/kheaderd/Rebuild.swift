@@ -1,0 +1,25 @@
+import ArgumentParser
+import FoundationEssentials
+import HeaderStore
+import Logging
+
+struct Rebuild: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Make a store's catalogue again from its packs.",
+        discussion: """
+            For a catalogue that is lost or damaged. No server may have the store. Kernels, trees and contents come back; the \
+            times of the last sightings and the conflicts do not. Prints what it found as JSON; exits with 1 if a pack is \
+            damaged.
+            """)
+
+    @Option(help: ArgumentHelp("The store's folder.", valueName: "DIR"))
+    var state: String
+
+    func run() async throws {
+        let report = try CatalogueRebuild(folder: state, logger: .toStandardError(level: .info)).run()
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        StandardOutput.write(String(decoding: try encoder.encode(report), as: UTF8.self) + "\n")
+        if !report.damagedPacks.isEmpty { throw ExitCode.failure }
+    }
+}

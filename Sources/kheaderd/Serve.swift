@@ -1,0 +1,57 @@
+import ArgumentParser
+import FoundationEssentials
+import HeaderServer
+import HeaderStore
+import Logging
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve a store over HTTP.",
+        discussion: """
+            Prints one line to stdout, "listening on URL", when it takes connections; the log goes to stderr. SIGTERM and \
+            SIGINT end it after the requests under way.
+
+            What is not given here is taken from the environment (KHEADERD_STATE, KHEADERD_LISTEN, KHEADERD_LOGLEVEL, \
+            KHEADERD_LIMITS_ENTRIES …), then from the file.
+            """)
+
+    @Option(help: ArgumentHelp("The store's folder; made if it is not there.", valueName: "DIR"))
+    var state: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH; port 0 takes a free one. (default: 127.0.0.1:8003)",
+            valueName: "ADDRESS"))
+    var listen: String?
+
+    @Option(help: ArgumentHelp("A JSON file with settings; see the README.", valueName: "FILE"))
+    var config: String?
+
+    func run() async throws {
+        let settings: ServerSettings
+        do {
+            settings = try await ServerSettings(
+                arguments: (listen, state), environment: ProcessInfo.processInfo.environment, file: config)
+        } catch {
+            throw ValidationError("\(error)")
+        }
+        let logger = Logger.toStandardError(level: settings.logLevel)
+        let store = try HeaderStore(folder: settings.state, options: settings.store, logger: logger)
+        let result = await Result.catching {
+            try await HeaderServer.run(
+                store: store, address: settings.listen, logger: logger, endsOnSignals: true
+            ) { address in
+                // A pipe must see it at once: this is what scripts wait for.
+                StandardOutput.write("listening on \(address)\n")
+            }
+        }
+        try store.close()
+        try result.get()
+    }
+}
+
+extension Result where Failure == any Error {
+    fileprivate static func catching(_ body: () async throws -> Success) async -> Self {
+        do { return .success(try await body()) } catch { return .failure(error) }
+    }
+}

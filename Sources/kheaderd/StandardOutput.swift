@@ -1,0 +1,25 @@
+import Glibc
+import Logging
+
+/// stdout without a buffer: what is written is there for whoever waits for it.
+enum StandardOutput {
+    static func write(_ text: String) {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            // Nobody reads it (a closed pipe): a server goes on.
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
+    }
+}
+
+extension Logger {
+    /// A logger on stderr: stdout is for data.
+    static func toStandardError(level: Logger.Level) -> Logger {
+        var logger = Logger(label: "kheaderd") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = level
+        return logger
+    }
+}
