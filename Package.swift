@@ -46,6 +46,7 @@ let package = Package(
         // No traits: full Foundation would add ICU data, and configuration is read by HeaderServer itself.
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
     targets: [
         .systemLibrary(name: "CLZMA", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
@@ -66,7 +67,12 @@ let package = Package(
                 "HeaderArchive", "KernelHeaders", "CZstd", crypto, logging,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ], swiftSettings: byteLoops),
-        .target(name: "PrecompiledHeaders", dependencies: ["HeaderArchive", "KernelHeaders"], swiftSettings: settings),
+        .target(
+            name: "PrecompiledHeaders",
+            dependencies: [
+                "HeaderArchive", "KernelHeaders", .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ], swiftSettings: settings),
         .target(
             name: "HeaderServer",
             dependencies: [
@@ -105,6 +111,7 @@ let package = Package(
         test("HeaderArchiveTests", ["HeaderArchive", "KernelHeaders"]),
         test("KernelProbeTests", ["KernelProbe", "HeaderArchive", "KernelHeaders"]),
         test("HeaderTransportTests", ["HeaderTransport", "HeaderArchive", "KernelHeaders"]),
+        test("PrecompiledHeadersTests", ["PrecompiledHeaders", "HeaderArchive", "KernelHeaders"]),
         test("HeaderStoreTests", ["HeaderStore", "HeaderArchive", "KernelHeaders"]),
         test(
             "HeaderServerTests",

@@ -31,3 +31,21 @@ static inline CURLcode khd_curl_get_long(CURL *handle, CURLINFO info, long *valu
 {
     return curl_easy_getinfo(handle, info, value);
 }
+static inline CURLcode khd_curl_get_offset(CURL *handle, CURLINFO info, curl_off_t *value)
+{
+    return curl_easy_getinfo(handle, info, value);
+}
+
+typedef int (*khd_curl_seek_callback)(void *context, curl_off_t offset, int origin);
+static inline CURLcode khd_curl_set_seek_callback(CURL *handle, khd_curl_seek_callback value)
+{
+    return curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, value);
+}
+
+/* Casts and unions in curl's macros keep these from Swift. */
+static const size_t khd_curl_write_pause = CURL_WRITEFUNC_PAUSE;
+static const size_t khd_curl_read_abort = CURL_READFUNC_ABORT;
+static inline CURLcode khd_curl_message_result(const CURLMsg *message)
+{
+    return message->data.result;
+}

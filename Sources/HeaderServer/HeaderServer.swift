@@ -4,17 +4,21 @@ public import Hummingbird
 import HummingbirdCore
 public import Logging
 import NIOCore
+public import PrecompiledHeaders
 import UnixSignals
 
 /// The server put together from values: `kheaderd serve` and the tests call the same function.
 public enum HeaderServer {
     /// The routes, without a socket.
-    public static func router(store: HeaderStore) -> Router<BasicRequestContext> {
+    public static func router(
+        store: HeaderStore, toolchains: ToolchainRegistry = ToolchainRegistry()
+    ) -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self, options: [.autoGenerateHeadEndpoints])
         let table = RouteTable()
         router.add(middleware: ProblemMiddleware(routes: table))
         KernelRoutes(store: store).add(to: router)
         TreeRoutes(store: store).add(to: router)
+        ToolchainRoutes(registry: toolchains).add(to: router)
         HealthRoutes(store: store).add(to: router)
         table.fill(
             router.routes.flatMap { route in

@@ -16,17 +16,17 @@ struct KernelRoutes<Context: RequestContext> {
         router.get("/v1/kernels", use: list)
         router.get("/v1/kernels/{buildID}", use: show)
         router.put("/v1/kernels/{buildID}/headers", use: upload)
-        router.get("/v1/store") { _, _ in try Self.json(try await store.status()) }
+        router.get("/v1/store") { _, _ in try Response.json(try await store.status()) }
     }
 
     @Sendable private func list(_ request: Request, _ context: Context) async throws -> Response {
         let limit = try request.integer("limit", in: 1...Self.maximumPage, default: Self.maximumPage)
         let cursor = request.query("cursor").flatMap { $0.isEmpty ? nil : $0 }
-        return try Self.json(try await store.kernels(after: cursor, limit: limit))
+        return try Response.json(try await store.kernels(after: cursor, limit: limit))
     }
 
     @Sendable private func show(_ request: Request, _ context: Context) async throws -> Response {
-        try Self.json(try await store.kernel(try context.buildID()))
+        try Response.json(try await store.kernel(try context.buildID()))
     }
 
     /// Streams the body to disk, then takes it in. The answer is sent when the kernel is durable.
@@ -56,7 +56,7 @@ struct KernelRoutes<Context: RequestContext> {
                 "buildID": "\(identity.buildID)", "tree": "\(receipt.treeDigest)", "newBlobs": "\(receipt.newBlobs)",
                 "storedBytes": "\(receipt.storedBytes)",
             ])
-        var response = try Self.json(receipt, status: isNew ? .created : .ok)
+        var response = try Response.json(receipt, status: isNew ? .created : .ok)
         if isNew { response.headers[.location] = APIPath.kernel(identity.buildID) }
         return response
     }
@@ -68,11 +68,5 @@ struct KernelRoutes<Context: RequestContext> {
             throw Problem(.parameterMalformed, "source is one of \(all).")
         }
         return source
-    }
-
-    private static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
-        Response(
-            status: status, headers: [.contentType: "application/json", .cacheControl: "no-cache"],
-            body: .init(byteBuffer: ByteBuffer(bytes: try JSON.encode(value))))
     }
 }

@@ -1,6 +1,6 @@
 import ArgumentParser
+import Glibc
 
-@main
 struct KHeaderd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kheaderd",
@@ -15,4 +15,28 @@ struct KHeaderd: AsyncParsableCommand {
             Exit codes: 0 done, 1 failed, 2 usage.
             """,
         subcommands: [Serve.self, Rebuild.self])
+}
+
+@main
+enum Program {
+    static func main() async {
+        do {
+            var command = try KHeaderd.parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            // The parser's own code for a mistake on the command line is 64 (sysexits); ours is 2, as most tools'.
+            let code = KHeaderd.exitCode(for: error)
+            let text = KHeaderd.fullMessage(for: error)
+            if code == .success {
+                StandardOutput.write(text + "\n")
+            } else if !text.isEmpty {
+                StandardOutput.write(text + "\n", to: STDERR_FILENO)
+            }
+            exit(code == .validationFailure ? 2 : code.rawValue)
+        }
+    }
 }

@@ -3,10 +3,10 @@ import Logging
 
 /// stdout without a buffer: what is written is there for whoever waits for it.
 enum StandardOutput {
-    static func write(_ text: String) {
+    static func write(_ text: String, to descriptor: CInt = STDOUT_FILENO) {
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
             // Nobody reads it (a closed pipe): a server goes on.
             guard count > 0 else { return }

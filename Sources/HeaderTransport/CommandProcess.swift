@@ -1,0 +1,84 @@
+internal import Dispatch
+internal import Glibc
+internal import HeaderArchive
+internal import Synchronization
+
+/// The life of a command-line program: its work, its exit code, its last words, and what a signal does to it.
+public enum CommandProcess {
+    /// Runs the work and ends the process.
+    ///
+    /// SIGINT, SIGTERM and SIGHUP cancel the work, which cleans up behind itself; then the process dies of that signal, as
+    /// a shell expects.
+    ///
+    /// - Parameters:
+    ///   - program: begins each error message.
+    ///   - explain: what the argument parser says to an error, and its exit code: 0 for a help text, 64 (`EX_USAGE`) for a
+    ///     mistake on the command line.
+    ///   - work: parses the arguments and does what they say.
+    public static func run(
+        _ program: String, explain: @Sendable (any Error) -> (text: String, code: Int32),
+        _ work: @escaping @Sendable () async throws -> Void
+    ) async -> Never {
+        let task = Task { try await work() }
+        let watch = SignalWatch([SIGINT, SIGTERM, SIGHUP]) { task.cancel() }
+        let result = await task.result
+        guard case .failure(let error) = result else { exit(ExitStatus.done.rawValue) }
+        watch.dieIfSignalled()
+        // `kheader kernels list | head`: the reader has what it wanted.
+        if let error = error as? SystemCallError, error.number == EPIPE { exit(ExitStatus.failed.rawValue) }
+        let (text, code) = explain(error)
+        switch code {
+        case 0:
+            try? Console.put(text)
+            exit(ExitStatus.done.rawValue)
+        case EX_USAGE:
+            Console.say(text)
+            exit(ExitStatus.usage.rawValue)
+        default:
+            Console.say("\(program): \(error)")
+            exit(ExitStatus(error).rawValue)
+        }
+    }
+}
+
+/// Turns signals into a call, for as long as it lives.
+private final class SignalWatch: Sendable {
+    private let received: Received
+    // Dispatch's objects may be used from any thread; they are only not marked so.
+    private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
+
+    private final class Received: Sendable {
+        let number = Atomic<CInt>(0)
+    }
+
+    init(_ numbers: [CInt], _ onSignal: @escaping @Sendable () -> Void) {
+        let received = Received()
+        self.received = received
+        // Who started us with a signal ignored (nohup) wants it to stay ignored.
+        sources = numbers.filter { !Self.isIgnored($0) }.map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler {
+                received.number.store(number, ordering: .sequentiallyConsistent)
+                onSignal()
+            }
+            source.activate()
+            return source
+        }
+    }
+
+    func dieIfSignalled() {
+        let number = received.number.load(ordering: .sequentiallyConsistent)
+        guard number != 0 else { return }
+        signal(number, SIG_DFL)
+        raise(number)
+    }
+
+    private static func isIgnored(_ number: CInt) -> Bool {
+        var action = sigaction()
+        guard sigaction(number, nil, &action) == 0, let handler = action.__sigaction_handler.sa_handler else {
+            return false
+        }
+        return unsafeBitCast(handler, to: Int.self) == 1
+    }
+}

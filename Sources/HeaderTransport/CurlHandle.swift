@@ -1,0 +1,93 @@
+internal import CCurl
+internal import Glibc
+
+/// A libcurl easy handle, set up for one request. Owns what the options point to.
+final class CurlHandle {
+    let easy: UnsafeMutableRawPointer
+    private var list: UnsafeMutablePointer<curl_slist>?
+    private let message = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
+    private let server: ServerAddress
+
+    /// - Throws: ``TransportError`` if this libcurl lacks an option.
+    init(_ request: CurlRequest, to server: ServerAddress, userAgent: String, timeouts: TransferTimeouts) throws {
+        CurlLibrary.start()
+        guard let easy = curl_easy_init() else { preconditionFailure("libcurl has no memory for a handle") }
+        self.easy = easy
+        self.server = server
+        message.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+        try check(khd_curl_set_pointer(easy, CURLOPT_ERRORBUFFER, message))
+        try set(CURLOPT_URL, server.url(request.path))
+        try set(CURLOPT_USERAGENT, userAgent)
+        try setConnection(seconds: request.seconds, timeouts)
+        try setBounds()
+        try set(fields: request.fields)
+        if let upload = request.upload {
+            try set(CURLOPT_UPLOAD, 1)
+            try check(khd_curl_set_offset(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(upload.size)))
+        }
+    }
+
+    deinit {
+        curl_easy_cleanup(easy)
+        curl_slist_free_all(list)
+        message.deallocate()
+    }
+
+    func set(_ option: CURLoption, _ value: String) throws { try check(khd_curl_set_string(easy, option, value)) }
+
+    func set(_ option: CURLoption, _ value: Int) throws { try check(khd_curl_set_long(easy, option, value)) }
+
+    /// What went wrong, in curl's words.
+    func reason(_ code: CURLcode) -> String {
+        let text = String(cString: message)
+        return text.isEmpty ? String(cString: curl_easy_strerror(code)) : text
+    }
+
+    private func setConnection(seconds: Int?, _ timeouts: TransferTimeouts) throws {
+        // curl's own signals would be the whole process's.
+        try set(CURLOPT_NOSIGNAL, 1)
+        try set(CURLOPT_CONNECTTIMEOUT, timeouts.connect)
+        try set(CURLOPT_LOW_SPEED_LIMIT, 1)
+        try set(CURLOPT_LOW_SPEED_TIME, timeouts.silence)
+        if let seconds { try set(CURLOPT_TIMEOUT, seconds) }
+        if let path = server.socketPath { try set(CURLOPT_UNIX_SOCKET_PATH, path) }
+        if server.isLocal { try set(CURLOPT_PROXY, "") }
+        try set(CURLOPT_NETRC, Int(CURL_NETRC_OPTIONAL.rawValue))
+        // The curl command has these from the environment, the library has not.
+        if let file = Self.environment("CURL_CA_BUNDLE") {
+            try set(CURLOPT_CAINFO, file)
+        } else {
+            if let folder = Self.environment("SSL_CERT_DIR") { try set(CURLOPT_CAPATH, folder) }
+            if let file = Self.environment("SSL_CERT_FILE") { try set(CURLOPT_CAINFO, file) }
+        }
+    }
+
+    private func setBounds() throws {
+        try set(CURLOPT_PROTOCOLS_STR, "http,https")
+        // A redirect must not lead from a checked connection to an unchecked one.
+        try set(CURLOPT_REDIR_PROTOCOLS_STR, server.base.hasPrefix("https:") ? "https" : "http,https")
+        try set(CURLOPT_FOLLOWLOCATION, 1)
+        try set(CURLOPT_MAXREDIRS, 6)
+        try set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+    }
+
+    private func set(fields: [(name: String, value: String)]) throws {
+        guard !fields.isEmpty else { return }
+        for field in fields {
+            guard let longer = curl_slist_append(list, "\(field.name): \(field.value)") else {
+                preconditionFailure("libcurl has no memory for a header field")
+            }
+            list = longer
+        }
+        try check(khd_curl_set_list(easy, CURLOPT_HTTPHEADER, list))
+    }
+
+    private func check(_ code: CURLcode) throws {
+        guard code != CURLE_OK else { return }
+        throw TransportError.unreachable(server: "\(server)", reason: reason(code), isTransient: false)
+    }
+
+    private static func environment(_ name: String) -> String? {
+        getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+    }
+}

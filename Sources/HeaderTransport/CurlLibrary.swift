@@ -1,0 +1,27 @@
+internal import CCurl
+internal import Glibc
+
+/// What libcurl needs once a process.
+enum CurlLibrary {
+    /// Initialises libcurl, and ignores SIGPIPE from then on.
+    ///
+    /// curl would block SIGPIPE around each of its calls and unblock it afterwards; with several transfers in a process,
+    /// one call would unblock it under another's feet. A write to a closed pipe answers EPIPE instead.
+    static func start() { _ = started }
+
+    private static let started: Bool = {
+        signal(SIGPIPE, SIG_IGN)
+        return curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
+    }()
+
+    /// Whether trying again, or another server, may help: the network failed, and not what was asked for.
+    static func isTransient(_ code: CURLcode) -> Bool {
+        switch code {
+        case CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT, CURLE_OPERATION_TIMEDOUT,
+            CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_PARTIAL_FILE, CURLE_SSL_CONNECT_ERROR,
+            CURLE_HTTP2, CURLE_HTTP2_STREAM:
+            true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,193 @@
+internal import FoundationEssentials
+public import HeaderArchive
+public import KernelHeaders
+
+/// The server's API as async calls, over libcurl.
+///
+/// Each call asks the servers in their order. An unreachable or busy one is passed over, and a question that one cannot
+/// answer (404, 500) goes on to the next; when none has answered, all are asked again up to three times, after pauses with
+/// jitter that respect `Retry-After`. A cancelled task's call ends within a moment.
+///
+/// All calls throw ``ServerRefusal`` for a server's no, ``TransportError``, or `CancellationError`.
+public struct HeaderServerClient: Sendable {
+    /// The most bytes of a document taken. A manifest of 100,000 entries has some 25 MB.
+    static let documentLimit = 64 << 20
+    /// The most bytes of a refusal taken.
+    static let refusalLimit = 1 << 16
+
+    private let servers: [ServerAddress]
+    private let userAgent: String
+    private let timeouts: TransferTimeouts
+    private let notice: @Sendable (String) -> Void
+    /// Waits before another round; tests do not.
+    var pause: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+
+    /// - Parameters:
+    ///   - servers: at least one.
+    ///   - program: goes into `User-Agent`.
+    ///   - notice: is told in a sentence why another attempt is made.
+    public init(
+        servers: [ServerAddress], program: String = "kheader", timeouts: TransferTimeouts = TransferTimeouts(),
+        notice: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
+        precondition(!servers.isEmpty, "a client needs a server")
+        self.servers = servers
+        self.userAgent = "\(program)/\(ClientVersion.current)"
+        self.timeouts = timeouts
+        self.notice = notice
+    }
+
+    // MARK: Questions
+
+    /// One kernel.
+    public func kernel(_ id: BuildID) async throws -> KernelSummary { try await document(APIPath.kernel(id)) }
+
+    /// A page of the list of kernels.
+    public func kernels(limit: Int? = nil, cursor: String? = nil) async throws -> KernelList {
+        try await document(APIPath.kernels + APIPath.query([("limit", limit.map { "\($0)" }), ("cursor", cursor)]))
+    }
+
+    /// What the server's store holds.
+    public func store() async throws -> StoreStatus { try await document(APIPath.store) }
+
+    /// The manifest of a kernel's tree, and its digest, which was computed here and is the one that the server claims.
+    public func manifest(of id: BuildID) async throws -> (manifest: TreeManifest, digest: KernelHeaders.Digest) {
+        let document: ManifestDocument = try await document(APIPath.manifest(id))
+        guard document.version == 1, let manifest = document.manifest else {
+            throw TransportError.badAnswer(
+                server: serverNames, what: "a manifest of version \(document.version) that this program cannot read")
+        }
+        let digest = manifest.digest
+        guard digest == document.treeDigest else {
+            throw TransportError.badAnswer(
+                server: serverNames, what: "a manifest that is not the one of its tree digest \(document.treeDigest)")
+        }
+        return (manifest, digest)
+    }
+
+    /// A tree's `tar.zst`.
+    ///
+    /// - Parameter consume: reads the bundle on a thread that may block, and throws what the source throws. When the
+    ///   connection breaks it is called again from the start, so it must have undone what it did.
+    public func bundle<Value: Sendable>(
+        tree: KernelHeaders.Digest, progress: TransferProgress? = nil,
+        _ consume: @escaping @Sendable (any ByteSource, Cancellation) throws -> Value
+    ) async throws -> Value {
+        let request = CurlRequest(path: APIPath.bundle(tree: tree, .tarZstd), progress: progress)
+        return try await ask(request) { transfer, _, cancellation in try consume(transfer, cancellation) }
+    }
+
+    // MARK: Uploads
+
+    /// Sends a kernel's headers.
+    ///
+    /// - Returns: the server's receipt, and whether the tree was new to it.
+    public func push(
+        _ file: UploadFile, as identity: KernelIdentity, source: HeaderSource, progress: TransferProgress? = nil
+    ) async throws -> (receipt: IngestReceipt, isNew: Bool) {
+        let query = APIPath.query([
+            ("release", identity.release), ("versionLine", identity.versionLine),
+            ("architecture", identity.architecture?.machine), ("hasBTF", identity.hasBTF.map { "\($0)" }),
+            ("source", source.rawValue),
+        ])
+        let request = CurlRequest(
+            path: APIPath.headers(identity.buildID) + query,
+            fields: [
+                ("Content-Type", "application/octet-stream"),
+                (ContentDigest.fieldName, ContentDigest.field(file.digest)),
+            ], upload: file, progress: progress)
+        return try await ask(request) { transfer, server, _ in
+            let isNew = try transfer.head().status == 201
+            return (try Self.decode(IngestReceipt.self, from: transfer, server), isNew)
+        }
+    }
+
+    // MARK: Asking
+
+    var serverNames: String { servers.map { "\($0)" }.joined(separator: ", ") }
+
+    private func document<Document: Decodable & Sendable>(_ path: String) async throws -> Document {
+        try await ask(CurlRequest(path: path, seconds: timeouts.document)) { transfer, server, _ in
+            try Self.decode(Document.self, from: transfer, server)
+        }
+    }
+
+    private enum Outcome<Value: Sendable>: Sendable {
+        case answer(Value)
+        case failure(any Error, RetryPolicy.Event)
+    }
+
+    /// - Parameter take: is called with a successful response; may be called again if reading it throws ``TransportError``.
+    private func ask<Value: Sendable>(
+        _ request: CurlRequest, _ take: @escaping @Sendable (CurlTransfer, ServerAddress, Cancellation) throws -> Value
+    ) async throws -> Value {
+        var policy = RetryPolicy(servers: servers.count, isRead: request.upload == nil)
+        var generator = SystemRandomNumberGenerator()
+        var server = 0
+        var report: any Error = CancellationError()
+        while true {
+            let address = servers[server]
+            let outcome = try await BlockingWork.run { try attempt(request, address, $0, take) }
+            guard case .failure(let error, let event) = outcome else {
+                if case .answer(let value) = outcome { return value }
+                continue
+            }
+            // An answer says more than the silence of the servers after it.
+            if error is ServerRefusal || !(report is ServerRefusal) { report = error }
+            guard case .ask(let next, let delay) = policy.action(after: event, using: &generator) else { throw report }
+            notice("\(error) Asking \(servers[next])\(delay == .zero ? "" : " in \(delay.wholeMilliseconds) ms").")
+            if delay != .zero { try await pause(delay) }
+            server = next
+        }
+    }
+
+    private func attempt<Value: Sendable>(
+        _ request: CurlRequest, _ server: ServerAddress, _ cancellation: Cancellation,
+        _ take: (CurlTransfer, ServerAddress, Cancellation) throws -> Value
+    ) throws -> Outcome<Value> {
+        do {
+            let transfer = try CurlTransfer(
+                request, to: server, userAgent: userAgent, timeouts: timeouts, cancellation: cancellation)
+            let head = try transfer.head()
+            if (200..<300).contains(head.status) { return .answer(try take(transfer, server, cancellation)) }
+            let refusal = ServerRefusal(
+                status: head.status, mediaType: head.mediaType,
+                body: try Self.body(of: transfer, limit: Self.refusalLimit, server), server: "\(server)")
+            return .failure(refusal, .answered(status: head.status, retryAfter: transfer.retryAfter))
+        } catch let error as TransportError {
+            switch error {
+            case .unreachable(_, _, let isTransient), .brokenOff(_, _, let isTransient):
+                return .failure(error, .failed(isTransient: isTransient))
+            case .badAnswer: throw error
+            }
+        }
+    }
+
+    private static func decode<Document: Decodable>(
+        _ type: Document.Type, from transfer: CurlTransfer, _ server: ServerAddress
+    ) throws -> Document {
+        let body = try body(of: transfer, limit: documentLimit, server)
+        do {
+            return try JSONDecoder().decode(type, from: Data(body))
+        } catch {
+            throw TransportError.badAnswer(server: "\(server)", what: "something that is not a \(type)")
+        }
+    }
+
+    private static func body(of transfer: CurlTransfer, limit: Int, _ server: ServerAddress) throws -> [UInt8] {
+        var body: [UInt8] = []
+        try transfer.drain { bytes in
+            body.append(contentsOf: bytes)
+            guard body.count <= limit else {
+                throw TransportError.badAnswer(server: "\(server)", what: "more than \(limit) bytes")
+            }
+        }
+        return body
+    }
+}
+
+extension Duration {
+    fileprivate var wholeMilliseconds: Int64 {
+        components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
+    }
+}

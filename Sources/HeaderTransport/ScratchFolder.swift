@@ -1,0 +1,72 @@
+internal import Glibc
+internal import HeaderArchive
+
+/// A new folder that only this user can enter. Whoever makes it removes it, or gives it its final name.
+public struct ScratchFolder: Sendable {
+    /// Where it is.
+    public let path: String
+
+    /// - Parameter prefix: the path's beginning; six characters are added that make it unique.
+    /// - Throws: `SystemCallError`.
+    public init(prefix: String) throws {
+        var template = Array("\(prefix)XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw SystemCallError(call: "mkdtemp", path: "\(prefix)XXXXXX", number: errno)
+        }
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// Where folders and files go that live as long as the program: `TMPDIR`, or `/tmp`.
+    public static var parent: String {
+        let variable = getenv("TMPDIR").map { String(cString: $0) } ?? ""
+        return variable.isEmpty ? "/tmp" : variable
+    }
+
+    /// Renames the folder, readable by whom the process's umask allows. In one step: the name shows all of it, or nothing.
+    ///
+    /// - Parameter destination: on the same file system; nothing, or an empty folder.
+    /// - Throws: `SystemCallError`; `ENOTEMPTY` or `EEXIST` if somebody else was first.
+    public func publish(as destination: String) throws {
+        // mkdtemp gave it 0700, whatever the umask.
+        try SystemCallError.check("chmod", path) { chmod(path, 0o777 & ~Self.currentMask) }
+        try SystemCallError.check("rename", destination) { rename(path, destination) }
+    }
+
+    /// Removes the folder and what is in it; nothing happens if it has its final name.
+    public func remove() {
+        let folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard folder >= 0 else { return }
+        Self.empty(folder)
+        rmdir(path)
+    }
+
+    /// Removes what is in a folder, and closes it. Best effort: it is called while an error is on its way.
+    private static func empty(_ folder: CInt) {
+        guard let stream = fdopendir(folder) else {
+            close(folder)
+            return
+        }
+        defer { closedir(stream) }
+        var names: [[CChar]] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                $0.prefix { $0 != 0 }.map { CChar(bitPattern: $0) }
+            }
+            names.append(name + [0])
+        }
+        for name in names where ![".", ".."].contains(String(cString: name)) {
+            if unlinkat(folder, name, 0) == 0 { continue }
+            let child = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            guard child >= 0 else { continue }
+            empty(child)
+            unlinkat(folder, name, AT_REMOVEDIR)
+        }
+    }
+
+    // There is no call that only reads the mask. A file made by another thread in between gets the narrower one.
+    private static var currentMask: mode_t {
+        let mask = umask(0o077)
+        umask(mask)
+        return mask
+    }
+}

@@ -1,0 +1,29 @@
+/// What went wrong between this program and the servers, other than a server's refusal (``ServerRefusal``).
+public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// There was no response; `isTransient` if another attempt may have one.
+    case unreachable(server: String, reason: String, isTransient: Bool)
+    /// The connection broke, or stood still, after the response had begun.
+    case brokenOff(server: String, reason: String, isTransient: Bool)
+    /// A server answered what this program does not understand, or what is not true.
+    case badAnswer(server: String, what: String)
+
+    /// The stable code, as `ProblemCode` has them for refusals.
+    public var code: String {
+        switch self {
+        case .unreachable: "server-unreachable"
+        case .brokenOff: "transfer-broken-off"
+        case .badAnswer: "server-answer-malformed"
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .unreachable(let server, let reason, _):
+            "The server \(server) did not answer: \(reason). Does it run there? (\(code))"
+        case .brokenOff(let server, let reason, _):
+            "The answer of the server \(server) broke off: \(reason). Try again. (\(code))"
+        case .badAnswer(let server, let what):
+            "The server \(server) answered \(what). Is it a kheaderd, and the network's proxy not in between? (\(code))"
+        }
+    }
+}

@@ -1,0 +1,127 @@
+internal import Glibc
+internal import KernelHeaders
+
+/// A kernel as an ELF file: vmlinux, or what is in a boot image's payload.
+struct ELFImage {
+    private let bytes: any RandomAccessBytes
+    private let tables: ELFTables
+
+    /// Bytes of notes that are read in all. Kernels have some 500; a core dump, whose notes are large, is no kernel.
+    private static let notesLimit: UInt64 = 1 << 20
+    private static let searchChunk: UInt64 = 1 << 20
+
+    /// - Throws: ``ProbeError`` with `formatUnsupported`, `truncated`, `elfMalformed`.
+    init(_ bytes: any RandomAccessBytes) throws {
+        self.bytes = bytes
+        tables = try ELFTables(bytes)
+    }
+
+    /// Nil if the machine is not known here.
+    var architecture: Architecture? {
+        Architecture(elfMachine: tables.machine, is64Bit: tables.is64Bit, isBigEndian: tables.isBigEndian)
+    }
+
+    /// Whether there is a `.BTF` section; nil if the file's sections were stripped, which leaves its segments.
+    var hasBTF: Bool? {
+        guard !tables.sections.isEmpty else { return nil }
+        return tables.sections.contains {
+            $0.name.elementsEqual(".BTF".utf8) && $0.type != ELFTables.Section.noBits && $0.range.count > 0
+        }
+    }
+
+    /// The build ID in the notes of segments (`PT_NOTE`) and sections (`SHT_NOTE`); linkers write both, `objcopy` may
+    /// leave one of them.
+    ///
+    /// - Throws: ``ProbeError`` with `noBuildID`, `severalBuildIDs`, `notesMalformed`, `truncated`, `tooLarge`.
+    func buildID() throws -> BuildID {
+        let segments = tables.segments.filter { $0.type == ELFTables.Segment.note }.map(\.range)
+        let sections = tables.sections.filter { $0.type == ELFTables.Section.note }.map(\.range)
+        var found: BuildID?
+        var left = Self.notesLimit
+        for range in Set(segments + sections).sorted(by: { $0.offset < $1.offset }) {
+            guard range.count <= left else {
+                throw ProbeError(
+                    .tooLarge, "The ELF file has over \(Self.notesLimit >> 20) MiB of notes. It is no kernel.")
+            }
+            left -= range.count
+            let run = try bytes.bytes(at: range.offset, count: range.count, "A run of notes")
+            let notes = try ELFNotes(run, isBigEndian: tables.isBigEndian, alignment: range.alignment == 8 ? 8 : 4)
+            guard let id = try notes.buildID() else { continue }
+            guard found == nil || found == id else { throw ELFNotes.disagreement }
+            found = id
+        }
+        guard let found else {
+            throw ProbeError(
+                .noBuildID,
+                "The file has no GNU build ID. The kernel was linked without --build-id, or it was stripped.")
+        }
+        return found
+    }
+
+    /// The kernel's banner in its read-only data, or anywhere in what is loaded.
+    ///
+    /// - Returns: nil if there is none.
+    /// - Throws: ``ProbeError`` with `truncated`.
+    func banner() throws -> KernelBanner? {
+        let readOnly = tables.sections.filter {
+            $0.name.elementsEqual(".rodata".utf8) && $0.type != ELFTables.Section.noBits
+        }
+        let loaded = tables.segments.filter { $0.type == ELFTables.Segment.load }
+        // Hostile headers may name the whole file thousands of times; a kernel's parts do not overlap.
+        var budget = 2 * UInt64(bytes.count)
+        for range in readOnly.map(\.range) + loaded.map(\.range) {
+            guard range.count <= budget else { return nil }
+            budget -= range.count
+            if let banner = try findBanner(in: range) { return banner }
+        }
+        return nil
+    }
+
+    /// What the file says of its kernel.
+    ///
+    /// - Throws: as ``buildID()`` and ``banner()``, and ``ProbeError`` with `notAKernel` for an ELF file without a
+    ///   banner: a boot wrapper (MIPS, PowerPC) has a build ID too, but not the kernel's.
+    func identity() throws -> KernelIdentity {
+        guard let banner = try banner() else {
+            throw ProbeError(
+                .notAKernel,
+                "The ELF file has no \"Linux version\" banner, so it is not an uncompressed kernel. Give the vmlinux.")
+        }
+        return KernelIdentity(
+            buildID: try buildID(), release: banner.release, versionLine: banner.line, architecture: architecture,
+            hasBTF: hasBTF)
+    }
+
+    private func findBanner(in range: ELFRange) throws -> KernelBanner? {
+        // Pieces overlap, so that a banner across their border is whole in one of them.
+        let overlap = UInt64(KernelBanner.prefix.count + KernelIdentity.maximumLabelLength + 1)
+        var done: UInt64 = 0
+        while done < range.count {
+            let length = min(Self.searchChunk + overlap, range.count - done)
+            let (offset, overflow) = range.offset.addingReportingOverflow(done)
+            guard !overflow else { throw ELFTables.malformed("a part lies behind the end of all files") }
+            let piece = try bytes.bytes(at: offset, count: length, "The kernel's data")
+            if let banner = Self.findBanner(in: piece) { return banner }
+            done += Self.searchChunk
+        }
+        return nil
+    }
+
+    private static func findBanner(in piece: [UInt8]) -> KernelBanner? {
+        piece.withUnsafeBytes { all in
+            guard let start = all.baseAddress else { return nil }
+            var position = 0
+            // memchr makes this some ten times faster than a loop over megabytes that hold few of the letter.
+            while let match = memchr(start + position, CInt(KernelBanner.prefix[0]), all.count - position) {
+                position = UnsafeRawPointer(match) - start
+                if all[position...].starts(with: KernelBanner.prefix),
+                    let banner = KernelBanner(all[(position + KernelBanner.prefix.count)...])
+                {
+                    return banner
+                }
+                position += 1
+            }
+            return nil
+        }
+    }
+}

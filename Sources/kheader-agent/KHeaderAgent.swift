@@ -1,0 +1,28 @@
+internal import ArgumentParser
+internal import HeaderTransport
+
+/// The guest on every host of a fleet.
+@main struct KHeaderAgent: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kheader-agent",
+        abstract: "Gives this host's kernel headers to a kheaderd server, if the server lacks them.",
+        discussion: """
+            Servers are those of --server, or of the variable KHEADER_URLS (separated by spaces), or \
+            \(ServerAddress.standard). The first one that can answer does.
+
+            \(ExitStatus.explanation)
+            """,
+        version: ClientVersion.current, subcommands: [RunCommand.self, CollectCommand.self],
+        defaultSubcommand: RunCommand.self)
+
+    static func main() async {
+        await CommandProcess.run("kheader-agent", explain: { (fullMessage(for: $0), exitCode(for: $0).rawValue) }) {
+            var command = try parseAsRoot()
+            if var asyncCommand = command as? any AsyncParsableCommand {
+                try await asyncCommand.run()
+            } else {
+                try command.run()
+            }
+        }
+    }
+}

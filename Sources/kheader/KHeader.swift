@@ -1,0 +1,28 @@
+internal import ArgumentParser
+internal import HeaderTransport
+
+/// The client of tracing tools and operators.
+@main struct KHeader: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kheader",
+        abstract: "Kernel headers by build ID, from and to a kheaderd server.",
+        discussion: """
+            Servers are those of --server, or of the variable KHEADER_URLS (separated by spaces), or \
+            \(ServerAddress.standard). The first one that can answer does.
+
+            \(ExitStatus.explanation)
+            """,
+        version: ClientVersion.current,
+        subcommands: [FetchCommand.self, PushCommand.self, ImportCommand.self, KernelsCommand.self, StoreCommand.self])
+
+    static func main() async {
+        await CommandProcess.run("kheader", explain: { (fullMessage(for: $0), exitCode(for: $0).rawValue) }) {
+            var command = try parseAsRoot()
+            if var asyncCommand = command as? any AsyncParsableCommand {
+                try await asyncCommand.run()
+            } else {
+                try command.run()
+            }
+        }
+    }
+}

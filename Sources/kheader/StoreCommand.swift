@@ -1,0 +1,6 @@
+internal import ArgumentParser
+
+struct StoreCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "store", abstract: "What the server keeps on its disk.", subcommands: [StoreStatusCommand.self])
+}

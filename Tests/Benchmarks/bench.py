@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""Measures a real kheaderd on the kernels that the distribution's registry offers today.
+
+`make bench` and `make bench-quick` build the release binaries and run this. Exits 1 if something that must hold does
+not: a kernel that does not come out as it went in, another flavour of a stored revision that adds 100 kB or more.
+"""
+
+import argparse
+import dataclasses
+import datetime
+import json
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import debian_kernels
+import ingest
+import kheaders_archive
+import report
+import storage
+from debian_kernels import Kernel
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--binaries", type=Path, required=True, help="folder with kheaderd and kheader")
+    parser.add_argument("--cache", type=Path, required=True, help="where downloads and archives are kept")
+    parser.add_argument("--quick", action="store_true", help="four kernels, fewer rounds, no large tar")
+    parser.add_argument("--all", action="store_true", help="every kernel offered, not the newest of each series")
+    parser.add_argument("--rounds", type=int, default=5, help="of the CPU measurement")
+    parser.add_argument("--json", type=Path, help="where to write the results as JSON ('-' for stdout, without tables)")
+    parser.add_argument("--markdown", type=Path, help="where to write the tables, besides stdout")
+    return parser.parse_args()
+
+
+def choose(options: argparse.Namespace) -> list[Kernel]:
+    offered = debian_kernels.offered()
+    if options.quick:
+        return debian_kernels.few(offered)
+    chosen = offered if options.all else debian_kernels.newest_revisions(offered, 2)
+    if len(chosen) < 10:
+        sys.exit(f"bench: the registry offers {len(chosen)} kernels that fit; ten are needed. Is `apt-get update` due?")
+    return chosen
+
+
+def make_archives(kernels: list[Kernel], cache: Path) -> dict[str, Path]:
+    """The kernels' archives by release, made once for each version of a package."""
+    packages = debian_kernels.download(kernels, cache / "packages")
+    folder = cache / "archives"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def archive(kernel: Kernel) -> Path:
+        own = packages[kernel.packages[1]]
+        destination = folder / f"{own.stem}.tar.xz"
+        if not destination.exists():
+            say(f"packing the headers of {kernel.release} as its kernel build would")
+            kheaders_archive.write_archive([packages[name] for name in kernel.packages], destination)
+        return destination
+
+    with ThreadPoolExecutor() as pool:
+        return dict(zip([kernel.release for kernel in kernels], pool.map(archive, kernels), strict=True))
+
+
+def say(text: str) -> None:
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    options = arguments()
+    kernels = choose(options)
+    say(f"{len(kernels)} kernels: {' '.join(kernel.release for kernel in kernels)}")
+    archives = make_archives(kernels, options.cache)
+    about = report.machine() | {"date": datetime.date.today().isoformat(), "load_before": report.load()}
+
+    say("stored bytes")
+    with tempfile.TemporaryDirectory() as folder:
+        stored = storage.measure(options.binaries, kernels, archives, Path(folder))
+    say("CPU of an upload")
+    costs = ingest.cpu(options.binaries, kernels, archives, rounds=2 if options.quick else options.rounds)
+    say("peak memory of an upload")
+    sizes = [60_000_000] if options.quick else [60_000_000, 600_000_000]
+    memories = ingest.memory(options.binaries, archives[kernels[0].release], sizes)
+    about["load_after"] = report.load()
+
+    command = "make bench-quick" if options.quick else "make bench"
+    results = {"about": about, "storage": stored, "cpu": costs, "memory": memories}
+    text = report.markdown(command, about, stored, costs, memories)
+    write(options, text, json.dumps(results, default=dataclasses.asdict, indent=2) + "\n")
+    return 1 if stored.problems else 0
+
+
+def write(options: argparse.Namespace, text: str, document: str) -> None:
+    if options.json == Path("-"):
+        sys.stdout.write(document)
+    else:
+        sys.stdout.write(text)
+        if options.json:
+            options.json.write_text(document)
+    if options.markdown:
+        options.markdown.write_text(f"# Benchmark results\n\n{text}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""The results as tables that a person can read (Markdown)."""
+
+import os
+import platform
+import statistics
+from pathlib import Path
+
+from ingest import Cost, Memory
+from storage import FLAVOUR_LIMIT, Storage
+
+
+def machine() -> dict:
+    """What a reader must know of the machine to read the times."""
+    information = Path("/proc/cpuinfo").read_text().splitlines()
+    models = {line.split(":", 1)[1].strip() for line in information if line.startswith("model name")}
+    return {
+        "cpu": ", ".join(sorted(models)) or platform.machine(),
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+    }
+
+
+def load() -> float:
+    return round(os.getloadavg()[0], 2)
+
+
+def markdown(command: str, about: dict, storage: Storage, costs: list[Cost], memories: list[Memory]) -> str:
+    parts = [
+        f"`{command}`, {about['date']}: {about['cpu']}, {about['cores']} cores, load {about['load_before']} before and "
+        f"{about['load_after']} after. Sizes are exact; of times, read the ratios.",
+        "## Stored bytes",
+        _totals(storage),
+        "## What each kernel added, bytes",
+        _steps(storage),
+        f"Another flavour of a stored revision must add less than {FLAVOUR_LIMIT:,} bytes.",
+        "## CPU of an upload",
+        _costs(costs),
+        "Hashing is `xz -dc ARCHIVE | sha256sum` of the same archive, run right before each upload.",
+        "## Peak memory of an upload",
+        _memories(memories),
+    ]
+    if storage.problems:
+        parts += ["## Wrong", "\n".join(f"- {problem}" for problem in storage.problems)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _totals(storage: Storage) -> str:
+    tar, xz = sum(step.tar for step in storage.steps), sum(step.xz for step in storage.steps)
+    rows = [
+        [f"raw tar, {len(storage.steps)} kernels", f"{tar:,}", "", "1", f"{xz / tar:.2f}"],
+        ["sum of `.tar.xz`", f"{xz:,}", "", f"{tar / xz:.1f}", "1"],
+    ]
+    disks = [("**kheaderd**", storage.disk)] + list(storage.peers.items())
+    for label, disk in disks:
+        ratios = [f"{tar / disk.bytes:.1f}", f"{xz / disk.bytes:.1f}"]
+        rows.append([label, f"{disk.bytes:,}", f"{disk.allocated:,}"] + ratios)
+    return table(["", "bytes of files", "allocated on disk", "raw / it", "`.tar.xz` / it"], rows)
+
+
+def _steps(storage: Storage) -> str:
+    names = list(storage.steps[0].peers)
+    rows = [
+        [step.release, f"{step.files:,}", f"{step.tar:,}", f"{step.xz:,}", f"**{step.added:,}**", f"{step.packs:,}"]
+        + [f"{step.peers[name]:,}" for name in names]
+        for step in storage.steps
+    ]
+    return table(["kernel", "files", "tar", "`.tar.xz`", "kheaderd", "of it packs"] + names, rows)
+
+
+def _costs(costs: list[Cost]) -> str:
+    rows = [
+        [
+            cost.what,
+            f"{statistics.median(cost.seconds):.2f}",
+            f"**{cost.ratio:.2f}**",
+            f"{min(cost.ratios):.2f} – {max(cost.ratios):.2f}",
+            str(len(cost.ratios)),
+        ]
+        for cost in costs
+    ]
+    return table(["upload", "CPU s of the server", "ratio to hashing", "spread", "rounds"], rows)
+
+
+def _memories(memories: list[Memory]) -> str:
+    rows = [[_mb(memory.tar), _mb(memory.idle), f"**{_mb(memory.peak)}**"] for memory in memories]
+    return table(["tar", "peak before it", "peak after it"], rows)
+
+
+def _mb(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table, its columns as wide as they must be, numbers to the right."""
+    widths = [max(len(row[column]) for row in [header] + rows) for column in range(len(header))]
+
+    def line(cells: list[str]) -> str:
+        padded = [
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return "| " + " | ".join(padded) + " |"
+
+    rule = ["-" * (width - 1) + ":" if column else "-" * width for column, width in enumerate(widths)]
+    return "\n".join([line(header), line(rule)] + [line(row) for row in rows])

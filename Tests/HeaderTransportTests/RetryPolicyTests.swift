@@ -1,0 +1,100 @@
+import Testing
+
+@testable import HeaderTransport
+
+@Suite struct RetryPolicyTests {
+    /// Gives the largest random number each time, or zero: the ends of the jitter.
+    private struct Constant: RandomNumberGenerator {
+        let value: UInt64
+        func next() -> UInt64 { value }
+    }
+
+    private let failed = RetryPolicy.Event.failed(isTransient: true)
+
+    private func action(
+        _ policy: inout RetryPolicy, _ event: RetryPolicy.Event, jitter: UInt64 = 0
+    ) -> RetryPolicy.Action {
+        var generator = Constant(value: jitter)
+        return policy.action(after: event, using: &generator)
+    }
+
+    @Test func oneServerIsAskedFourTimes() {
+        var policy = RetryPolicy(servers: 1, isRead: true)
+        for _ in 0..<3 { #expect(action(&policy, failed) == .ask(server: 0, after: .zero)) }
+        #expect(action(&policy, failed) == .stop)
+    }
+
+    @Test func pausesDoubleUpToALimitAndHaveFullJitter() {
+        var policy = RetryPolicy(servers: 1, isRead: true)
+        var longest: [Duration] = []
+        while case .ask(_, let pause) = action(&policy, failed, jitter: .max) { longest.append(pause) }
+        #expect(longest == [.milliseconds(500), .seconds(1), .seconds(2)])
+        // Four clients with other random numbers come back at other times.
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<100 {
+            var policy = RetryPolicy(servers: 1, isRead: true)
+            guard case .ask(_, let pause) = policy.action(after: failed, using: &generator) else {
+                Issue.record("no second attempt")
+                return
+            }
+            #expect((.zero)...(RetryPolicy.firstPause) ~= pause)
+        }
+    }
+
+    @Test func theNextServerIsAskedAtOnceAndARoundLaterThePauseComes() {
+        var policy = RetryPolicy(servers: 3, isRead: true)
+        #expect(action(&policy, failed, jitter: .max) == .ask(server: 1, after: .zero))
+        #expect(action(&policy, failed, jitter: .max) == .ask(server: 2, after: .zero))
+        #expect(action(&policy, failed, jitter: .max) == .ask(server: 0, after: RetryPolicy.firstPause))
+    }
+
+    @Test(arguments: [429, 502, 503, 504])
+    func aBusyServerIsAskedAgain(status: Int) {
+        var policy = RetryPolicy(servers: 1, isRead: false)
+        #expect(action(&policy, .answered(status: status, retryAfter: nil)) == .ask(server: 0, after: .zero))
+    }
+
+    @Test func retryAfterIsTheLeastPause() {
+        var policy = RetryPolicy(servers: 2, isRead: true)
+        _ = action(&policy, .answered(status: 503, retryAfter: 7))
+        let next = action(&policy, .answered(status: 429, retryAfter: 3), jitter: .max)
+        #expect(next == .ask(server: 0, after: .seconds(7) + RetryPolicy.firstPause))
+    }
+
+    @Test func aRetryAfterBeyondTheLimitIsNotWaitedFor() {
+        var patient = RetryPolicy(servers: 1, isRead: true)
+        let limit = RetryPolicy.longestRetryAfter
+        #expect(
+            action(&patient, .answered(status: 503, retryAfter: limit)) == .ask(server: 0, after: .seconds(limit)))
+        var asked = RetryPolicy(servers: 1, isRead: true)
+        #expect(action(&asked, .answered(status: 503, retryAfter: limit + 1)) == .stop)
+    }
+
+    @Test(arguments: [400, 401, 403, 409, 413, 415, 422, 304])
+    func aRefusalIsTheLastWord(status: Int) {
+        var policy = RetryPolicy(servers: 2, isRead: true)
+        #expect(action(&policy, .answered(status: status, retryAfter: nil)) == .stop)
+    }
+
+    @Test(arguments: [404, 500, 507])
+    func aQuestionGoesOnToTheNextServerButAnUploadDoesNot(status: Int) {
+        var question = RetryPolicy(servers: 2, isRead: true)
+        #expect(action(&question, .answered(status: status, retryAfter: nil)) == .ask(server: 1, after: .zero))
+        // Somebody did answer: no further round.
+        #expect(action(&question, failed) == .stop)
+        var upload = RetryPolicy(servers: 2, isRead: false)
+        #expect(action(&upload, .answered(status: status, retryAfter: nil)) == .stop)
+    }
+
+    @Test func whatWillNotGetBetterIsNotTriedAgain() {
+        var policy = RetryPolicy(servers: 2, isRead: true)
+        #expect(action(&policy, .failed(isTransient: false)) == .ask(server: 1, after: .zero))
+        #expect(action(&policy, .failed(isTransient: false)) == .stop)
+    }
+
+    @Test func hopeIsForOneRoundOnly() {
+        var policy = RetryPolicy(servers: 1, isRead: true)
+        #expect(action(&policy, failed) == .ask(server: 0, after: .zero))
+        #expect(action(&policy, .failed(isTransient: false)) == .stop)
+    }
+}

@@ -1,0 +1,36 @@
+import FoundationEssentials
+import KernelHeaders
+import Testing
+
+@Suite struct KernelSummaryTests {
+    @Test func identityStandsBesideTheOtherMembers() throws {
+        let summary = try Self.example()
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let json = try encoder.encode(KernelList(kernels: [summary], next: nil))
+        let expected =
+            #"{"kernels":[{"architecture":"x86_64","buildID":"00ff","bytes":45,"conflicts":0,"files":6,"firstSeen":1,"#
+            + #""hasBTF":true,"lastSeen":2,"release":"6.1.0","source":"import","treeDigest":"\#(summary.treeDigest)","#
+            + #""versionLine":"6.1.0 (a@b) #1 SMP"}]}"#
+        #expect(String(decoding: json, as: UTF8.self) == expected)
+        #expect(try JSONDecoder().decode(KernelList.self, from: json).kernels == [summary])
+    }
+
+    @Test func labelsMayBeMissing() throws {
+        var summary = try Self.example()
+        summary.identity = KernelIdentity(buildID: summary.identity.buildID)
+        let json = try JSONEncoder().encode(KernelList(kernels: [summary], next: "cursor"))
+        #expect(!String(decoding: json, as: UTF8.self).contains("release"))
+        #expect(try JSONDecoder().decode(KernelList.self, from: json) == KernelList(kernels: [summary], next: "cursor"))
+    }
+
+    private static func example() throws -> KernelSummary {
+        let identity = KernelIdentity(
+            buildID: try #require(BuildID("00ff")), release: "6.1.0", versionLine: "6.1.0 (a@b) #1 SMP",
+            architecture: Architecture(machine: "x86_64"), hasBTF: true)
+        return KernelSummary(
+            identity: identity, source: .import,
+            treeDigest: try #require(Digest(String(repeating: "ab", count: 32))), files: 6, bytes: 45, firstSeen: 1,
+            lastSeen: 2, conflicts: 0)
+    }
+}
