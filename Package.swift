@@ -41,6 +41,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-structured-headers", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         // No traits: full Foundation would add ICU data, and configuration is read by HeaderServer itself.
@@ -79,6 +80,7 @@ let package = Package(
                 "HeaderStore", "HeaderArchive", "PrecompiledHeaders", "KernelHeaders", hummingbird, logging,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
                 .product(name: "RawStructuredFieldValues", package: "swift-http-structured-headers"),
                 .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -100,26 +102,30 @@ let package = Package(
         .target(
             name: "KHeaderTestSupport",
             dependencies: [
-                "HeaderServer", "HeaderStore", "HeaderTransport", "HeaderArchive", "KernelHeaders", "CLZMA",
+                "HeaderServer", "HeaderStore", "HeaderTransport", "HeaderArchive", "KernelHeaders", "CLZMA", logging,
             ],
             path: "Tests/KHeaderTestSupport", swiftSettings: settings),
         // The server with a file system that kills the process at the n-th step.
         .executableTarget(
-            name: "CrashingServer", dependencies: ["HeaderServer", "HeaderStore", "HeaderArchive", "KernelHeaders"],
+            name: "CrashingServer",
+            dependencies: ["HeaderServer", "HeaderStore", "KHeaderTestSupport", "KernelHeaders", logging],
             path: "Tests/CrashingServer", swiftSettings: settings),
         test("KernelHeadersTests", ["KernelHeaders"]),
         test("HeaderArchiveTests", ["HeaderArchive", "KernelHeaders"]),
         test("KernelProbeTests", ["KernelProbe", "HeaderArchive", "KernelHeaders"]),
         test("HeaderTransportTests", ["HeaderTransport", "HeaderArchive", "KernelHeaders"]),
         test("PrecompiledHeadersTests", ["PrecompiledHeaders", "HeaderArchive", "KernelHeaders"]),
-        test("HeaderStoreTests", ["HeaderStore", "HeaderArchive", "KernelHeaders"]),
+        test("HeaderStoreTests", ["HeaderStore", "HeaderArchive", "KernelHeaders", logging]),
         test(
             "HeaderServerTests",
-            ["HeaderServer", "HeaderStore", "HeaderTransport", "HeaderArchive", "KernelHeaders", "CrashingServer"]),
+            [
+                "HeaderServer", "HeaderStore", "HeaderTransport", "HeaderArchive", "KernelHeaders", "CrashingServer",
+                logging,
+            ]),
         test(
             "CommandTests",
             [
-                "kheader", "kheaderd", "kheader-agent", "HeaderServer", "HeaderTransport", "HeaderArchive",
+                "kheader", "kheaderd", "kheader-agent", "HeaderStore", "HeaderArchive",
                 "KernelHeaders",
             ]),
     ],

@@ -35,9 +35,10 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root=(sudo)
 fi
 
-export DEBIAN_FRONTEND=noninteractive
 update() { "${as_root[@]}" apt-get update; }
-install() { "${as_root[@]}" apt-get install --yes --no-install-recommends "${missing[@]}"; }
+install() {
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}"
+}
 
 echo "Installing: ${missing[*]}" >&2
 # A fresh machine has no package lists, and an old one's lists may name versions that the mirror has dropped.

@@ -19,23 +19,26 @@ enum ByteRangeRequest: Equatable {
             self = .whole
             return
         }
-        var parts: [Range<Int>] = []
-        for spec in field[field.index(after: equals)...].split(separator: ",", omittingEmptySubsequences: true) {
-            guard let spec = RangeSpec(spec.trimmingSpaces) else {
-                self = .whole
-                return
-            }
-            if let range = spec.resolve(length) { parts.append(range) }
+        // A list may have empty members (RFC 9110, 5.6.1.2), but not only such.
+        let specs = field[field.index(after: equals)...].split(separator: ",").map(\.trimmingSpaces)
+            .filter { !$0.isEmpty }.map(RangeSpec.init)
+        guard !specs.isEmpty, !specs.contains(where: { $0 == nil }) else {
+            self = .whole
+            return
         }
-        let overlaps = parts.indices.dropFirst().count { index in
-            parts[..<index].contains { $0.overlaps(parts[index]) }
+        let parts = specs.compactMap { $0?.resolve(length) }
+        // Before they are compared with each other: a header has room for thousands.
+        guard parts.count <= Self.maximumParts else {
+            self = .whole
+            return
         }
-        self = parts.isEmpty ? .unsatisfiable : parts.count > Self.maximumParts || overlaps > 2 ? .whole : .parts(parts)
+        let overlaps = parts.indices.count { index in parts[..<index].contains { $0.overlaps(parts[index]) } }
+        self = parts.isEmpty ? .unsatisfiable : overlaps > 1 ? .whole : .parts(parts)
     }
 }
 
 /// One range as it is written: `0-99`, `100-`, `-100`.
-private enum RangeSpec {
+private enum RangeSpec: Equatable {
     case from(Int, through: Int?)
     case suffix(Int)
 

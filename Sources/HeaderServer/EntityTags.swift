@@ -4,7 +4,7 @@ struct EntityTags {
     private let tags: [(weak: Bool, opaque: Substring)]
 
     init(_ field: String) {
-        any = field.split(separator: ",").contains { $0.allSatisfy { $0 == " " || $0 == "*" } && $0.contains("*") }
+        any = field.filter { $0 != " " && $0 != "\t" } == "*"
         // Commas may stand inside the quotes, so quotes are what is looked for.
         var tags: [(Bool, Substring)] = []
         var rest = field[...]

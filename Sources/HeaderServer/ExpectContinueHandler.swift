@@ -4,21 +4,43 @@ import NIOHTTPTypes
 
 /// Answers `Expect: 100-continue` (RFC 9110, 10.1.1), which Hummingbird does not: without it curl waits a second before it
 /// sends an archive. An upload that is too large by its own word is not asked to continue; the route refuses it.
-final class ExpectContinueHandler: ChannelInboundHandler, RemovableChannelHandler {
+final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPResponsePart
 
     private let limit: Int
+    /// Requests read and not answered to the end. With earlier ones there, an answer may be under way, and a 100 would
+    /// stand in the middle of it.
+    private var unanswered = 0
+    private var isAwaited = false
 
     /// - Parameter limit: bytes that an upload may have.
     init(limit: Int) { self.limit = limit }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if case .head(let head) = unwrapInboundIn(data), head.headerFields[.expect]?.lowercased() == "100-continue",
-            (head.headerFields[.contentLength].flatMap { Int($0) } ?? 0) <= limit
-        {
-            context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+        if case .head(let head) = unwrapInboundIn(data) {
+            unanswered += 1
+            isAwaited =
+                head.headerFields[.expect]?.lowercased() == "100-continue"
+                && (head.headerFields[.contentLength].flatMap { Int($0) } ?? 0) <= limit
+            continueIfAwaited(context)
         }
         context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        context.write(data, promise: promise)
+        guard case .end = unwrapOutboundIn(data) else { return }
+        unanswered -= 1
+        if unanswered == 0 { isAwaited = false }
+        continueIfAwaited(context)
+    }
+
+    private func continueIfAwaited(_ context: ChannelHandlerContext) {
+        guard isAwaited, unanswered == 1 else { return }
+        isAwaited = false
+        context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
     }
 }

@@ -12,8 +12,8 @@ public enum HeaderServer {
     /// The routes, without a socket.
     public static func router(
         store: HeaderStore, toolchains: ToolchainRegistry = ToolchainRegistry()
-    ) -> Router<BasicRequestContext> {
-        let router = Router(context: BasicRequestContext.self, options: [.autoGenerateHeadEndpoints])
+    ) -> Router<ServerRequestContext> {
+        let router = Router(context: ServerRequestContext.self, options: [.autoGenerateHeadEndpoints])
         let table = RouteTable()
         router.add(middleware: ProblemMiddleware(routes: table))
         KernelRoutes(store: store).add(to: router)
@@ -40,7 +40,10 @@ public enum HeaderServer {
             router: router(store: store),
             server: .http1(
                 configuration: .init(
-                    additionalChannelHandlers: [ExpectContinueHandler(limit: store.uploadLimit)],
+                    additionalChannelHandlers: [
+                        MalformedRequestHandler(), ConnectionCloseHandler(),
+                        ExpectContinueHandler(limit: store.uploadLimit),
+                    ],
                     idleTimeout: .seconds(60))),
             configuration: .init(address: address.bindAddress, serverName: "kheaderd"),
             onServerRunning: { channel in

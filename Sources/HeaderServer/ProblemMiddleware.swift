@@ -5,6 +5,7 @@ import Hummingbird
 import KernelHeaders
 import Logging
 import NIOCore
+import NIOHTTP1
 import Synchronization
 
 /// Makes every refusal a problem document (RFC 9457), Hummingbird's own included, and gives every answer its request ID.
@@ -71,6 +72,11 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         case let error as SystemCallError where error.isDiskFull:
             logger.error("disk full", metadata: ["error": "\(error)"])
             return Problem(.diskFull, "The server's disk is full. Tell its operator; try again later.")
+        case HTTPParserError.invalidEOFState, is ChannelError, is IOError:
+            // The client went away; nobody here has to know.
+            return Problem(.uploadIncomplete, "The connection ended before the request did. Send it again.")
+        case let error as HTTPParserError:
+            return Problem(.requestMalformed, "The request's body is malformed: \(error).")
         case let error as HTTPError:
             return Problem(
                 error.status == .contentTooLarge ? .uploadTooLarge : .requestMalformed,

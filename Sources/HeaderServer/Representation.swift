@@ -37,7 +37,7 @@ struct Representation {
     private var entityTag: String { "\"\(digest)\"" }
 
     /// - Throws: `Problem` with `precondition-failed` or `range-not-satisfiable`.
-    func response(to request: Request) throws -> Response {
+    func response(to request: Request, over channel: any Channel) throws -> Response {
         var headers: HTTPFields = [
             .eTag: entityTag, .cacheControl: lifetime.rawValue, .acceptRanges: "bytes",
             .reprDigest: "sha-256=:\(digest.base64):",
@@ -52,15 +52,16 @@ struct Representation {
         switch requestedRanges(request) {
         case .whole:
             headers[.contentType] = mediaType
-            return Response(status: .ok, headers: headers, body: body([.contents(0..<contents.length)]))
+            return Response(status: .ok, headers: headers, body: body([.contents(0..<contents.length)], channel))
         case .parts(let parts) where parts.count == 1:
             headers[.contentType] = mediaType
             headers[.contentRange] = contentRange(parts[0])
-            return Response(status: .partialContent, headers: headers, body: body([.contents(parts[0])]))
+            return Response(status: .partialContent, headers: headers, body: body([.contents(parts[0])], channel))
         case .parts(let parts):
             let boundary = "kheaderd-\(digest.description.prefix(32))"
             headers[.contentType] = "multipart/byteranges; boundary=\(boundary)"
-            return Response(status: .partialContent, headers: headers, body: body(multipart(parts, boundary: boundary)))
+            return Response(
+                status: .partialContent, headers: headers, body: body(multipart(parts, boundary: boundary), channel))
         case .unsatisfiable:
             throw RangeNotSatisfiable(length: contents.length)
         }
@@ -103,7 +104,7 @@ struct Representation {
         return pieces + [.text("\r\n--\(boundary)--\r\n")]
     }
 
-    private func body(_ pieces: [Piece]) -> ResponseBody {
+    private func body(_ pieces: [Piece], _ channel: any Channel) -> ResponseBody {
         let contents = contents
         if case .memory(let buffer) = contents, case .contents(let range)? = pieces.first, pieces.count == 1 {
             return ResponseBody(byteBuffer: buffer.slice(range))
@@ -112,7 +113,7 @@ struct Representation {
             for piece in pieces {
                 switch piece {
                 case .text(let text): try await writer.write(ByteBuffer(string: text))
-                case .contents(let range): try await contents.write(range, to: &writer)
+                case .contents(let range): try await contents.write(range, to: &writer, over: channel)
                 }
             }
             try await writer.finish(nil)
@@ -125,10 +126,13 @@ extension Representation.Contents {
     /// memory for each slow client.
     private static let chunk = 256 << 10
 
-    fileprivate func write(_ range: Range<Int>, to writer: inout any ResponseBodyWriter) async throws {
+    fileprivate func write(
+        _ range: Range<Int>, to writer: inout any ResponseBodyWriter, over channel: any Channel
+    ) async throws {
         switch self {
         case .memory(let buffer): try await writer.write(buffer.slice(range))
         case .bundle(let bundle):
+            if try await bundle.send(range, over: channel) { return }
             var offset = range.lowerBound
             while offset < range.upperBound {
                 let count = min(Self.chunk, range.upperBound - offset)

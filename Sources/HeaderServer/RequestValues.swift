@@ -33,7 +33,7 @@ extension RequestContext {
 }
 
 extension Request {
-    /// A query item's text, or nil; the last one counts if it comes twice.
+    /// A query item's text, or nil; the first one counts if it comes twice.
     func query(_ name: String) -> String? {
         uri.queryParameters[name[...]].map(String.init)
     }

@@ -6,7 +6,9 @@ import KernelHeaders
 import NIOCore
 
 /// What a tree can be had as: bundles, the manifest, single files; under a kernel's build ID and under the tree's digest.
-struct TreeRoutes<Context: RequestContext> {
+struct TreeRoutes {
+    typealias Context = ServerRequestContext
+
     let store: HeaderStore
 
     func add(to router: Router<Context>) {
@@ -25,7 +27,7 @@ struct TreeRoutes<Context: RequestContext> {
                 let bundle = try await store.bundle(of: try await tree(context), format: format)
                 return try Representation(
                     contents: .bundle(bundle), mediaType: format.mediaType, digest: bundle.digest, lifetime: lifetime
-                ).response(to: request)
+                ).response(to: request, over: context.channel)
             }
         }
         group.get("manifest.json") { request, context in
@@ -34,7 +36,7 @@ struct TreeRoutes<Context: RequestContext> {
             return try Representation(
                 contents: .memory(ByteBuffer(bytes: bytes)), mediaType: "application/json",
                 digest: SHA256Hash.digest(of: bytes), lifetime: lifetime
-            ).response(to: request)
+            ).response(to: request, over: context.channel)
         }
         group.get("source/**") { request, context in
             let path = try context.headerPath()
@@ -42,7 +44,7 @@ struct TreeRoutes<Context: RequestContext> {
             return try Representation(
                 contents: .memory(ByteBuffer(bytes: file.bytes)), mediaType: "application/octet-stream",
                 digest: file.digest, lifetime: lifetime
-            ).response(to: request)
+            ).response(to: request, over: context.channel)
         }
     }
 }

@@ -89,7 +89,8 @@ final class BlobSpool: TreeVisitor {
 
     /// Removes the file.
     func discard() throws {
-        try file.close()
         try files.remove(path)
+        // Closing writes out what is held back, which a full disk refuses; nobody needs it any more.
+        try? file.close()
     }
 }

@@ -28,6 +28,13 @@ public final class Bundle: Sendable {
 
     deinit { close(descriptor) }
 
+    /// Another descriptor of the same open file, for `sendfile(2)`; the caller closes it.
+    ///
+    /// - Throws: `SystemCallError`.
+    public func duplicateDescriptor() throws -> CInt {
+        try SystemCallError.check("fcntl", nil) { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) }
+    }
+
     /// Fills the buffer from an offset; answers how many bytes there were.
     ///
     /// - Throws: `SystemCallError`.

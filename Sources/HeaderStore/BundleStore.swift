@@ -13,7 +13,7 @@ final class BundleStore: Sendable {
         var bundles: [BundleKey: BundleRecord]
         var used: [BundleKey: Int] = [:]
         var clock = 0
-        var building: [BundleKey: Task<BundleRecord, any Error>] = [:]
+        var building: [BundleKey: Task<Bundle, any Error>] = [:]
     }
 
     private let catalogue: Catalogue
@@ -53,12 +53,8 @@ final class BundleStore: Sendable {
             state.building[key] = task
             return task
         }
-        _ = try await task.value
-        guard let bundle = open(key) else {
-            throw Problem(
-                .diskFull, "The server's disk has no room to keep this bundle. Tell its operator; try again later.")
-        }
-        return bundle
+        // Open already: another bundle may push it out before all who wait have it.
+        return try await task.value
     }
 
     /// The bundle if it is on disk as its record says.
@@ -74,34 +70,44 @@ final class BundleStore: Sendable {
         }
     }
 
-    private func build(_ key: BundleKey) throws -> BundleRecord {
+    private func build(_ key: BundleKey) throws -> Bundle {
         defer { state.withLock { $0.building[key] = nil } }
         // Somebody may have finished it between the look and the start.
-        if open(key) != nil, let record = state.withLock({ $0.bundles[key] }) { return record }
+        if let bundle = open(key) { return bundle }
         let tree = try content.tree(key.tree)
         let reservation = try disk.reserve(0)
         let path = layout.stagingFile("bundle")
         let file = try files.create(path)
         let record: BundleRecord
+        let bundle: Bundle
         do {
             let sink = BundleSink(file, reservation)
             try write(tree, to: BundleRecipe.compressor(key.format, over: sink))
             try file.sync()
             try file.close()
             record = BundleRecord(recipe: BundleRecipe.name(key.format), digest: sink.hash.digest(), bytes: sink.length)
+            guard let opened = Bundle(path: path, format: key.format, digest: record.digest, length: record.bytes) else {
+                throw Problem(.internalError, "A bundle that was just written can't be read.")
+            }
+            bundle = opened
             try files.rename(path, to: layout.bundle(key))
         } catch {
             try files.remove(path)
             throw error
         }
-        try catalogue.pool.write { try catalogue.insert(record, for: key, $0) }
+        do {
+            try catalogue.write { try catalogue.insert(record, for: key, $0) }
+        } catch {
+            try files.remove(layout.bundle(key))
+            throw error
+        }
         state.withLock { state in
             state.clock += 1
             state.bundles[key] = record
             state.used[key] = state.clock
         }
         evict(downTo: limit, keeping: key)
-        return record
+        return bundle
     }
 
     private func write(_ tree: StoredTree, to sink: any ByteSink) throws {

@@ -12,12 +12,26 @@ final class Catalogue: Sendable {
     init(path: String) throws {
         var configuration = GRDB.Configuration()
         configuration.prepareDatabase { database in
-            try database.execute(sql: "PRAGMA synchronous = FULL")
             // A journal that grew during a burst shrinks again.
             try database.execute(sql: "PRAGMA journal_size_limit = 1048576")
         }
         pool = try DatabasePool(path: path, configuration: configuration)
+        // Not in `prepareDatabase`: a pool sets its writer to NORMAL after that, with which the last transactions before a
+        // power loss are gone.
+        try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
         try CatalogueSchema.migrator.migrate(pool)
+    }
+
+    /// Runs one transaction.
+    ///
+    /// - Throws: `Problem` with `disk-full`, or what SQLite says; nothing of the transaction is there then.
+    func write<Value>(_ body: (Database) throws -> Value) throws -> Value {
+        do {
+            return try pool.write(body)
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
+            throw Problem(
+                .diskFull, "The server's disk has no room for its catalogue. Tell its operator; try again later.")
+        }
     }
 
     /// Writes the journal into the database and closes it.

@@ -27,9 +27,10 @@ final class DiskBudget: Sendable {
 
     /// - Throws: `Problem` with `disk-full`.
     func reserve(_ bytes: Int) throws -> Reservation {
-        if try !tryReserve(bytes) {
-            giveWay.withLock { $0 }(bytes)
-            guard try tryReserve(bytes) else {
+        let missing = try tryReserve(bytes)
+        if missing > 0 {
+            giveWay.withLock { $0 }(missing)
+            guard try tryReserve(bytes) == 0 else {
                 throw Problem(
                     .diskFull,
                     "The server's disk has no room for \(bytes) more bytes. Tell its operator; try again later.")
@@ -38,12 +39,14 @@ final class DiskBudget: Sendable {
         return Reservation(self, bytes)
     }
 
-    private func tryReserve(_ bytes: Int) throws -> Bool {
+    /// - Returns: 0, or how many bytes are missing. More than asked for when others have eaten into the margin.
+    private func tryReserve(_ bytes: Int) throws -> Int {
         let free = try freeBytes()
         return reserved.withLock { reserved in
-            guard free - reserved - Self.margin >= bytes else { return false }
+            let missing = bytes - (free - reserved - Self.margin)
+            guard missing <= 0 else { return missing }
             reserved += bytes
-            return true
+            return 0
         }
     }
 

@@ -109,7 +109,7 @@ struct Ingest {
 
     private func sighted(_ kernel: KernelRow) throws -> Outcome {
         let summary = kernel.summary
-        try catalogue.pool.write { try catalogue.sighted(summary.identity.buildID, at: now(), $0) }
+        try catalogue.write { try catalogue.sighted(summary.identity.buildID, at: now(), $0) }
         let receipt = IngestReceipt(
             buildID: summary.identity.buildID, treeDigest: summary.treeDigest, files: summary.files,
             bytes: summary.bytes,
@@ -119,7 +119,7 @@ struct Ingest {
 
     private func conflict(_ kernel: KernelRow, with tree: Digest, source: HeaderSource) throws -> Problem {
         let id = kernel.summary.identity.buildID
-        try catalogue.pool.write { try catalogue.conflicted(id, tree: tree, source: source, at: now(), $0) }
+        try catalogue.write { try catalogue.conflicted(id, tree: tree, source: source, at: now(), $0) }
         return Problem(
             .treeConflict,
             "Build ID \(id) has the tree \(kernel.summary.treeDigest) already, and this is \(tree). It is kept as a conflict; "
@@ -144,9 +144,16 @@ struct Ingest {
             try pack.abandon()
             throw error
         }
-        try catalogue.pool.write { database in
-            try catalogue.insert(pack: digest, bytes: pack.length, index: pack.index, database)
-            try catalogue.insert(record, database)
+        do {
+            try catalogue.write { database in
+                try catalogue.insert(pack: digest, bytes: pack.length, index: pack.index, database)
+                try catalogue.insert(record, database)
+            }
+        } catch let problem as Problem where problem.code == .diskFull {
+            // The next ingest gives its blobs the same numbers, and a rebuild could not tell which pack counts. After any
+            // other failure the transaction may turn out to be on disk, and the pack has to stay.
+            try files.remove(layout.pack(digest))
+            throw problem
         }
         let receipt = IngestReceipt(
             buildID: record.identity.buildID, treeDigest: record.treeDigest, files: unpacked.manifest.fileCount,

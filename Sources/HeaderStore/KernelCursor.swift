@@ -13,12 +13,13 @@ struct KernelCursor: CustomStringConvertible {
 
     /// - Throws: `Problem` with `parameter-malformed`.
     init(_ text: String) throws {
-        let dot = text.firstIndex(of: ".") ?? text.endIndex
+        // By bytes: with a release that begins with a combining mark, the dot is no character of its own.
+        let dot = text.utf8.firstIndex(of: UInt8(ascii: ".")) ?? text.endIndex
         guard let id = BuildID(text[..<dot]), dot < text.endIndex else {
             throw Problem(.parameterMalformed, "The cursor is not one that this server gave. Start without a cursor.")
         }
         self.id = id
-        release = String(text[text.index(after: dot)...])
+        release = String(text[text.utf8.index(after: dot)...])
     }
 
     var description: String { "\(id).\(release)" }

@@ -95,7 +95,9 @@ struct PackIndex: Equatable {
             if let parent = manifest.parent { writer.put(bytes: parent.bytes) }
         }
         writer.put(kernels.count)
-        for kernel in kernels { writer.put(Array(try JSONEncoder().encode(kernel))) }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        for kernel in kernels { writer.put(Array(try encoder.encode(kernel))) }
         return writer.bytes
     }
 
@@ -120,7 +122,7 @@ struct PackIndex: Equatable {
             let digest = try reader.digest()
             let files = try reader.integer()
             let bytes = try reader.integer()
-            let parent = try reader.integer() == 1 ? try reader.digest() : nil
+            let parent = try reader.flag() ? try reader.digest() : nil
             manifests.append(
                 Manifest(
                     offset: offset, compressedLength: compressed, rawLength: raw, digest: digest, files: files,

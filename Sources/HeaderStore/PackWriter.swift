@@ -75,7 +75,12 @@ final class PackWriter {
         try file.close()
         let digest = hash.digest()
         try files.rename(path, to: layout.pack(digest))
-        try files.syncDirectory(layout.packs)
+        do {
+            try files.syncDirectory(layout.packs)
+        } catch {
+            try files.remove(layout.pack(digest))
+            throw error
+        }
         return digest
     }
 

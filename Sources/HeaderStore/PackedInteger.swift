@@ -53,6 +53,13 @@ struct PackedReader {
         return value >> 1 ^ -(value & 1)
     }
 
+    /// 0 or 1.
+    mutating func flag() throws -> Bool {
+        let value = try integer()
+        guard value <= 1 else { throw Self.damaged }
+        return value == 1
+    }
+
     /// A number of things that take at least one byte each: never more than there are bytes left.
     mutating func count() throws -> Int {
         let count = try integer()

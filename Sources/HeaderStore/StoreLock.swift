@@ -12,7 +12,11 @@ final class StoreLock: Sendable {
 
     private init(descriptor: CInt) { self.descriptor = descriptor }
 
-    deinit { close(descriptor) }
+    deinit {
+        // By hand: a process that is being started at this moment has the descriptor too, until it is its own program.
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 
     /// Makes the folders that are missing and takes the lock.
     ///
@@ -47,6 +51,12 @@ final class StoreLock: Sendable {
         try file.write(Array("\(StoreLayout.version)\n".utf8))
         try file.sync()
         try file.close()
+        // The folder's own name, before the file that says that all is in place.
+        do {
+            try files.syncDirectory("\(layout.root)/..")
+        } catch let error as SystemCallError where error.number == EACCES {
+            // Then it is not ours to sync, and somebody else made the folder (systemd's StateDirectory).
+        }
         try files.rename(staged, to: layout.versionFile)
         try files.syncDirectory(layout.root)
     }

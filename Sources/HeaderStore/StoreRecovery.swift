@@ -17,7 +17,10 @@ struct StoreRecovery {
     /// - Throws: ``StoreOpenError`` if there are packs and no catalogue.
     static func requireCatalogue(_ layout: StoreLayout) throws {
         let packs = try FolderListing.names(in: layout.packs)
-        guard packs.isEmpty || access(layout.catalogue, F_OK) == 0 else {
+        var status = stat()
+        // SQLite takes an empty file, as a damaged file system may leave one, for an empty database.
+        let hasCatalogue = stat(layout.catalogue, &status) == 0 && status.st_size > 0
+        guard packs.isEmpty || hasCatalogue else {
             throw StoreOpenError(
                 description: "\(layout.root) has \(packs.count) packs and no catalogue. "
                     + "Make it again: kheaderd rebuild --state \(layout.root)")

@@ -69,6 +69,7 @@ struct StoredManifest: Equatable {
             previous = Array(previous[..<shared]) + (try reader.text())
             guard let path = HeaderPath(String(decoding: previous, as: UTF8.self)) else { throw PackedReader.damaged }
             let kind = try reader.integer()
+            guard kind <= 2 else { throw PackedReader.damaged }
             let target = kind == 2 ? String(decoding: try reader.text(), as: UTF8.self) : nil
             paths.append((path, kind == 1, target))
         }

@@ -37,7 +37,10 @@ struct TreeLabels {
             guard text.hasPrefix("#define UTS_RELEASE"), let start = text.firstIndex(of: "\""),
                 let end = text.lastIndex(of: "\""), start < end
             else { continue }
-            return String(text[text.index(after: start)..<end])
+            let release = String(text[text.index(after: start)..<end])
+            // A tree may say anything; what is no label is none, as in a request.
+            let isClean = release.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F..<0xA0).contains($0.value) }
+            return isClean && release.utf8.count <= KernelIdentity.maximumLabelLength ? release : nil
         }
         return nil
     }

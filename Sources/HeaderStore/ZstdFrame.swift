@@ -4,6 +4,9 @@ internal import KernelHeaders
 /// One zstd frame in memory, with a checksum, perhaps with a prefix: bytes that both sides know, to which the frame may
 /// refer as if they came before it (libzstd's `ZSTD_CCtx_refPrefix`, the `zstd` command's `--patch-from`).
 enum ZstdFrame {
+    /// The most bytes that a frame may hold: far more than a manifest or a block has.
+    private static let maximumLength = 4 << 30
+
     static func compress(_ bytes: [UInt8], prefix: [UInt8] = [], level: Int) throws -> [UInt8] {
         guard let context = ZSTD_createCCtx() else { throw failure("no memory") }
         defer { ZSTD_freeCCtx(context) }
@@ -31,6 +34,10 @@ enum ZstdFrame {
     /// - Returns: exactly `rawLength` bytes.
     /// - Throws: `Problem` with `store-damaged` if the frame is not what the index says.
     static func decompress(_ frame: [UInt8], rawLength: Int, prefix: [UInt8] = []) throws -> [UInt8] {
+        // An index that is damaged may ask for any number of bytes. The frame says itself how many it has.
+        guard (0...maximumLength).contains(rawLength),
+            frame.withUnsafeBytes({ ZSTD_getFrameContentSize($0.baseAddress, $0.count) }) == UInt64(rawLength)
+        else { throw failure("wrong length") }
         guard let context = ZSTD_createDCtx() else { throw failure("no memory") }
         defer { ZSTD_freeDCtx(context) }
         ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, 30)

@@ -2,9 +2,6 @@ internal import Dispatch
 
 /// The one bridge from async code to code that blocks: libcurl, files, decompressors.
 public enum BlockingWork {
-    // Not Swift's own threads: there is one a core, and a transfer that waits would keep the others from running.
-    private static let queue = DispatchQueue(label: "kheader.blocking", attributes: .concurrent)
-
     /// Runs blocking work on a thread of its own.
     ///
     /// - Parameter body: is told by its argument when the task is cancelled, and shall then throw soon.
@@ -12,6 +9,9 @@ public enum BlockingWork {
         _ body: @escaping @Sendable (Cancellation) throws -> Value
     ) async throws -> Value {
         let cancellation = Cancellation()
+        // Not Swift's own threads, of which there is one a core: transfers that wait would keep all else from running. And
+        // not a concurrent queue, which has no more threads than that; a serial one gets a thread of its own.
+        let queue = DispatchQueue(label: "kheader.blocking")
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in
                 queue.async {

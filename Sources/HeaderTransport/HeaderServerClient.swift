@@ -127,17 +127,28 @@ public struct HeaderServerClient: Sendable {
         var report: any Error = CancellationError()
         while true {
             let address = servers[server]
-            let outcome = try await BlockingWork.run { try attempt(request, address, $0, take) }
-            guard case .failure(let error, let event) = outcome else {
-                if case .answer(let value) = outcome { return value }
-                continue
+            switch try await BlockingWork.run({ try attempt(request, address, $0, take) }) {
+            case .answer(let value): return value
+            case .failure(let error, let event):
+                // An answer says more than the silence of the servers after it.
+                if error is ServerRefusal || !(report is ServerRefusal) { report = error }
+                guard case .ask(let next, let delay) = policy.action(after: event, using: &generator) else {
+                    throw report
+                }
+                let whom = next == server ? "again" : "\(servers[next])"
+                let when = delay == .zero ? "" : " in \(delay.wholeMilliseconds) ms"
+                notice("\(address): \(Self.reason(error)). Asking \(whom)\(when).")
+                if delay != .zero { try await pause(delay) }
+                server = next
             }
-            // An answer says more than the silence of the servers after it.
-            if error is ServerRefusal || !(report is ServerRefusal) { report = error }
-            guard case .ask(let next, let delay) = policy.action(after: event, using: &generator) else { throw report }
-            notice("\(error) Asking \(servers[next])\(delay == .zero ? "" : " in \(delay.wholeMilliseconds) ms").")
-            if delay != .zero { try await pause(delay) }
-            server = next
+        }
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        switch error {
+        case let error as TransportError: error.reason
+        case let refusal as ServerRefusal: "status \(refusal.status)"
+        default: "\(error)"
         }
     }
 

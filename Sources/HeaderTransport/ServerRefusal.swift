@@ -21,7 +21,9 @@ public struct ServerRefusal: Error, Equatable, Sendable, CustomStringConvertible
     public var isUnavailable: Bool { [502, 503, 504].contains(status) }
 
     public var description: String {
-        "\(detail)\(requestID.map { " Request \($0) in the log of \(server)." } ?? "") (\(code))"
+        // Of a server that failed, its operator will want to find why; of a no, the sentence says it all.
+        let trace = status >= 500 ? requestID.map { " The server's log has it as request \($0)." } ?? "" : ""
+        return "\(detail)\(trace) (\(code))"
     }
 
     /// - Parameter body: the response's body, a problem document or not.

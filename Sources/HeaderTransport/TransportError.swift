@@ -16,6 +16,14 @@ public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible 
         }
     }
 
+    /// What happened, in a few words.
+    var reason: String {
+        switch self {
+        case .unreachable(_, let reason, _), .brokenOff(_, let reason, _): reason
+        case .badAnswer(_, let what): "answered \(what)"
+        }
+    }
+
     public var description: String {
         switch self {
         case .unreachable(let server, let reason, _):

@@ -23,8 +23,10 @@ public struct HeaderPath: Hashable, Sendable {
     /// - Parameter name: the bytes of the name.
     /// - Throws: ``Flaw``; `.empty` also for `.` and `./`, the root itself.
     public init(normalising name: some Collection<UInt8>) throws(Flaw) {
-        // Looked at before the name is cleaned up: a name that is long because of its slashes is hostile too.
-        guard name.count <= Self.maximumLength else { throw .tooLong }
+        // Looked at before the name is cleaned up: a name that is long because of its slashes is hostile too. But for the
+        // "./" that archives of kernel headers have in front, ours included.
+        let marker = name.starts(with: "./".utf8) ? 2 : 0
+        guard name.count <= Self.maximumLength + marker else { throw .tooLong }
         guard name.first != UInt8(ascii: "/") else { throw .absolute }
         guard !name.contains(0) else { throw .containsNUL }
         guard String(validating: name, as: UTF8.self) != nil else { throw .notUTF8 }

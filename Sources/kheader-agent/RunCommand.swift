@@ -21,7 +21,9 @@ struct RunCommand: AsyncParsableCommand {
             valueName: "url"))
     var urls: [String] = []
 
-    func validate() throws { _ = try servers() }
+    func validate() throws {
+        do { _ = try servers() } catch { throw ValidationError("\(error)") }
+    }
 
     func run() async throws {
         let identity = try RunningKernel(root: root).identity

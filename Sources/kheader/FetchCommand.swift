@@ -11,9 +11,9 @@ struct FetchCommand: AsyncParsableCommand {
             Every file is checked against the kernel's manifest while it is unpacked. The folder appears when all of it is \
             there and right; otherwise nothing does. Its path is printed.
 
-              kheader fetch                      the running kernel's, into ./kheaders-BUILDID
-              kheader fetch --to /tmp/headers    the same, into a folder that is not there yet, or empty
-              kheader fetch --build-id 3f1c…     another kernel's
+              kheader fetch                    into ./kheaders-BUILDID
+              kheader fetch --to /tmp/headers  into a folder of this name
+              kheader fetch --build-id 3f1c…   of another kernel
             """)
 
     @Option(
@@ -32,7 +32,7 @@ struct FetchCommand: AsyncParsableCommand {
         let id = try buildID ?? RunningKernel().identity.buildID
         let client = try servers.client()
         let destination = to ?? "kheaders-\(id)"
-        let tree = try await ProgressBar.show("Fetching \(id)") { bar in
+        let tree = try await ProgressBar.show("Fetching \("\(id)".prefix(12))") { bar in
             try await TreeFetch(client: client) { bar.update($0, of: $1) }.fetch(id, to: destination)
         }
         try Console.put(tree.path)

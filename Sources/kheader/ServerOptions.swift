@@ -12,7 +12,9 @@ struct ServerOptions: ParsableArguments {
             valueName: "url"))
     var urls: [String] = []
 
-    func validate() throws { _ = try addresses() }
+    func validate() throws {
+        do { _ = try addresses() } catch { throw ValidationError("\(error)") }
+    }
 
     /// A client that says on standard error why it asks again.
     func client() throws -> HeaderServerClient {

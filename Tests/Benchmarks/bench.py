@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 """Measures a real kheaderd on the kernels that the distribution's registry offers today.
 
 `make bench` and `make bench-quick` build the release binaries and run this. Exits 1 if something that must hold does

@@ -38,7 +38,7 @@ def cpu(binaries: Path, kernels: list[Kernel], archives: dict[str, Path], rounds
                 archive = archives[kernel.release]
                 yardstick = cpu_of_hashing(archive)
                 before = server.cpu_seconds
-                server.push(archive, build_id(kernel.release), kernel.release)
+                server.push(archive, build_id(kernel.release))
                 cost.seconds.append(server.cpu_seconds - before)
                 cost.ratios.append(cost.seconds[-1] / yardstick)
     return costs
@@ -89,7 +89,7 @@ def memory(binaries: Path, archive: Path, sizes: list[int]) -> list[Memory]:
                 write_tar(_enlarged(headers, size), file)
             with Server(binaries, Path(folder) / "state") as server:
                 idle = server.peak_memory
-                server.push(tar, build_id(str(size)), f"{size}-bytes")
+                server.push(tar, build_id(str(size)))
                 results.append(Memory(tar.stat().st_size, idle, server.peak_memory))
     return results
 

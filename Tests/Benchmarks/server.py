@@ -21,7 +21,9 @@ class Server:
 
     def __enter__(self) -> "Server":
         with open(self._log, "ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=log, text=True)
+            self._process = subprocess.Popen(
+                self._command, stdout=subprocess.PIPE, stderr=log, text=True, env=_environment()
+            )
         line = self._process.stdout.readline()
         if not line.startswith("listening on "):
             raise RuntimeError(f"kheaderd did not start; see {self._log}")
@@ -39,9 +41,11 @@ class Server:
         if status != 0 and kind is None:
             raise RuntimeError(f"kheaderd stopped with status {status}; see {self._log}")
 
-    def push(self, archive: Path, build_id: str, release: str) -> None:
-        command = [self._client, "push", str(archive), "--build-id", build_id, "--release", release]
-        subprocess.run(command + ["--server", self.url], check=True, stdout=subprocess.DEVNULL)
+    def push(self, archive: Path, build_id: str) -> None:
+        command = [self._client, "push", str(archive), "--build-id", build_id, "--server", self.url]
+        result = subprocess.run(command, capture_output=True, text=True, env=_environment())
+        if result.returncode != 0:
+            raise RuntimeError(f"{' '.join(command)}: {result.stderr}")
 
     def store_status(self) -> dict:
         with urllib.request.urlopen(f"{self.url}/v1/store") as answer:
@@ -61,6 +65,11 @@ class Server:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
         raise RuntimeError("this kernel does not tell a process's peak memory")
+
+
+def _environment() -> dict[str, str]:
+    """Without the caller's own settings for these programs."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("KHEADER")}
 
 
 @dataclass

@@ -52,7 +52,7 @@ def measure(binaries: Path, kernels: list[Kernel], archives: dict[str, Path], fo
             subprocess.run(["xz", "-dc", str(archive)], stdout=output, check=True)
         # Stopped after each kernel: a journal that is not yet written back is not counted twice, nor left out.
         with Server(binaries, state) as server:
-            server.push(archive, build_id(kernel.release), kernel.release)
+            server.push(archive, build_id(kernel.release))
             packs_before, packs = packs, server.store_status()["packBytes"]
         before, result.disk = result.disk.bytes, disk(state, without="bundles")
         step = Step(

@@ -13,10 +13,11 @@ usage="usage: demo.sh BINARIES PACKAGES"
 binaries=$(cd "${1:?$usage}" && pwd)
 packages=${2:?$usage}
 here=$(cd "$(dirname "$0")" && pwd)
-# A server or settings of the caller's own must have no part in this.
-unset KHEADER_URLS
+# Servers and settings of the caller's own must have no part in this.
+unset "${!KHEADER@}"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/kheaderd-demo.XXXXXX")
+mkdir "$work/fetched"
 server=
 finish() {
     status=$?
@@ -37,7 +38,13 @@ trap 'exit 1' INT TERM HUP
 step() { printf '\n==> %s\n' "$*"; }
 fail() { echo "demo: $*" >&2; exit 1; }
 kheader() { "$binaries/kheader" "$@"; }
-bytes() { numfmt --to=si --suffix=B --format=%.1f --round=nearest "$1"; }
+bytes() {
+    awk -v count="$1" 'BEGIN {
+        split("B kB MB GB", unit, " ")
+        for (i = 1; count >= 1000 && i < 4; i++) count /= 1000
+        printf (i > 1 ? "%.1f %s" : "%d %s"), count, unit[i]
+    }'
+}
 grouped() { sed -E ':a; s/^([0-9]+)([0-9]{3})/\1,\2/; ta' <<<"$1"; }
 
 # The server ------------------------------------------------------------------------------------------------------
@@ -200,8 +207,7 @@ while IFS=$'\t' read -r release image headers common; do
     before=$(store packBytes)
     kheader import "$image" "$headers" "$common" </dev/null
     added=$(($(store packBytes) - before))
-    id=$(listed "$release" buildID)
-    [ -n "$id" ] || fail "the server does not list $release."
+    id=$(listed "$release" buildID) || fail "the server does not list $release."
     expect_packages "$work/expected/$release" "$headers" "$common"
     verify "$release" "$id" $added "$work/expected/$release"
     last=$release
@@ -227,13 +233,15 @@ elif [ -n "$host_id" ] && [ -e "$modules/build/include/generated/autoconf.h" ]; 
     [ ! -e "$modules/source/include" ] || host_headers=("$modules/source" --build-dir "$modules/build")
     expect_folders "$work/expected/host" "${host_headers[0]}" "$modules/build"
 fi
-if [ ${#host_headers[@]} -gt 0 ]; then
+if [ ${#host_headers[@]} -eq 0 ]; then
+    step "This host's own kernel, $host, has no headers here: left out"
+elif [ -n "$(listed "$host_id" release)" ]; then
+    step "This host's own kernel, $host, is one of the two"
+else
     step "This host's own kernel, $host: ${host_headers[0]}"
     before=$(store packBytes)
     kheader push "${host_headers[@]}" --build-id "$host_id" --release "$host"
     verify "$host" "$host_id" $(($(store packBytes) - before)) "$work/expected/host"
-else
-    step "This host's own kernel, $host, has no headers here: left out"
 fi
 
 traced="not tried (no clang here)"

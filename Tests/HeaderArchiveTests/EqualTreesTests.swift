@@ -118,6 +118,18 @@ import Testing
         #expect(try ArchiveReading.manifest(of: members.flatMap { $0 }) == Self.kernel.manifest)
     }
 
+    /// What the formats allow between members: zstd's skippable frames, xz's padding.
+    @Test func membersWithFillingBetweenThem() throws {
+        let tar = Self.kernel.tar
+        let skippable: [UInt8] = [0x50, 0x2A, 0x4D, 0x18, 3, 0, 0, 0, 1, 2, 3]
+        for (tool, filling) in [(CompressionTool.zstd, skippable), (.xz, [0, 0, 0, 0])] {
+            let members = try [tar.prefix(1000), tar.dropFirst(1000)].map { try tool.compress(Array($0)) + filling }
+            #expect(try ArchiveReading.manifest(of: members.flatMap { $0 }) == Self.kernel.manifest)
+        }
+        let cut = try CompressionTool.zstd.compress(tar) + skippable.dropLast()
+        #expect(try ArchiveReading.refusal(of: cut) == .archiveTruncated)
+    }
+
     @Test func orderOfEntriesDoesNotMatter() throws {
         var random = SeededGenerator(seed: 7)
         let kernel = SmallKernel(hasLargeFile: false, longestPath: 100)

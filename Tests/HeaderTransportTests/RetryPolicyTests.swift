@@ -3,7 +3,8 @@ import Testing
 @testable import HeaderTransport
 
 @Suite struct RetryPolicyTests {
-    /// Gives the largest random number each time, or zero: the ends of the jitter.
+    /// Gives the same number each time. `.max` makes the jitter 1. 1 makes it 0; the number 0 itself is one that
+    /// `Double.random` discards, over and over.
     private struct Constant: RandomNumberGenerator {
         let value: UInt64
         func next() -> UInt64 { value }
@@ -12,7 +13,7 @@ import Testing
     private let failed = RetryPolicy.Event.failed(isTransient: true)
 
     private func action(
-        _ policy: inout RetryPolicy, _ event: RetryPolicy.Event, jitter: UInt64 = 0
+        _ policy: inout RetryPolicy, _ event: RetryPolicy.Event, jitter: UInt64 = 1
     ) -> RetryPolicy.Action {
         var generator = Constant(value: jitter)
         return policy.action(after: event, using: &generator)

@@ -14,9 +14,13 @@ import Testing
             #"{"type":"about:blank","title":"Tree conflict","status":409,"detail":"Another tree is there.","#
                 + #""code":"tree-conflict","requestID":"r1"}"#)
         #expect(refusal.problemCode == .treeConflict)
-        #expect(
-            refusal.description == "Another tree is there. Request r1 in the log of http://server. (tree-conflict)")
+        #expect(refusal.description == "Another tree is there. (tree-conflict)")
         #expect(ExitStatus(refusal) == .refused)
+    }
+
+    @Test func aServersFailureHasItsRequest() {
+        let refusal = refusal(500, Problem.mediaType, #"{"detail":"No.","code":"internal-error","requestID":"r1"}"#)
+        #expect(refusal.description == "No. The server's log has it as request r1. (internal-error)")
     }
 
     @Test func aNewerServersCodeDoesNotHideItsSentence() {

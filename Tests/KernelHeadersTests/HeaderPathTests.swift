@@ -78,6 +78,8 @@ import Testing
 
         let longest = [component, component, component, String(component.dropLast()), "n"].joined(separator: "/")
         #expect(HeaderPath(longest)?.string.utf8.count == 1024)
+        #expect(try HeaderPath(normalising: "./\(longest)".utf8) == HeaderPath(longest))
+        #expect(throws: HeaderPath.Flaw.tooLong) { try HeaderPath(normalising: "././\(longest)".utf8) }
         #expect(throws: HeaderPath.Flaw.tooLong) { try HeaderPath(normalising: "\(longest)n".utf8) }
         let slashes = String(repeating: "/", count: HeaderPath.maximumLength)
         #expect(throws: HeaderPath.Flaw.tooLong) { try HeaderPath(normalising: "a\(slashes)".utf8) }

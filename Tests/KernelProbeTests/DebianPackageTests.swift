@@ -24,7 +24,7 @@ internal import Testing
         try withTemporaryFolder { folder in
             let forge = DebianForge(folder: folder, compression: compression)
             let path = try forge.build(
-                "example", "1:2.0-3", architecture: "all", depends: "a (>= 1) | b, c:any [amd64]"
+                "example", "1:2.0-3", architecture: "all", depends: "a (>= 1) | b, c:any"
             ) {
                 try TemporaryFolder.write(Array("hello".utf8), to: "\($0)/usr/share/doc/example/hello")
             }

@@ -61,6 +61,7 @@ internal import Testing
             ends.insert(part.bytes.count)
             part.add(owner, UInt32(type), [UInt8](repeating: 1, count: length))
         }
+        ends.insert(run.count)
         for length in 0..<run.count {
             let cut = Array(run.prefix(length))
             // A run may end between notes, and padding that is missing at the end is no damage.
@@ -75,7 +76,7 @@ internal import Testing
     @Test func lengthsThatOverflowAreRefused() {
         for (name, descriptor) in [(UInt32.max, 0), (0, UInt32.max), (.max, .max), (0x8000_0000, 0x8000_0000)] {
             var run: [UInt8] = []
-            for word in [name, descriptor, 3] { run.append(word) }
+            for word in [name, descriptor, 3] { run.appendInteger(word) }
             #expect(refusal { _ = try ELFNotes(run + [0, 0, 0, 0], isBigEndian: false) } == .notesMalformed)
         }
     }

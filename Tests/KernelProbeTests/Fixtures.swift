@@ -12,9 +12,9 @@ struct NoteRun {
 
     mutating func add(_ owner: String, _ type: UInt32, _ descriptor: [UInt8]) {
         let name = Array(owner.utf8) + [0]
-        bytes.append(UInt32(name.count), bigEndian: isBigEndian)
-        bytes.append(UInt32(descriptor.count), bigEndian: isBigEndian)
-        bytes.append(type, bigEndian: isBigEndian)
+        bytes.appendInteger(UInt32(name.count), bigEndian: isBigEndian)
+        bytes.appendInteger(UInt32(descriptor.count), bigEndian: isBigEndian)
+        bytes.appendInteger(type, bigEndian: isBigEndian)
         bytes += name
         pad()
         bytes += descriptor
@@ -127,13 +127,13 @@ struct SyntheticELF {
         return table
     }
 
-    private func half(_ value: UInt16, _ bytes: inout [UInt8]) { bytes.append(value, bigEndian: isBigEndian) }
-    private func word(_ value: UInt32, _ bytes: inout [UInt8]) { bytes.append(value, bigEndian: isBigEndian) }
+    private func half(_ value: UInt16, _ bytes: inout [UInt8]) { bytes.appendInteger(value, bigEndian: isBigEndian) }
+    private func word(_ value: UInt32, _ bytes: inout [UInt8]) { bytes.appendInteger(value, bigEndian: isBigEndian) }
     private func address(_ value: Int, _ bytes: inout [UInt8]) {
         if is64Bit {
-            bytes.append(UInt64(value), bigEndian: isBigEndian)
+            bytes.appendInteger(UInt64(value), bigEndian: isBigEndian)
         } else {
-            bytes.append(UInt32(value), bigEndian: isBigEndian)
+            bytes.appendInteger(UInt32(value), bigEndian: isBigEndian)
         }
     }
 }
@@ -153,7 +153,7 @@ struct SyntheticBootImage {
     ///   - appendsSize: false for gzip, whose own trailer has the size.
     static func around(_ kernel: [UInt8], _ command: [String]) throws -> SyntheticBootImage {
         var payload = try ShellCommand(command[0], Array(command.dropFirst())).output(kernel)
-        if command[0] != "gzip" { payload.append(UInt32(kernel.count)) }
+        if command[0] != "gzip" { payload.appendInteger(UInt32(kernel.count)) }
         return SyntheticBootImage(payload: payload)
     }
 

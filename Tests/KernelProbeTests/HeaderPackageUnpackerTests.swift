@@ -43,7 +43,7 @@ internal import Testing
         try withTemporaryFolder { folder in
             var forge = Self.complete
             forge.addFolder("./\(Self.tree)/include/linux")
-            forge.addFile("././\(Self.tree)//arch/x86/include/asm/page.h", "page", mode: 0o755)
+            forge.addFile("././\(Self.tree)/arch/x86/include/asm/page.h", "page", mode: 0o755)
             forge.addFile("\(Self.tree)/arch/arm/include/asm/page.h", "other architecture")
             forge.addFile("\(Self.tree)/arch/x86/kernel/x.h", "not under include")
             forge.addFile("\(Self.tree)/include/linux/Kbuild", "no header")

@@ -14,13 +14,13 @@ extension [UInt8] {
         return bytes
     }
 
-    mutating func append(_ value: some FixedWidthInteger, bigEndian: Bool = false) {
+    mutating func appendInteger(_ value: some FixedWidthInteger, bigEndian: Bool = false) {
         Swift.withUnsafeBytes(of: bigEndian ? value.bigEndian : value.littleEndian) { append(contentsOf: $0) }
     }
 
     mutating func put(_ value: some FixedWidthInteger, at offset: Int, bigEndian: Bool = false) {
         var bytes: [UInt8] = []
-        bytes.append(value, bigEndian: bigEndian)
+        bytes.appendInteger(value, bigEndian: bigEndian)
         replaceSubrange(offset..<(offset + bytes.count), with: bytes)
     }
 }

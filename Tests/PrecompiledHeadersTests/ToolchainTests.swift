@@ -1,4 +1,3 @@
-import Glibc
 import KHeaderTestSupport
 import PrecompiledHeaders
 import Testing
@@ -18,7 +17,8 @@ import Testing
 
     @Test func anotherVersionOrTargetIsAnotherToolchain() throws {
         let ids = try [
-            Self.output, Self.output.replacing("14.0.6", with: "14.0.7"), Self.output.replacing("x86_64", with: "aarch64"),
+            Self.output, Self.output.replacing("14.0.6", with: "14.0.7"),
+            Self.output.replacing("x86_64", with: "aarch64"),
         ].map { try #require(Toolchain(versionOutput: $0)).id }
         #expect(Set(ids).count == 3)
     }
@@ -30,18 +30,19 @@ import Testing
 
     /// Programs that a search path may well have: one clang twice, one that fails, one that prints without end.
     @Test func findsEachClangOnceAndNothingElse() async throws {
-        let folder = try TemporaryFolder()
-        let scripts = [
-            "llvm-14/bin": "printf '\(Self.output.replacing("\n", with: "\\n"))'",
-            "llvm-19/bin": "printf '\(Self.output.replacing("\n", with: "\\n").replacing("14.0.6", with: "19.1.7"))'",
-            "same": "printf '\(Self.output.replacing("\n", with: "\\n"))'", "failing": "exit 1", "endless": "yes",
-        ]
-        for (path, script) in scripts {
-            let program = try folder.write(Array("#!/bin/sh\n\(script)\n".utf8), to: "\(path)/clang")
-            try #require(chmod(program, 0o755) == 0)
+        try await withTemporaryFolder { folder in
+            let scripts = [
+                "llvm-14/bin": "printf '\(Self.output.replacing("\n", with: "\\n"))'",
+                "llvm-19/bin":
+                    "printf '\(Self.output.replacing("\n", with: "\\n").replacing("14.0.6", with: "19.1.7"))'",
+                "same": "printf '\(Self.output.replacing("\n", with: "\\n"))'", "failing": "exit 1", "endless": "yes",
+            ]
+            for (path, script) in scripts {
+                try folder.write("#!/bin/sh\n\(script)\n".utf8, to: "\(path)/clang", mode: 0o755)
+            }
+            let path = ["same", "failing", "endless", "missing"].map { "\(folder.path)/\($0)" }.joined(separator: ":")
+            let toolchains = await ToolchainRegistry(path: path, llvm: folder.path).toolchains()
+            #expect(toolchains.map(\.version) == ["Debian clang version 14.0.6", "Debian clang version 19.1.7"])
         }
-        let path = ["same", "failing", "endless", "missing"].map { "\(folder.path)/\($0)" }.joined(separator: ":")
-        let toolchains = await ToolchainRegistry(path: path, llvm: folder.path).toolchains()
-        #expect(toolchains.map(\.version) == ["Debian clang version 14.0.6", "Debian clang version 19.1.7"])
     }
 }

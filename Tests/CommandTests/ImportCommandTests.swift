@@ -1,0 +1,52 @@
+import FoundationEssentials
+import HeaderArchive
+import HeaderStore
+import KHeaderTestSupport
+import KernelHeaders
+import Testing
+
+/// Real packages of the distribution: the folder that `make test-deps` fills.
+private let packages = ProcessInfo.processInfo.environment["KHEADERD_PACKAGES"]
+
+@Suite struct ImportCommandTests {
+    /// Two kernels go in, and come out as what the packages hold, read by `dpkg-deb` and not by us.
+    @Test(.enabled(if: packages != nil)) func realKernelsGoInByBuildIDAndComeOutWhole() async throws {
+        let folder = try #require(packages)
+        let packages = try ShellCommand("sh", "-c", "ls \(folder)/*.deb").output()
+        let paths = String(decoding: packages, as: UTF8.self).split(separator: "\n").map(String.init)
+        try await withRunningServer { server in
+            let result = try ShellCommand(BuiltProgram.path("kheader"), ["import", "--server", server.url] + paths)
+                .run()
+            try #require(result.status == 0, "\(result.errors)")
+            let kernels = try await server.store.kernels(limit: 10).kernels
+            #expect(kernels.count >= 2)
+            #expect(kernels.allSatisfy { $0.source == .import && $0.identity.versionLine != nil && $0.files > 5000 })
+            for path in paths { try ShellCommand("dpkg-deb", "-x", path, server.folder.path("unpacked")).output() }
+            for kernel in kernels { try Self.check(kernel, server) }
+        }
+    }
+
+    private static func check(_ kernel: KernelSummary, _ server: RunningServer) throws {
+        let release = try #require(kernel.identity.release)
+        let fetched = server.folder.path("fetched-\(release)")
+        let id = kernel.identity.buildID.description
+        let result = try run("kheader", "fetch", "--build-id", id, "--to", fetched, "--server", server.url)
+        try #require(result.status == 0, "\(result.errors)")
+        // What the packages hold: the flavour's headers over the common ones, as its Makefile includes them.
+        let script = """
+            set -eu; cd "$1/usr/src"
+            common=$(sed -n 's,^include /usr/src/\\(.*\\)/Makefile,\\1,p' linux-headers-$2/Makefile)
+            mkdir "$3"
+            for tree in $common linux-headers-$2; do
+                (cd $tree && find include arch/x86/include arch/arm64/include -name '*.h' \\( -type f -o -type l \\) \
+                    2>/dev/null | tar -cf - -T -) | tar -C "$3" --unlink-first -xf -
+            done
+            diff -r --no-dereference "$3" "$4"
+            """
+        let difference = try ShellCommand(
+            "sh", "-c", script, "-", server.folder.path("unpacked"), release, server.folder.path("expected-\(release)"),
+            fetched
+        ).run()
+        #expect(difference.status == 0, "\(difference.text.prefix(500)) \(difference.errors.prefix(500))")
+    }
+}

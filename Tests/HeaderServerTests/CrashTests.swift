@@ -1,0 +1,134 @@
+import HeaderStore
+import KHeaderTestSupport
+import KernelHeaders
+import Logging
+import Testing
+
+/// Promise 1: acknowledged is durable. A server of its own process is killed with SIGKILL at every step, before and after
+/// each call by which it changes its folder, and the folder opened again.
+@Suite struct CrashTests {
+    /// Kernels that share most files: the second one's blocks and manifest lean on the first one's.
+    private static func kernels() throws -> (first: StoredKernel, second: StoredKernel) {
+        (try StoredKernel(id: 1, revision: 1), try StoredKernel(id: 2, revision: 2))
+    }
+
+    @Test func aServerKilledAtAnyStepOfAnIngestLosesNothingItAcknowledged() async throws {
+        let (first, second) = try Self.kernels()
+        try await withTemporaryFolder { folder in
+            let base = try await StoreWithKernel(first, in: folder)
+            let deaths = try await everyStep { step in
+                let state = try base.copy(named: "\(step)")
+                let server = try CrashingProcess(["serve", state, "\(step)"])
+                let answer = try await server.ask { await $0.put(second) }
+                let end = try await server.stop()
+                let store = try HeaderStore(folder: state)
+                try await store.requireNoStrays(in: state)
+                try await store.requireWhole(first)
+                #expect(try await store.bundleBytes(first, .tarZstd) == base.bundle)
+                let isThere = try await store.has(second)
+                if answer?.status == 201 { #expect(isThere, "acknowledged, and lost at step \(end)") }
+                #expect(try await store.put(second).isNew == !isThere)
+                try await store.requireWhole(second)
+                try await store.requireNoStrays(in: state)
+                try store.close()
+                return end
+            }
+            expectAllCalls(
+                in: deaths, "create", "write", "truncate", "sync", "close", "rename", "syncDirectory", "remove")
+        }
+    }
+
+    @Test func aServerKilledAtAnyStepOfABundlesBuildBuildsItAgain() async throws {
+        let (first, second) = try Self.kernels()
+        try await withTemporaryFolder { folder in
+            let base = try await StoreWithKernel(first, in: folder)
+            let target = APIPath.bundle(first.id, .tarGzip)
+            let undisturbed = try HeaderStore(folder: try base.copy(named: "undisturbed"))
+            let reference = try await undisturbed.bundleBytes(first, .tarGzip)
+            let deaths = try await everyStep { step in
+                let state = try base.copy(named: "\(step)")
+                // With room for one bundle only, the older one has to go.
+                let server = try CrashingProcess(["serve", state, "\(step)", "1"])
+                try await server.ask { await $0.send("GET \(target) HTTP/1.1\r\nHost: localhost\r\n\r\n") }
+                let end = try await server.stop()
+                let store = try HeaderStore(folder: state)
+                try await store.requireNoStrays(in: state)
+                #expect(try await store.bundleBytes(first, .tarGzip) == reference)
+                #expect(try await store.bundleBytes(first, .tarZstd) == base.bundle)
+                #expect(try await store.put(second).isNew)
+                try await store.requireNoStrays(in: state)
+                try store.close()
+                return end
+            }
+            expectAllCalls(in: deaths, "create", "write", "sync", "close", "rename", "remove")
+        }
+    }
+
+    @Test func aServerKilledAtAnyStepOfItsFirstStartStartsAgain() async throws {
+        let (first, _) = try Self.kernels()
+        try await withTemporaryFolder { folder in
+            let deaths = try await everyStep { step in
+                let state = folder.path("\(step)")
+                let end = try await CrashingProcess(["start", state, "\(step)"]).startAndStop()
+                let store = try HeaderStore(folder: state)
+                try await store.requireNoStrays(in: state)
+                #expect(try await store.put(first).isNew)
+                try await store.requireWhole(first)
+                try store.close()
+                return end
+            }
+            expectAllCalls(in: deaths, "makeDirectory", "create", "write", "sync", "rename", "syncDirectory")
+        }
+    }
+
+    @Test func aServerKilledAtAnyStepOfItsRecoveryRecoversTheNextTime() async throws {
+        let (first, second) = try Self.kernels()
+        try await withTemporaryFolder { folder in
+            let base = try await StoreWithKernel(first, in: folder)
+            try base.leaveRemains()
+            let deaths = try await everyStep { step in
+                let state = try base.copy(named: "\(step)")
+                let end = try await CrashingProcess(["start", state, "\(step)"]).startAndStop()
+                let store = try HeaderStore(folder: state)
+                try await store.requireNoStrays(in: state)
+                try await store.requireWhole(first)
+                #expect(try await store.put(second).isNew)
+                try store.close()
+                return end
+            }
+            expectAllCalls(in: deaths, "makeDirectory", "remove")
+        }
+    }
+
+    @Test func aRebuildKilledAtAnyStepLosesNothing() async throws {
+        let (first, second) = try Self.kernels()
+        try await withTemporaryFolder { folder in
+            let base = try await StoreWithKernel(first, in: folder)
+            // As a crash leaves it: the second kernel is in the catalogue's journal, and nowhere else.
+            let server = try CrashingProcess(["serve", base.state, "0"])
+            #expect(try await server.ask { await $0.put(second) }?.status == 201)
+            try await server.crash()
+            let deaths = try await everyStep { step in
+                let state = try base.copy(named: "\(step)")
+                let end = try await CrashingProcess(["rebuild", state, "\(step)"]).end()
+                let store: HeaderStore
+                do {
+                    store = try HeaderStore(folder: state)
+                } catch let error as StoreOpenError {
+                    #expect("\(error)".contains("kheaderd rebuild"))
+                    let report = try CatalogueRebuild(
+                        folder: state, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+                    ).run()
+                    #expect(report.kernels == 2)
+                    store = try HeaderStore(folder: state)
+                }
+                try await store.requireNoStrays(in: state)
+                try await store.requireWhole(first)
+                try await store.requireWhole(second)
+                try store.close()
+                return end
+            }
+            expectAllCalls(in: deaths, "rename", "remove", "syncDirectory")
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import HeaderArchive
+import KHeaderTestSupport
+import KernelHeaders
+import Testing
+
+@testable import HeaderStore
+
+/// Kernels that each change the same file: blocks lean on older blocks, manifests on older manifests, and the chains end.
+@Suite struct RevisionChainTests {
+    @Test func chainsOfPrefixesAndParentsAreBounded() async throws {
+        let revisions = try (1...36).map { try StoredKernel(id: UInt8($0), revision: $0) }
+        try await withTemporaryFolder { folder in
+            let state = folder.path("store")
+            let store = try HeaderStore(folder: state)
+            for kernel in revisions { try await store.put(kernel) }
+            for kernel in revisions { try await store.requireWhole(kernel) }
+            try store.close()
+
+            let blocks = try PackOnDisk.all(in: state).map(\.index.blocks)
+            let depths = blocks.map { $0.map(\.depth).max() ?? 0 }
+            // The first nine: each leans on the one before, until the next would be too deep and stands alone.
+            #expect(Array(depths.prefix(10)) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 0])
+            #expect(depths.max() == PackIndex.maximumDepth)
+            for block in blocks.joined() where block.depth == 0 { #expect(block.prefix.isEmpty) }
+
+            let rows = try revisions.map { try StoredTree.of($0, in: state).row }
+            #expect(rows.prefix(33).map(\.depth) == Array(0...32))
+            #expect(rows[32].depth == StoredManifest.maximumDepth)
+            #expect(rows[33].depth == 0 && rows[33].parent == nil)
+            #expect(rows[35].depth == 2)
+        }
+    }
+
+    /// The pack with the largest part in an archive is its parent, not the newest or the first.
+    @Test func aFlavourLeansOnItsOwnLine() async throws {
+        func kernel(_ id: UInt8, flavour: String, revision: Int) throws -> StoredKernel {
+            var files = ["include/linux/common.h": IngestTests.text(seed: "common", bytes: 3000)]
+            for number in 0..<4 {
+                files["include/linux/\(number).h"] = IngestTests.text(seed: "\(revision) \(number)", bytes: 1000)
+                files["include/generated/\(number).h"] =
+                    IngestTests.text(seed: "\(flavour) \(number)", bytes: 1000) + Array("\(revision)".utf8)
+            }
+            return try StoredKernel(id: id, files: files)
+        }
+        let plain = try kernel(1, flavour: "amd64", revision: 1)
+        let cloud = try kernel(2, flavour: "cloud", revision: 1)
+        let next = try kernel(3, flavour: "amd64", revision: 2)
+        let nextCloud = try kernel(4, flavour: "cloud", revision: 2)
+        try await withTemporaryFolder { folder in
+            let store = try HeaderStore(folder: folder.path("store"))
+            for kernel in [plain, cloud, next, nextCloud] { try await store.put(kernel) }
+            let state = folder.path("store")
+            func parent(_ kernel: StoredKernel) throws -> Digest? {
+                try PackOnDisk.of(kernel, in: state).index.manifests[0].parent
+            }
+            #expect(try parent(plain) == nil)
+            #expect(try parent(cloud) == plain.manifest.digest)
+            #expect(try parent(next) == plain.manifest.digest)
+            // It shares half of that revision's pack, and one file of older ones.
+            #expect(try parent(nextCloud) == next.manifest.digest)
+            for kernel in [plain, cloud, next, nextCloud] { try await store.requireWhole(kernel) }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+internal import HeaderServer
+public import HeaderStore
+internal import Logging
+
+/// The real server in this process: a free port on 127.0.0.1, its store in a folder of its own.
+public final class RunningServer: Sendable {
+    public let store: HeaderStore
+    /// Holds the store's folder, `store`.
+    public let folder: TemporaryFolder
+    /// On 127.0.0.1.
+    public let port: Int
+    private let task: Task<Void, any Error>
+
+    /// As clients take it.
+    public var url: String { "http://127.0.0.1:\(port)" }
+
+    fileprivate init(folder: TemporaryFolder, options: HeaderStore.Options) async throws {
+        self.folder = folder
+        // Silent, but not the no-op handler, which keeps no metadata: Hummingbird has the request's ID there.
+        var logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = .critical
+        let store = try HeaderStore(folder: folder.path("store"), options: options, logger: logger)
+        self.store = store
+        let (addresses, continuation) = AsyncThrowingStream.makeStream(of: ListenAddress.self)
+        task = Task { [logger] in
+            do {
+                try await HeaderServer.run(
+                    store: store, address: .tcp(host: "127.0.0.1", port: 0), logger: logger, endsOnSignals: false
+                ) { continuation.yield($0) }
+                continuation.finish()
+            } catch {
+                continuation.finish(throwing: error)
+                throw error
+            }
+        }
+        guard case .tcp(_, let port)? = try await addresses.first(where: { _ in true }) else {
+            throw HTTPAnswer.Malformed(description: "the server ended before it listened")
+        }
+        self.port = port
+    }
+
+    fileprivate func stop() async throws {
+        task.cancel()
+        _ = await task.result
+        try store.close()
+    }
+
+    /// A new connection.
+    public func connect() throws -> HTTPConnection { try HTTPConnection(port: port) }
+
+    /// One request on a connection of its own.
+    ///
+    /// - Parameters:
+    ///   - target: path and query as they are sent.
+    ///   - fields: whole lines, `Range: bytes=0-9`; `Host` and `Content-Length` are added.
+    public func request(
+        _ method: String, _ target: String, _ fields: [String] = [], body: [UInt8]? = nil
+    ) async throws -> HTTPAnswer {
+        let connection = try connect()
+        defer { connection.close() }
+        var lines = ["\(method) \(target) HTTP/1.1", "Host: 127.0.0.1"] + fields
+        if let body { lines.append("Content-Length: \(body.count)") }
+        await connection.send(Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + (body ?? []))
+        return try await connection.answer(toHead: method == "HEAD")
+    }
+
+    public func get(_ target: String, _ fields: String...) async throws -> HTTPAnswer {
+        try await request("GET", target, fields)
+    }
+
+    public func head(_ target: String, _ fields: String...) async throws -> HTTPAnswer {
+        try await request("HEAD", target, fields)
+    }
+
+    public func put(_ target: String, _ body: [UInt8], _ fields: String...) async throws -> HTTPAnswer {
+        try await request("PUT", target, fields, body: body)
+    }
+}
+
+/// Runs a test's body against a server of its own, which is stopped afterwards.
+///
+/// - Parameters:
+///   - folder: holds the store; nil for a new one. With that of an earlier server, its store is opened again.
+///   - change: sets the store's options.
+public func withRunningServer<Value>(
+    isolation: isolated (any Actor)? = #isolation, in folder: TemporaryFolder? = nil,
+    options change: (inout HeaderStore.Options) -> Void = { _ in },
+    _ body: (RunningServer) async throws -> Value
+) async throws -> Value {
+    var options = HeaderStore.Options()
+    change(&options)
+    let server = try await RunningServer(folder: try folder ?? TemporaryFolder(), options: options)
+    do {
+        let value = try await body(server)
+        try await server.stop()
+        return value
+    } catch {
+        try? await server.stop()
+        throw error
+    }
+}

@@ -1,0 +1,113 @@
+internal import FoundationEssentials
+internal import Glibc
+internal import HeaderArchive
+public import HeaderStore
+public import KernelHeaders
+internal import Logging
+
+/// In what a store is not as it has to be.
+public struct StoreFlaw: Error, CustomStringConvertible {
+    public let description: String
+}
+
+extension HeaderStore {
+    /// Opens a store whose log nobody reads.
+    public convenience init(folder: String, _ change: (inout Options) -> Void = { _ in }) throws {
+        var options = Options()
+        change(&options)
+        try self.init(
+            folder: folder, options: options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    /// Uploads a kernel's headers.
+    @discardableResult
+    public func put(
+        _ kernel: StoredKernel, release: String? = nil, source: HeaderSource = .push
+    ) async throws -> (receipt: IngestReceipt, isNew: Bool) {
+        try await put(kernel.archive, as: KernelIdentity(buildID: kernel.id, release: release), source: source)
+    }
+
+    /// Uploads an archive.
+    @discardableResult
+    public func put(
+        _ archive: [UInt8], as identity: KernelIdentity, source: HeaderSource = .push
+    ) async throws -> (receipt: IngestReceipt, isNew: Bool) {
+        let upload = try stageUpload(expecting: archive.count)
+        try archive.withUnsafeBytes { try upload.write($0) }
+        return try await ingest(upload, digest: try upload.finish(), identity: identity, source: source)
+    }
+
+    /// The bytes of a kernel's bundle.
+    public func bundleBytes(_ kernel: StoredKernel, _ format: BundleFormat) async throws -> [UInt8] {
+        let bundle = try await bundle(of: kernel.manifest.digest, format: format)
+        let bytes = try [UInt8](unsafeUninitializedCapacity: bundle.length) { buffer, count in
+            while count < bundle.length {
+                let rest = UnsafeMutableRawBufferPointer(buffer)[count...]
+                let read = try bundle.read(at: count, into: UnsafeMutableRawBufferPointer(rebasing: rest))
+                guard read > 0 else { throw StoreFlaw(description: "the bundle ends after \(count) bytes") }
+                count += read
+            }
+        }
+        guard Digest(of: bytes) == bundle.digest else { throw StoreFlaw(description: "the bundle is not its digest") }
+        return bytes
+    }
+
+    /// Whether the store knows a kernel.
+    public func has(_ kernel: StoredKernel) async throws -> Bool {
+        do {
+            _ = try await self.kernel(kernel.id)
+            return true
+        } catch let problem as Problem where problem.code == .kernelUnknown {
+            return false
+        }
+    }
+
+    /// Looks at everything of a kernel that can be had: its row, its manifest, each file, a bundle.
+    ///
+    /// - Throws: ``StoreFlaw`` for the first thing that is not as it was put in, or the store's own error.
+    public func requireWhole(_ kernel: StoredKernel) async throws {
+        let digest = try await self.kernel(kernel.id).treeDigest
+        guard digest == kernel.manifest.digest else { throw StoreFlaw(description: "\(kernel.id): another tree") }
+        guard try await manifest(of: digest) == kernel.manifest else {
+            throw StoreFlaw(description: "\(kernel.id): another manifest")
+        }
+        for (path, bytes) in kernel.contents {
+            guard try await file(at: path, in: digest).bytes == bytes else {
+                throw StoreFlaw(description: "\(kernel.id): other contents of \(path)")
+            }
+        }
+        let bundle = MemorySource(try await bundleBytes(kernel, .tar))
+        guard try HeaderTreeReader.read(bundle, visitor: ManifestOnly()) == kernel.manifest else {
+            throw StoreFlaw(description: "\(kernel.id): another tree in the bundle")
+        }
+    }
+
+    /// Checks that a store's folder has what its catalogue knows of, and nothing else.
+    ///
+    /// - Throws: ``StoreFlaw``.
+    public func requireNoStrays(in folder: String) async throws {
+        let status = try await status()
+        let known: Set = [
+            "VERSION", "lock", "catalogue.sqlite", "catalogue.sqlite-wal", "catalogue.sqlite-shm", "packs", "bundles",
+            "staging",
+        ]
+        let strays = try FolderListing.names(in: folder).filter { !known.contains($0) }
+        guard strays.isEmpty else { throw StoreFlaw(description: "the store has \(strays)") }
+        let staged = try FolderListing.names(in: "\(folder)/staging")
+        guard staged.isEmpty else { throw StoreFlaw(description: "the staging folder has \(staged)") }
+        let packs = try FolderListing.names(in: "\(folder)/packs").map { ($0, try Self.bytes("\(folder)/packs/\($0)")) }
+        for (name, bytes) in packs where name != "\(Digest(of: bytes)).khpack" {
+            throw StoreFlaw(description: "\(name) has other bytes than its name says")
+        }
+        guard packs.count == status.packs, packs.reduce(0, { $0 + $1.1.count }) == status.packBytes else {
+            throw StoreFlaw(description: "\(packs.count) packs on disk, \(status.packs) in the catalogue")
+        }
+        let bundles = try FolderListing.names(in: "\(folder)/bundles")
+            .reduce(0) { $0 + (try Self.bytes("\(folder)/bundles/\($1)").count) }
+        guard bundles == status.bundleBytes else {
+            throw StoreFlaw(description: "\(bundles) bytes of bundles on disk, \(status.bundleBytes) in the catalogue")
+        }
+    }
+
+    private static func bytes(_ path: String) throws -> [UInt8] { try FileSource(path: path).readAll() }
+}
