@@ -23,7 +23,8 @@ public struct ServerSettings: Sendable {
 
     /// - Parameters:
     ///   - arguments: what the command line says; nil for what it leaves out.
-    ///   - environment: names are upper case with `KHEADERD_` before them: `KHEADERD_LIMITS_ENTRIES`.
+    ///   - environment: names are upper case, words and levels parted by `_`, with `KHEADERD_` before them:
+    ///     `KHEADERD_LOG_LEVEL`, `KHEADERD_LIMITS_FILE_BYTES`.
     ///   - file: the JSON file's path.
     /// - Throws: ``SettingsError`` for a value that is no such value, what swift-configuration says of the file.
     public init(
@@ -39,7 +40,10 @@ public struct ServerSettings: Sendable {
         if let file { providers.append(try await FileProvider<JSONSnapshot>(filePath: FilePath(file))) }
         let reader = ConfigReader(providers: providers)
 
-        guard let state = try await arguments.state.orElse({ try await reader.fetchString(forKey: "state") }) else {
+        // An empty one would be the root folder.
+        guard let state = try await arguments.state.orElse({ try await reader.fetchString(forKey: "state") }),
+            !state.isEmpty
+        else {
             throw SettingsError(
                 description: "Say where the store is: --state DIR, KHEADERD_STATE, or \"state\" in the file.")
         }

@@ -54,8 +54,12 @@ public final class HeaderStore: Sendable {
     /// Bytes that an upload may have.
     public var uploadLimit: Int { options.limits.archiveBytes }
 
-    /// Closes the catalogue, its journal written back. Nothing may be asked of the store after it.
-    public func close() throws { try catalogue.close() }
+    /// Closes the catalogue, its journal written back, and lets go of the folder. Nothing may be asked of the store after
+    /// it.
+    public func close() throws {
+        try catalogue.close()
+        lock.release()
+    }
 
     // MARK: In
 

@@ -13,10 +13,13 @@ final class StoreLock: Sendable {
     private init(descriptor: CInt) { self.descriptor = descriptor }
 
     deinit {
-        // By hand: a process that is being started at this moment has the descriptor too, until it is its own program.
-        flock(descriptor, LOCK_UN)
+        release()
         close(descriptor)
     }
+
+    /// Lets others have the folder. Not left to closing the descriptor: a process that is being started at this moment has
+    /// it too, until it is its own program.
+    func release() { flock(descriptor, LOCK_UN) }
 
     /// Makes the folders that are missing and takes the lock.
     ///

@@ -9,8 +9,8 @@ public enum BlockingWork {
         _ body: @escaping @Sendable (Cancellation) throws -> Value
     ) async throws -> Value {
         let cancellation = Cancellation()
-        // Not Swift's own threads, of which there is one a core: transfers that wait would keep all else from running. And
-        // not a concurrent queue, which has no more threads than that; a serial one gets a thread of its own.
+        // Not Swift's own threads, of which there is one a core: transfers that wait would keep all else from running.
+        // And not a concurrent queue, which has no more threads than that; a serial one gets a thread of its own.
         let queue = DispatchQueue(label: "kheader.blocking")
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in

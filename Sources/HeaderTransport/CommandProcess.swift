@@ -7,13 +7,13 @@ internal import Synchronization
 public enum CommandProcess {
     /// Runs the work and ends the process.
     ///
-    /// SIGINT, SIGTERM and SIGHUP cancel the work, which cleans up behind itself; then the process dies of that signal, as
-    /// a shell expects.
+    /// SIGINT, SIGTERM and SIGHUP cancel the work, which cleans up behind itself; then the process dies of that signal,
+    /// as a shell expects.
     ///
     /// - Parameters:
     ///   - program: begins each error message.
-    ///   - explain: what the argument parser says to an error, and its exit code: 0 for a help text, 64 (`EX_USAGE`) for a
-    ///     mistake on the command line.
+    ///   - explain: what the argument parser says to an error, and its exit code: 0 for a help text, 64 (`EX_USAGE`)
+    ///     for a mistake on the command line.
     ///   - work: parses the arguments and does what they say.
     public static func run(
         _ program: String, explain: @Sendable (any Error) -> (text: String, code: Int32),

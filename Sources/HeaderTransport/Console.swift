@@ -11,8 +11,8 @@ public enum Console {
         try text.withUTF8 { try write($0, to: STDOUT_FILENO) }
     }
 
-    /// Writes a line to standard error, over a progress bar that stands there. Control characters, which a server's words
-    /// could use to paint on the terminal, become question marks.
+    /// Writes a line to standard error, over a progress bar that stands there. Control characters, which a server's
+    /// words could use to paint on the terminal, become question marks.
     public static func say(_ line: String) {
         var text = (errorIsTerminal ? "\r\u{1B}[K" : "") + printable(line) + "\n"
         try? text.withUTF8 { try write($0, to: STDERR_FILENO) }

@@ -5,8 +5,8 @@ internal import Glibc
 enum CurlLibrary {
     /// Initialises libcurl, and ignores SIGPIPE from then on.
     ///
-    /// curl would block SIGPIPE around each of its calls and unblock it afterwards; with several transfers in a process,
-    /// one call would unblock it under another's feet. A write to a closed pipe answers EPIPE instead.
+    /// curl would block SIGPIPE around each of its calls and unblock it afterwards; with several transfers in a
+    /// process, one call would unblock it under another's feet. A write to a closed pipe answers EPIPE instead.
     static func start() { _ = started }
 
     private static let started: Bool = {

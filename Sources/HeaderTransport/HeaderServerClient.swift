@@ -5,8 +5,8 @@ public import KernelHeaders
 /// The server's API as async calls, over libcurl.
 ///
 /// Each call asks the servers in their order. An unreachable or busy one is passed over, and a question that one cannot
-/// answer (404, 500) goes on to the next; when none has answered, all are asked again up to three times, after pauses with
-/// jitter that respect `Retry-After`. A cancelled task's call ends within a moment.
+/// answer (404, 500) goes on to the next; when none has answered, all are asked again up to three times, after pauses
+/// with jitter that respect `Retry-After`. A cancelled task's call ends within a moment.
 ///
 /// All calls throw ``ServerRefusal`` for a server's no, ``TransportError``, or `CancellationError`.
 public struct HeaderServerClient: Sendable {
@@ -117,7 +117,8 @@ public struct HeaderServerClient: Sendable {
         case failure(any Error, RetryPolicy.Event)
     }
 
-    /// - Parameter take: is called with a successful response; may be called again if reading it throws ``TransportError``.
+    /// - Parameter take: is called with a successful response; may be called again if reading it throws
+    ///   ``TransportError``.
     private func ask<Value: Sendable>(
         _ request: CurlRequest, _ take: @escaping @Sendable (CurlTransfer, ServerAddress, Cancellation) throws -> Value
     ) async throws -> Value {

@@ -1,8 +1,9 @@
 /// Decides what follows an attempt: the next server, another round after a pause, or the end.
 ///
-/// A round asks the servers one after the other. Another round follows, after an exponential pause with full jitter, only
-/// if none of them gave an answer that counts and at least one may do so later. Every request of the API is idempotent
-/// (RFC 9110, section 9.2.2), so every one may be sent again. Pure: no clock, no network, no random source of its own.
+/// A round asks the servers one after the other. Another round follows, after an exponential pause with full jitter,
+/// only if none of them gave an answer that counts and at least one may do so later. Every request of the API is
+/// idempotent (RFC 9110, section 9.2.2), so every one may be sent again. Pure: no clock, no network, no random source
+/// of its own.
 struct RetryPolicy: Sendable {
     /// What an attempt that did not succeed came to.
     enum Event: Equatable, Sendable {
@@ -40,8 +41,8 @@ struct RetryPolicy: Sendable {
 
     /// - Parameters:
     ///   - servers: how many there are, at least 1.
-    ///   - isRead: of a question, a server's "not found" or failure is not the last word while another may know; an upload
-    ///     that was refused is not carried elsewhere.
+    ///   - isRead: of a question, a server's "not found" or failure is not the last word while another may know; an
+    ///     upload that was refused is not carried elsewhere.
     init(servers: Int, isRead: Bool) {
         self.servers = servers
         triesAllServers = isRead

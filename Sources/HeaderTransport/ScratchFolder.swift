@@ -22,7 +22,8 @@ public struct ScratchFolder: Sendable {
         return variable.isEmpty ? "/tmp" : variable
     }
 
-    /// Renames the folder, readable by whom the process's umask allows. In one step: the name shows all of it, or nothing.
+    /// Renames the folder, readable by whom the process's umask allows. In one step: the name shows all of it, or
+    /// nothing.
     ///
     /// - Parameter destination: on the same file system; nothing, or an empty folder.
     /// - Throws: `SystemCallError`; `ENOTEMPTY` or `EEXIST` if somebody else was first.

@@ -26,7 +26,8 @@ public struct ServerAddress: Sendable, Equatable, CustomStringConvertible {
             guard path.hasPrefix("/"), path.utf8.count <= Self.maximumSocketPath else {
                 throw Problem(
                     .parameterMalformed,
-                    "'\(text)' is not a server: write unix: and the socket's absolute path, at most \(Self.maximumSocketPath) bytes."
+                    "'\(text)' is not a server: write unix: and the socket's absolute path, "
+                        + "at most \(Self.maximumSocketPath) bytes."
                 )
             }
             base = "http://localhost"

@@ -5,8 +5,8 @@ public import KernelHeaders
 public struct ServerRefusal: Error, Equatable, Sendable, CustomStringConvertible {
     /// The HTTP status code.
     public let status: Int
-    /// The stable code. A newer server's may be unknown to this program, so it is text; `http-STATUS` from a server, or a
-    /// proxy before it, that sent no problem document.
+    /// The stable code. A newer server's may be unknown to this program, so it is text; `http-STATUS` from a server, or
+    /// a proxy before it, that sent no problem document.
     public let code: String
     /// A sentence for people.
     public let detail: String

@@ -26,7 +26,8 @@ struct TreeDestination: Sendable, Equatable {
         try checkIsFree()
     }
 
-    /// The beginning of the name under which the tree is put together: beside its place, so that a rename takes it there.
+    /// The beginning of the name under which the tree is put together: beside its place, so that a rename takes it
+    /// there.
     var stagingPrefix: String {
         let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) ?? path.startIndex
         return "\(path[...slash]).\(path[path.utf8.index(after: slash)...])."

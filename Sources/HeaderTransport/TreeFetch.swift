@@ -4,9 +4,9 @@ public import KernelHeaders
 
 /// Brings a kernel's tree into a folder: all of it and checked, or nothing.
 ///
-/// The tree is unpacked into a hidden folder beside its place, `.NAME.XXXXXX`, each file is held against the manifest as
-/// it is written, and a rename gives it its name. When something fails, or the task is cancelled, the hidden folder is
-/// removed; only a killed process can leave one, and it is never taken for a tree.
+/// The tree is unpacked into a hidden folder beside its place, `.NAME.XXXXXX`, each file is held against the manifest
+/// as it is written, and a rename gives it its name. When something fails, or the task is cancelled, the hidden folder
+/// is removed; only a killed process can leave one, and it is never taken for a tree.
 public struct TreeFetch: Sendable {
     /// A tree that is there.
     public struct Tree: Sendable, Equatable {

@@ -1,7 +1,8 @@
 internal import HeaderArchive
 internal import KernelHeaders
 
-/// Holds a tree that is being unpacked against the manifest it shall have, file by file, so that a wrong one stops at once.
+/// Holds a tree that is being unpacked against the manifest it shall have, file by file, so that a wrong one stops at
+/// once.
 final class TreeVerifier: TreeVisitor {
     private let expected: TreeManifest
     private let next: any TreeVisitor

@@ -81,7 +81,8 @@ struct BootImage {
             .payloadDamaged,
             "The bzImage's payload does not unpack to the \(unpackedSize) bytes that it says. It is damaged.")
         var kernel: [UInt8] = []
-        kernel.reserveCapacity(unpackedSize)
+        // What the size says is not taken on trust: kernels are 4 to 8 times larger than their payload.
+        kernel.reserveCapacity(min(unpackedSize, 16 * payload.count))
         try decompressor.drain { piece in
             guard piece.count <= unpackedSize - kernel.count else { throw size }
             kernel.append(contentsOf: piece)

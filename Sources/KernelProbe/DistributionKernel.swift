@@ -24,8 +24,7 @@ public struct DistributionKernel: Sendable {
     /// - Parameters:
     ///   - directory: an existing folder, empty, that nobody else writes to. Nothing is written outside it.
     ///   - progress: told how far reading the packages has come.
-    /// - Throws: ``ProbeError`` with `packageDamaged`, `packageIncomplete`, `tooLarge`; `Problem` with an
-    ///   `archive-path-…` code for a hostile name; `SystemCallError`.
+    /// - Throws: ``ProbeError`` with `packageDamaged`, `packageIncomplete`, `tooLarge`; `SystemCallError`.
     public func unpackHeaders(into directory: String, progress: PackageProgress.Handler = { _ in }) throws {
         guard let architecture = identity.architecture?.sourceFolder else {
             throw ProbeError(.formatUnsupported, "The architecture of kernel \(release) is not known.")

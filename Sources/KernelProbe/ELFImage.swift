@@ -1,4 +1,3 @@
-internal import Glibc
 internal import KernelHeaders
 
 /// A kernel as an ELF file: vmlinux, or what is in a boot image's payload.
@@ -8,7 +7,6 @@ struct ELFImage {
 
     /// Bytes of notes that are read in all. Kernels have some 500; a core dump, whose notes are large, is no kernel.
     private static let notesLimit: UInt64 = 1 << 20
-    private static let searchChunk: UInt64 = 1 << 20
 
     /// - Throws: ``ProbeError`` with `formatUnsupported`, `truncated`, `elfMalformed`.
     init(_ bytes: any RandomAccessBytes) throws {
@@ -67,14 +65,11 @@ struct ELFImage {
             $0.name.elementsEqual(".rodata".utf8) && $0.type != ELFTables.Section.noBits
         }
         let loaded = tables.segments.filter { $0.type == ELFTables.Segment.load }
-        // Hostile headers may name the whole file thousands of times; a kernel's parts do not overlap.
-        var budget = 2 * UInt64(bytes.count)
+        var search = BannerSearch(bytes)
         for range in readOnly.map(\.range) + loaded.map(\.range) {
-            guard range.count <= budget else { return nil }
-            budget -= range.count
-            if let banner = try findBanner(in: range) { return banner }
+            guard try search.mayContinue(after: range) else { break }
         }
-        return nil
+        return search.found
     }
 
     /// What the file says of its kernel.
@@ -90,38 +85,5 @@ struct ELFImage {
         return KernelIdentity(
             buildID: try buildID(), release: banner.release, versionLine: banner.line, architecture: architecture,
             hasBTF: hasBTF)
-    }
-
-    private func findBanner(in range: ELFRange) throws -> KernelBanner? {
-        // Pieces overlap, so that a banner across their border is whole in one of them.
-        let overlap = UInt64(KernelBanner.prefix.count + KernelIdentity.maximumLabelLength + 1)
-        var done: UInt64 = 0
-        while done < range.count {
-            let length = min(Self.searchChunk + overlap, range.count - done)
-            let (offset, overflow) = range.offset.addingReportingOverflow(done)
-            guard !overflow else { throw ELFTables.malformed("a part lies behind the end of all files") }
-            let piece = try bytes.bytes(at: offset, count: length, "The kernel's data")
-            if let banner = Self.findBanner(in: piece) { return banner }
-            done += Self.searchChunk
-        }
-        return nil
-    }
-
-    private static func findBanner(in piece: [UInt8]) -> KernelBanner? {
-        piece.withUnsafeBytes { all in
-            guard let start = all.baseAddress else { return nil }
-            var position = 0
-            // memchr makes this some ten times faster than a loop over megabytes that hold few of the letter.
-            while let match = memchr(start + position, CInt(KernelBanner.prefix[0]), all.count - position) {
-                position = UnsafeRawPointer(match) - start
-                if all[position...].starts(with: KernelBanner.prefix),
-                    let banner = KernelBanner(all[(position + KernelBanner.prefix.count)...])
-                {
-                    return banner
-                }
-                position += 1
-            }
-            return nil
-        }
     }
 }

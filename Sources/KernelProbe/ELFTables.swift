@@ -26,6 +26,8 @@ struct ELFTables {
     private(set) var sections: [Section] = []
 
     static let magic: [UInt8] = [0x7F, 0x45, 0x4C, 0x46]
+    /// Bytes of a section's name that are kept. The names looked for are shorter; hostile ones could each be megabytes.
+    private static let nameLength = 32
     /// The longest table of headers or names read, in bytes. A vmlinux with debug information has some 80 sections.
     private static let tableLimit: UInt64 = 4 << 20
 
@@ -74,7 +76,7 @@ struct ELFTables {
             at: ranges[namesIndex].offset, count: ranges[namesIndex].count, "The section of section names")
         return try zip(all, ranges).map { record, range in
             // A name index behind the names' end gives an empty name, as of an unnamed section.
-            let name = names.dropFirst(Int(try record.word(0, 0))).prefix { $0 != 0 }
+            let name = names.dropFirst(Int(try record.word(0, 0))).prefix(Self.nameLength).prefix { $0 != 0 }
             return Section(name: Array(name), type: try record.word(4, 4), range: range)
         }
     }

@@ -26,6 +26,16 @@ struct KernelBanner: Equatable {
         self.line = text
     }
 
+    /// Whether the build's number is there (`#1`), which the drafts of the kernel's own build lack.
+    var isFinal: Bool {
+        var rest = line.utf8[...]
+        while let mark = rest.firstIndex(of: UInt8(ascii: "#")) {
+            rest = rest[rest.index(after: mark)...]
+            if let next = rest.first, next != UInt8(ascii: " ") { return true }
+        }
+        return false
+    }
+
     /// The text of `/proc/version`.
     init?(procVersion text: [UInt8]) {
         guard text.starts(with: Self.prefix) else { return nil }

@@ -14,7 +14,7 @@ struct PackageSorter {
         for package in packages {
             if Self.isImage(package.name) {
                 images.append(package)
-            } else if !Self.isReleased(package.name, prefix: "linux-headers-") {
+            } else if !Self.isHeaders(package.name) {
                 ignore(package, "\(package.name) is neither a kernel's image nor its headers")
             } else if try !Self.hasTree(package) {
                 ignore(package, "\(package.name) has no files in usr/src, as a meta-package")
@@ -28,7 +28,7 @@ struct PackageSorter {
     ///
     /// - Throws: ``ProbeError`` with `packageMissing`.
     func checkThatHeadersHaveImages() throws {
-        for package in headers where commonDependency(of: package) != nil {
+        for package in headers where package.name.hasPrefix("linux-headers-") && commonDependency(of: package) != nil {
             let release = String(package.name.dropFirst("linux-headers-".count))
             guard images.contains(where: { Self.isImage($0.name, of: release) }) else {
                 throw ProbeError(
@@ -109,7 +109,7 @@ struct PackageSorter {
     /// The package of shared headers that a kernel's own header package depends on.
     private func commonDependency(of package: DebianPackage) -> DebianControl.Relation? {
         package.depends.lazy.compactMap { alternatives in
-            alternatives.first { Self.isReleased($0.name, prefix: "linux-headers-") }
+            alternatives.first { Self.isHeaders($0.name) }
         }.first
     }
 
@@ -117,10 +117,16 @@ struct PackageSorter {
         var found = false
         try package.readFiles { entry, _ in
             let path = try? HeaderPath(normalising: entry.name)
-            found = path?.string.hasPrefix("usr/src/linux-headers-") ?? false
+            found = path?.string.hasPrefix("usr/src/linux-") ?? false
             return !found
         }
         return found
+    }
+
+    /// `linux-headers-6.1.0-56-amd64`; of Ubuntu's variants, the shared headers are `linux-aws-headers-6.8.0-1010`.
+    private static func isHeaders(_ name: String) -> Bool {
+        guard name.hasPrefix("linux-"), let word = name.firstRange(of: "headers-") else { return false }
+        return isReleased(name, prefix: String(name[..<word.upperBound]))
     }
 
     private static func isImage(_ name: String) -> Bool {

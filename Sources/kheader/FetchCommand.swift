@@ -8,8 +8,8 @@ struct FetchCommand: AsyncParsableCommand {
         commandName: "fetch",
         abstract: "Bring a kernel's headers into a folder.",
         discussion: """
-            Every file is checked against the kernel's manifest while it is unpacked. The folder appears when all of it is \
-            there and right; otherwise nothing does. Its path is printed.
+            Every file is checked against the kernel's manifest while it is unpacked. The folder appears when all of it \
+            is there and right; otherwise nothing does. Its path is printed.
 
               kheader fetch                    into ./kheaders-BUILDID
               kheader fetch --to /tmp/headers  into a folder of this name

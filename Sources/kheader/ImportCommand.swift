@@ -9,9 +9,9 @@ struct ImportCommand: AsyncParsableCommand {
         commandName: "import",
         abstract: "Send the headers of a distribution's kernels, from its packages.",
         discussion: """
-            A kernel needs its image package, which the build ID comes out of, and its header packages. They may be given in \
-            any order, those of several kernels together. Standard output has one line a kernel: the build ID, the tree \
-            digest, and 'created' or 'known'.
+            A kernel needs its image package, which the build ID comes out of, and its header packages. They may be given \
+            in any order, those of several kernels together. Standard output has one line a kernel: the build ID, the \
+            tree digest, and 'created' or 'known'.
 
               kheader import linux-image-6.1.0-56-amd64_*.deb linux-headers-6.1.0-56-*.deb
             """)

@@ -13,8 +13,8 @@ struct PushCommand: AsyncParsableCommand {
         commandName: "push",
         abstract: "Send a kernel's headers to the server.",
         discussion: """
-            An archive is sent as it is. Of a folder the headers below include/ and arch/ARCH/include/ are packed first. \
-            Standard output has one line: the build ID, the tree digest, and 'created' or 'known'.
+            An archive is sent as it is. Of a folder the headers below include/ and arch/ARCH/include/ are packed \
+            first. Standard output has one line: the build ID, the tree digest, and 'created' or 'known'.
 
               kheader push \(kernelsOwnArchive)
               kheader push headers.tar.zst --build-id 3f1c… --release 6.1.0-custom
@@ -55,7 +55,8 @@ struct PushCommand: AsyncParsableCommand {
     func validate() throws {
         guard buildID != nil || path == Self.kernelsOwnArchive else {
             throw ValidationError(
-                "Say with --build-id which kernel \(path) belongs to; only \(Self.kernelsOwnArchive) is surely the running one's."
+                "Say with --build-id which kernel \(path) belongs to; "
+                    + "only \(Self.kernelsOwnArchive) is surely the running one's."
             )
         }
     }

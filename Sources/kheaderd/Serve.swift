@@ -11,7 +11,7 @@ struct Serve: AsyncParsableCommand {
             Prints one line to stdout, "listening on URL", when it takes connections; the log goes to stderr. SIGTERM and \
             SIGINT end it after the requests under way.
 
-            What is not given here is taken from the environment (KHEADERD_STATE, KHEADERD_LISTEN, KHEADERD_LOGLEVEL, \
+            What is not given here is taken from the environment (KHEADERD_STATE, KHEADERD_LISTEN, KHEADERD_LOG_LEVEL, \
             KHEADERD_LIMITS_ENTRIES …), then from the file.
             """)
 

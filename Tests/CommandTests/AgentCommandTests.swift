@@ -33,7 +33,7 @@ import Testing
         try await withRunningServer { server in
             let host = try Self.makeHost(server.folder)
             for words in ["took the headers", "has the headers"] {
-                let result = try run("kheader-agent", "run", "--root", host.root, "--server", server.url)
+                let result = try await run("kheader-agent", "run", "--root", host.root, "--server", server.url)
                 #expect(result.status == 0)
                 #expect(result.errors.contains(words))
             }
@@ -47,16 +47,17 @@ import Testing
     @Test func aKernelWithoutHeadersSaysHowToGetThem() async throws {
         try await withRunningServer { server in
             let host = try Self.makeHost(server.folder, withArchive: false)
-            let result = try run("kheader-agent", "run", "--root", host.root, "--server", server.url)
+            let result = try await run("kheader-agent", "run", "--root", host.root, "--server", server.url)
             #expect(result.status == 3)
             #expect(result.errors.contains("modprobe kheaders"))
         }
     }
 
-    @Test func collectsForAHostThatReachesNoServer() throws {
-        try withTemporaryFolder { folder in
+    @Test func collectsForAHostThatReachesNoServer() async throws {
+        try await withTemporaryFolder { folder in
             let host = try Self.makeHost(folder)
-            let result = try run("kheader-agent", "collect", "--root", host.root, "--output", folder.path("collected"))
+            let result = try await run(
+                "kheader-agent", "collect", "--root", host.root, "--output", folder.path("collected"))
             #expect(result.status == 0)
             #expect(result.text == Self.id + "\n")
             #expect(try folder.read("collected") == folder.read("host/sys/kernel/kheaders.tar.xz"))

@@ -1,10 +1,20 @@
+import Dispatch
 import KHeaderTestSupport
 import KernelHeaders
 import Testing
 
 /// Runs one of the package's programs.
-func run(_ program: String, _ arguments: String...) throws -> ShellCommand.Result {
-    try ShellCommand(BuiltProgram.path(program), arguments).run()
+func run(_ program: String, _ arguments: String...) async throws -> ShellCommand.Result {
+    try await run(program, arguments)
+}
+
+/// Waits on a thread of its own: the threads of Swift's tasks, as many as there are cores, have the server to run that the
+/// program talks to.
+func run(_ program: String, _ arguments: [String]) async throws -> ShellCommand.Result {
+    let command = ShellCommand(BuiltProgram.path(program), arguments)
+    return try await withCheckedThrowingContinuation { continuation in
+        DispatchQueue.global().async { continuation.resume(with: Result { try command.run() }) }
+    }
 }
 
 /// A kernel's headers on their way through the programs: in a folder, with a build ID.
@@ -27,8 +37,8 @@ struct PushedKernel {
     ///
     /// - Returns: the tree digest that the program printed.
     @discardableResult
-    func push(to server: RunningServer) throws -> String {
-        let result = try run("kheader", "push", folder, "--build-id", id, "--server", server.url)
+    func push(to server: RunningServer) async throws -> String {
+        let result = try await run("kheader", "push", folder, "--build-id", id, "--server", server.url)
         try #require(result.status == 0, "\(result.errors)")
         return String(try #require(result.text.split(separator: " ").dropFirst().first))
     }

@@ -7,8 +7,8 @@ import Testing
     @Test func aPushedFolderComesBackAsItWas() async throws {
         try await withRunningServer { server in
             let pushed = try PushedKernel(in: server.folder)
-            let digest = try pushed.push(to: server)
-            let result = try run(
+            let digest = try await pushed.push(to: server)
+            let result = try await run(
                 "kheader", "fetch", "--build-id", pushed.id, "--to", server.folder.path("fetched"), "--server",
                 server.url)
             #expect(result.status == 0)
@@ -24,8 +24,8 @@ import Testing
     @Test func nothingMovesInAPipe() async throws {
         try await withRunningServer { server in
             let pushed = try PushedKernel(in: server.folder)
-            try pushed.push(to: server)
-            let result = try run(
+            try await pushed.push(to: server)
+            let result = try await run(
                 "kheader", "fetch", "--build-id", pushed.id, "--to", server.folder.path("fetched"), "--server",
                 server.url)
             #expect(!result.errors.contains("\r") && !result.errors.contains("\u{1B}"))
@@ -36,8 +36,8 @@ import Testing
     @Test func upperCaseIsTakenFromPeople() async throws {
         try await withRunningServer { server in
             let pushed = try PushedKernel(id: "00ff", in: server.folder)
-            try pushed.push(to: server)
-            let result = try run(
+            try await pushed.push(to: server)
+            let result = try await run(
                 "kheader", "fetch", "--build-id", "00FF", "--to", server.folder.path("fetched"), "--server", server.url)
             #expect(result.status == 0)
         }
@@ -45,7 +45,7 @@ import Testing
 
     @Test func anUnknownKernelIsNotFoundAndLeavesNothing() async throws {
         try await withRunningServer { server in
-            let result = try run(
+            let result = try await run(
                 "kheader", "fetch", "--build-id", "dead", "--to", server.folder.path("fetched"), "--server", server.url)
             #expect(result.status == 3)
             #expect(result.output.isEmpty)
@@ -57,9 +57,9 @@ import Testing
     @Test func aFolderWithSomethingInItIsNotTouched() async throws {
         try await withRunningServer { server in
             let pushed = try PushedKernel(in: server.folder)
-            try pushed.push(to: server)
+            try await pushed.push(to: server)
             try server.folder.write("mine".utf8, to: "fetched/notes")
-            let result = try run(
+            let result = try await run(
                 "kheader", "fetch", "--build-id", pushed.id, "--to", server.folder.path("fetched"), "--server",
                 server.url)
             #expect(result.status == 1)
@@ -70,9 +70,9 @@ import Testing
     @Test func anEmptyFolderIsFilled() async throws {
         try await withRunningServer { server in
             let pushed = try PushedKernel(in: server.folder)
-            try pushed.push(to: server)
+            try await pushed.push(to: server)
             try server.folder.makeFolder("fetched")
-            let result = try run(
+            let result = try await run(
                 "kheader", "fetch", "--build-id", pushed.id, "--to", server.folder.path("fetched"), "--server",
                 server.url)
             #expect(result.status == 0)
@@ -84,12 +84,12 @@ import Testing
     @Test func aDamagedStoreGivesNoTree() async throws {
         try await withRunningServer { server in
             let pushed = try PushedKernel(in: server.folder)
-            try pushed.push(to: server)
+            try await pushed.push(to: server)
             let pack = try #require(server.folder.names(in: "store/packs").first)
             var bytes = try server.folder.read("store/packs/\(pack)")
             bytes[100] ^= 1
             try server.folder.write(bytes, to: "store/packs/\(pack)")
-            let result = try run(
+            let result = try await run(
                 "kheader", "fetch", "--build-id", pushed.id, "--to", server.folder.path("fetched"), "--server",
                 server.url)
             #expect(result.status == 4)
@@ -98,9 +98,9 @@ import Testing
         }
     }
 
-    @Test func aServerThatIsAwayIsUnreachable() throws {
-        try withTemporaryFolder { folder in
-            let result = try run(
+    @Test func aServerThatIsAwayIsUnreachable() async throws {
+        try await withTemporaryFolder { folder in
+            let result = try await run(
                 "kheader", "fetch", "--build-id", "aa", "--to", folder.path("fetched"), "--server",
                 "unix:\(folder.path("none"))")
             #expect(result.status == 5)
@@ -111,8 +111,8 @@ import Testing
     @Test func theSecondServerAnswersWhenTheFirstIsAway() async throws {
         try await withRunningServer { server in
             let pushed = try PushedKernel(in: server.folder)
-            try pushed.push(to: server)
-            let result = try run(
+            try await pushed.push(to: server)
+            let result = try await run(
                 "kheader", "fetch", "--build-id", pushed.id, "--to", server.folder.path("fetched"),
                 "--server", "unix:\(server.folder.path("none"))", "--server", server.url)
             #expect(result.status == 0)

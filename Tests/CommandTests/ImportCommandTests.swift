@@ -21,16 +21,16 @@ private let packages = ProcessInfo.processInfo.environment["KHEADERD_PACKAGES"]
             let kernels = try await server.store.kernels(limit: 10).kernels
             #expect(kernels.count >= 2)
             #expect(kernels.allSatisfy { $0.source == .import && $0.identity.versionLine != nil && $0.files > 5000 })
-            for path in paths { try ShellCommand("dpkg-deb", "-x", path, server.folder.path("unpacked")).output() }
-            for kernel in kernels { try Self.check(kernel, server) }
+            for path in paths where path.contains("linux-headers") { try ShellCommand("dpkg-deb", "-x", path, server.folder.path("unpacked")).output() }
+            for kernel in kernels { try await Self.check(kernel, server) }
         }
     }
 
-    private static func check(_ kernel: KernelSummary, _ server: RunningServer) throws {
+    private static func check(_ kernel: KernelSummary, _ server: RunningServer) async throws {
         let release = try #require(kernel.identity.release)
         let fetched = server.folder.path("fetched-\(release)")
         let id = kernel.identity.buildID.description
-        let result = try run("kheader", "fetch", "--build-id", id, "--to", fetched, "--server", server.url)
+        let result = try await run("kheader", "fetch", "--build-id", id, "--to", fetched, "--server", server.url)
         try #require(result.status == 0, "\(result.errors)")
         // What the packages hold: the flavour's headers over the common ones, as its Makefile includes them.
         let script = """
@@ -38,14 +38,14 @@ private let packages = ProcessInfo.processInfo.environment["KHEADERD_PACKAGES"]
             common=$(sed -n 's,^include /usr/src/\\(.*\\)/Makefile,\\1,p' linux-headers-$2/Makefile)
             mkdir "$3"
             for tree in $common linux-headers-$2; do
-                (cd $tree && find include arch/x86/include arch/arm64/include -name '*.h' \\( -type f -o -type l \\) \
+                (cd $tree && find include arch/$5/include -name '*.h' \\( -type f -o -type l \\) \
                     2>/dev/null | tar -cf - -T -) | tar -C "$3" --unlink-first -xf -
             done
             diff -r --no-dereference "$3" "$4"
             """
         let difference = try ShellCommand(
             "sh", "-c", script, "-", server.folder.path("unpacked"), release, server.folder.path("expected-\(release)"),
-            fetched
+            fetched, try #require(kernel.identity.architecture).sourceFolder
         ).run()
         #expect(difference.status == 0, "\(difference.text.prefix(500)) \(difference.errors.prefix(500))")
     }

@@ -6,16 +6,20 @@ import Testing
 @Suite struct ListCommandTests {
     @Test func kernelsAreATableForPeopleAndJSONForPrograms() async throws {
         try await withRunningServer { server in
-            try PushedKernel(SmallKernel(release: "6.1.0-2-amd64", hasLargeFile: false), id: "bb", in: server.folder)
-                .push(to: server)
-            try PushedKernel(SmallKernel(release: "6.1.0-1-amd64", hasLargeFile: false), id: "aa", in: server.folder)
-                .push(to: server)
-            let table = try run("kheader", "kernels", "list", "--server", server.url)
+            try await PushedKernel(
+                SmallKernel(release: "6.1.0-2-amd64", hasLargeFile: false), id: "bb", in: server.folder
+            )
+            .push(to: server)
+            try await PushedKernel(
+                SmallKernel(release: "6.1.0-1-amd64", hasLargeFile: false), id: "aa", in: server.folder
+            )
+            .push(to: server)
+            let table = try await run("kheader", "kernels", "list", "--server", server.url)
             let lines = table.text.split(separator: "\n")
             #expect(lines.count == 3)
             #expect(lines[0].hasPrefix("RELEASE") && lines[0].contains("BUILD ID"))
             #expect(lines[1].hasPrefix("6.1.0-1-amd64") && lines[2].hasPrefix("6.1.0-2-amd64"))
-            let json = try run("kheader", "kernels", "list", "--format", "json", "--server", server.url)
+            let json = try await run("kheader", "kernels", "list", "--format", "json", "--server", server.url)
             let kernels = try JSONDecoder().decode([KernelSummary].self, from: Data(json.output))
             #expect(kernels.map { $0.identity.buildID.description } == ["aa", "bb"])
             #expect(kernels.allSatisfy { $0.source == .push && $0.identity.architecture?.machine == "x86_64" })
@@ -24,7 +28,7 @@ import Testing
 
     @Test func anEmptyStoreHasAnEmptyList() async throws {
         try await withRunningServer { server in
-            let json = try run("kheader", "kernels", "list", "--format", "json", "--server", server.url)
+            let json = try await run("kheader", "kernels", "list", "--format", "json", "--server", server.url)
             #expect(json.status == 0)
             #expect(try JSONDecoder().decode([KernelSummary].self, from: Data(json.output)).isEmpty)
         }
@@ -32,12 +36,12 @@ import Testing
 
     @Test func theStoreTellsWhatItHolds() async throws {
         try await withRunningServer { server in
-            try PushedKernel(in: server.folder).push(to: server)
-            let json = try run("kheader", "store", "status", "--format", "json", "--server", server.url)
+            try await PushedKernel(in: server.folder).push(to: server)
+            let json = try await run("kheader", "store", "status", "--format", "json", "--server", server.url)
             let status = try JSONDecoder().decode(StoreStatus.self, from: Data(json.output))
             #expect(status.kernels == 1)
             #expect(status.packBytes > 0 && status.packBytes < status.rawBytes)
-            #expect(try run("kheader", "store", "status", "--server", server.url).status == 0)
+            #expect(try await run("kheader", "store", "status", "--server", server.url).status == 0)
         }
     }
 }

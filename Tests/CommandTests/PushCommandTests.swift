@@ -8,16 +8,16 @@ import Testing
     @Test func aFolderAnArchiveAndAPairAreOneTree() async throws {
         try await withRunningServer { server in
             let pushed = try PushedKernel(in: server.folder)
-            let digest = try pushed.push(to: server)
+            let digest = try await pushed.push(to: server)
             try ShellCommand("tar", "-C", pushed.folder, "-cJf", server.folder.path("headers"), "./include", "./arch")
                 .output()
-            let archive = try run(
+            let archive = try await run(
                 "kheader", "push", server.folder.path("headers"), "--build-id", pushed.id, "--server", server.url)
             #expect(archive.text == "\(pushed.id) \(digest) known\n")
             let isGenerated = { (path: String) in path.contains("/generated/") }
             try pushed.kernel.write(to: server.folder.path("source"), where: { !isGenerated($0) })
             try pushed.kernel.write(to: server.folder.path("build"), where: isGenerated)
-            let pair = try run(
+            let pair = try await run(
                 "kheader", "push", server.folder.path("source"), "--build-dir", server.folder.path("build"),
                 "--build-id",
                 pushed.id, "--server", server.url)
@@ -28,7 +28,7 @@ import Testing
     @Test func theReceiptIsJSONForPrograms() async throws {
         try await withRunningServer { server in
             let pushed = try PushedKernel(in: server.folder)
-            let result = try run(
+            let result = try await run(
                 "kheader", "push", pushed.folder, "--build-id", pushed.id, "--format", "json", "--server", server.url)
             let receipt = try JSONDecoder().decode(IngestReceipt.self, from: Data(result.output))
             #expect(receipt.treeDigest == (try pushed.kernel.manifest.digest))
@@ -38,12 +38,13 @@ import Testing
 
     @Test func anotherTreeForTheKernelIsRefused() async throws {
         try await withRunningServer { server in
-            try PushedKernel(in: server.folder).push(to: server)
+            try await PushedKernel(in: server.folder).push(to: server)
             let other = try PushedKernel(SmallKernel(revision: 2, hasLargeFile: false), id: "other", in: server.folder)
-            let result = try run("kheader", "push", other.folder, "--build-id", "0123abcd", "--server", server.url)
+            let result = try await run(
+                "kheader", "push", other.folder, "--build-id", "0123abcd", "--server", server.url)
             #expect(result.status == 4)
             #expect(result.errors.contains("(tree-conflict)"))
-            let list = try run("kheader", "kernels", "list", "--format", "json", "--server", server.url)
+            let list = try await run("kheader", "kernels", "list", "--format", "json", "--server", server.url)
             let kernels = try JSONDecoder().decode([KernelSummary].self, from: Data(list.output))
             #expect(kernels.map(\.conflicts) == [1])
         }
@@ -52,16 +53,16 @@ import Testing
     @Test func aHostileArchiveIsRefusedWithItsCode() async throws {
         try await withRunningServer { server in
             try server.folder.write("this is no archive".utf8, to: "headers.tar.xz")
-            let result = try run(
+            let result = try await run(
                 "kheader", "push", server.folder.path("headers.tar.xz"), "--build-id", "aa", "--server", server.url)
             #expect(result.status == 4)
             #expect(result.errors.contains("(archive-format-unknown)"))
         }
     }
 
-    @Test func whichKernelMustBeSaid() throws {
-        try withTemporaryFolder { folder in
-            let result = try run("kheader", "push", folder.path)
+    @Test func whichKernelMustBeSaid() async throws {
+        try await withTemporaryFolder { folder in
+            let result = try await run("kheader", "push", folder.path)
             #expect(result.status == 2)
             #expect(result.errors.contains("--build-id"))
         }

@@ -5,7 +5,9 @@ import Testing
 
 /// Bundles on disk: built once, given up for others, made again.
 @Suite struct BundleCacheTests {
-    private static func path(_ format: BundleFormat) -> String { "/buildid/\(TestKernels.id)/headers.\(format.rawValue)" }
+    private static func path(_ format: BundleFormat) -> String {
+        "/buildid/\(TestKernels.id)/headers.\(format.rawValue)"
+    }
 
     private static func isBundle(_ event: WatchedFileSystem.Event) -> Bool {
         if case .created(let path) = event { path.hasSuffix("-bundle") } else { false }
@@ -50,7 +52,9 @@ import Testing
         // Room for the three small ones, or for the tar and hardly anything else.
         let budget = (sizes.max() ?? 0) + 1
         let files = WatchedFileSystem()
-        try await withRunningServer(options: { $0.bundleBytes = budget; $0.files = files }) { server in
+        try await withRunningServer(options: {
+            $0.bundleBytes = budget; $0.files = files
+        }) { server in
             try await server.upload()
             let tags = try await BundleFormat.allCases.asyncMap { format in
                 let answer = try await server.get(Self.path(format))

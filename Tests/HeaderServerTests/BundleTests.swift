@@ -8,7 +8,9 @@ import Testing
 @Suite struct BundleTests {
     private static let manifest = Result { try TestKernels.kernel.manifest }
 
-    private static func path(_ format: BundleFormat) -> String { "/buildid/\(TestKernels.id)/headers.\(format.rawValue)" }
+    private static func path(_ format: BundleFormat) -> String {
+        "/buildid/\(TestKernels.id)/headers.\(format.rawValue)"
+    }
 
     @Test func aBundleHoldsTheTree() async throws {
         try await withRunningServer { server in
@@ -68,8 +70,9 @@ import Testing
     @Test func aTreeIsNamedByItsDigestForEver() async throws {
         try await withRunningServer { server in
             let digest = try await server.upload().treeDigest
-            for name in BundleFormat.allCases.map({ "headers.\($0.rawValue)" }) + ["manifest.json", "source/include/linux/mm.h"]
-            {
+            for name in BundleFormat.allCases.map({ "headers.\($0.rawValue)" }) + [
+                "manifest.json", "source/include/linux/mm.h",
+            ] {
                 let byDigest = try await server.get("/trees/\(digest)/\(name)")
                 let byBuildID = try await server.get("/buildid/\(TestKernels.id)/\(name)")
                 #expect(byDigest.body == byBuildID.body)

@@ -22,7 +22,9 @@ import Testing
     @Test func whoHasItGetsItNotAgain() async throws {
         try await withFiles { server, path, whole in
             let tag = try #require(whole["ETag"])
-            for field in [tag, "W/\(tag)", "*", " * ", "\(Self.other), \(tag)", "\(Self.other),W/\(tag)", "\"a,b\", \(tag)"] {
+            for field in [
+                tag, "W/\(tag)", "*", " * ", "\(Self.other), \(tag)", "\(Self.other),W/\(tag)", "\"a,b\", \(tag)",
+            ] {
                 for method in ["GET", "HEAD"] {
                     let answer = try await server.request(method, path, ["If-None-Match: \(field)"])
                     #expect(answer.status == 304, "\(field)")

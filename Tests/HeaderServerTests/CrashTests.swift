@@ -117,7 +117,7 @@ import Testing
                 } catch let error as StoreOpenError {
                     #expect("\(error)".contains("kheaderd rebuild"))
                     let report = try CatalogueRebuild(
-                        folder: state, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+                        folder: state, logger: .silent
                     ).run()
                     #expect(report.kernels == 2)
                     store = try HeaderStore(folder: state)

@@ -51,12 +51,27 @@ enum HostileArchive {
             case .archivePathParent: { $0.addFile("include/../../x.h") }
             case .archivePathEmpty: { $0.addFile("") }
             case .archivePathNotUTF8: { $0.add(.init([0x61, 0xFF, 0x2E, 0x68])) }
-            case .archivePathContainsNUL: { $0.addPax([("path", "include/a\0b.h")]); $0.addFile("x") }
-            case .archivePathTooLong: { $0.addGNULong([UInt8](repeating: 0x61, count: 1025)); $0.addFile("x") }
+            case .archivePathContainsNUL:
+                {
+                    $0.addPax([("path", "include/a\0b.h")]); $0.addFile("x")
+                }
+            case .archivePathTooLong:
+                {
+                    $0.addGNULong([UInt8](repeating: 0x61, count: 1025)); $0.addFile("x")
+                }
             case .archivePathTooDeep: { $0.addFile(String(repeating: "d/", count: 32) + "x.h") }
-            case .archivePathDuplicate: { $0.addFile("include/a.h"); $0.addFile("include/./a.h") }
-            case .archivePathThroughLink: { $0.addLink("include/a", to: "linux"); $0.addFile("include/a/b.h") }
-            case .archivePathThroughFile: { $0.addFile("include/a"); $0.addFile("include/a/b.h") }
+            case .archivePathDuplicate:
+                {
+                    $0.addFile("include/a.h"); $0.addFile("include/./a.h")
+                }
+            case .archivePathThroughLink:
+                {
+                    $0.addLink("include/a", to: "linux"); $0.addFile("include/a/b.h")
+                }
+            case .archivePathThroughFile:
+                {
+                    $0.addFile("include/a"); $0.addFile("include/a/b.h")
+                }
             case .archiveLinkEscapes: { $0.addLink("include/a.h", to: "../../etc/passwd") }
             case .archiveHardLinkEscapes: { $0.addHardLink("include/a.h", to: "/etc/passwd") }
             case .archiveHardLinkDangling: { $0.addHardLink("include/a.h", to: "include/none.h") }

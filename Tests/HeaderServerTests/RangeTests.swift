@@ -30,7 +30,8 @@ import Testing
                 #expect(answer.status == 206, "\(field)")
                 #expect(answer.body == Array(whole.body[range]), "\(field)")
                 #expect(
-                    answer["Content-Range"] == "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(length)", "\(field)")
+                    answer["Content-Range"] == "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(length)", "\(field)"
+                )
                 #expect(answer["Content-Length"] == "\(range.count)", "\(field)")
                 #expect(answer["Content-Type"] == "application/x-tar")
                 #expect(answer["ETag"] == whole["ETag"])
@@ -47,7 +48,8 @@ import Testing
             let spaced = (0..<64).map { $0 * 10 }
             let cases: [(String, [Range<Int>])] = [
                 ("0-9,20-29", [0..<10, 20..<30]), ("20-29,0-9", [20..<30, 0..<10]),
-                ("0-0,-1", [0..<1, length - 1..<length]), ("0-9, 10-19 ,\(length)-,30-", [0..<10, 10..<20, 30..<length]),
+                ("0-0,-1", [0..<1, length - 1..<length]),
+                ("0-9, 10-19 ,\(length)-,30-", [0..<10, 10..<20, 30..<length]),
                 // Two that overlap may be asked for.
                 ("0-9,5-14", [0..<10, 5..<15]),
                 (spaced.map { "\($0)-\($0)" }.joined(separator: ","), spaced.map { $0..<$0 + 1 }),

@@ -53,7 +53,9 @@ import Testing
         try await withRunningServer { server in
             try await server.upload(TestKernels.tar())
             let digest = String(repeating: "0a", count: 32)
-            for name in BundleFormat.allCases.map({ "headers.\($0.rawValue)" }) + ["manifest.json", "source/include/a.h"] {
+            for name in BundleFormat.allCases.map({ "headers.\($0.rawValue)" }) + [
+                "manifest.json", "source/include/a.h",
+            ] {
                 try expect(await server.get("/trees/\(digest)/\(name)"), refusesWith: .treeUnknown)
                 for malformed in [String(digest.dropLast()), digest + "0", digest.uppercased(), "x", TestKernels.id] {
                     try expect(await server.get("/trees/\(malformed)/\(name)"), refusesWith: .digestMalformed)
@@ -67,7 +69,8 @@ import Testing
         try await withRunningServer { server in
             for target in ["/x", "/buildid/XX/headers.tar", "/buildid/aa/headers.tar", "/v1/kernels?limit=0"] {
                 let connection = try server.connect()
-                await connection.send("HEAD \(target) HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+                await connection.send(
+                    "HEAD \(target) HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
                 let head = try await connection.answer(toHead: true)
                 let whole = try await server.get(target)
                 #expect(head.status == whole.status)
@@ -80,7 +83,9 @@ import Testing
 
     @Test func requestsHaveIDsOfTheirOwn() async throws {
         try await withRunningServer { server in
-            let answers = try await ["/livez", "/x", "/livez", "/v1/kernels", "/x"].asyncMap { try await server.get($0) }
+            let answers = try await ["/livez", "/x", "/livez", "/v1/kernels", "/x"].asyncMap {
+                try await server.get($0)
+            }
             #expect(Set(answers.map { $0["X-Request-ID"] }).count == 5)
             #expect(answers.allSatisfy { $0["X-Request-ID"] != nil })
         }
@@ -117,7 +122,8 @@ import Testing
     @Test func oddTargets() async throws {
         try await withRunningServer { server in
             for target in [
-                "http://x", "http://[", "http://x:99999/livez", "http://", "http:///", "://", "x://y:z/?", "?", "#", "/?&=&&==", "/?%",
+                "http://x", "http://[", "http://x:99999/livez", "http://", "http:///", "://", "x://y:z/?", "?", "#",
+                "/?&=&&==", "/?%",
                 "/livez?%zz=%zz", "/livez;x", "/%ff%fe", "/v1/kernels?cursor=%ff%fe.%ff", "/v1/kernels?limit",
                 "/" + String(repeating: "x/", count: 5000), "/v1/kernels?" + String(repeating: "a=b&", count: 5000),
                 "/buildid/%00/headers.tar", "/buildid/%CC%81/headers.tar",
@@ -149,7 +155,8 @@ import Testing
             try await server.upload(TestKernels.tar())
             let connection = try server.connect()
             for _ in 0..<3 {
-                for (target, status) in [("/livez", 200), ("/x", 404), ("/buildid/\(TestKernels.id)/headers.tar", 200)] {
+                for (target, status) in [("/livez", 200), ("/x", 404), ("/buildid/\(TestKernels.id)/headers.tar", 200)]
+                {
                     await connection.send("GET \(target) HTTP/1.1\r\nHost: x\r\n\r\n")
                     #expect(try await connection.answer().status == status)
                 }

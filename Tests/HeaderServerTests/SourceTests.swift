@@ -48,13 +48,17 @@ import Testing
 
     /// Names as few trees have them, percent-encoded as clients do.
     @Test func namesThatHaveToBeEncoded() async throws {
-        let names = ["a b.h", "é.h", "100%.h", "50%25.h", "x#y?z.h", "a+b.h", "a&b=c;d.h", "[x].h", "~.h", "\u{301}.h", "\"'.h"]
+        let names = [
+            "a b.h", "é.h", "100%.h", "50%25.h", "x#y?z.h", "a+b.h", "a&b=c;d.h", "[x].h", "~.h", "\u{301}.h", "\"'.h",
+        ]
         let tar = TestKernels.tar { forge in for name in names { forge.addFile("include/\(name)", "of \(name)") } }
         try await withRunningServer { server in
             try await server.upload(tar)
             for name in names {
                 let encoded = APIPath.query([("", name)]).dropFirst(2)
-                for path in ["include/\(encoded)", "include%2F\(encoded)", "%69nclude/\(encoded)", "include//\(encoded)"] {
+                for path in [
+                    "include/\(encoded)", "include%2F\(encoded)", "%69nclude/\(encoded)", "include//\(encoded)",
+                ] {
                     let answer = try await server.get("\(Self.source)/\(path)")
                     #expect(answer.status == 200, "\(path)")
                     #expect(answer.text == "of \(name)")
@@ -109,7 +113,8 @@ import Testing
                 "..", "../x", "include/../include/linux/kconfig.h", "include/..", "%2e%2e", "%2E%2e/x",
                 "include/%2e%2e/include/linux/kconfig.h", "..%2Fx", "include%2F..%2F..%2Fetc%2Fpasswd", "%2Fetc/passwd",
                 "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "..%2f..%2f..%2fcatalogue.sqlite", ".", "%2e", "%00",
-                "include/linux/kconfig.h%00", "include/%", "include/%4", "include/%zz", "include/%FF.h", "%C0%AE%C0%AE/x",
+                "include/linux/kconfig.h%00", "include/%", "include/%4", "include/%zz", "include/%FF.h",
+                "%C0%AE%C0%AE/x",
                 String(repeating: "d/", count: 33), String(repeating: "x", count: 256), long,
             ] {
                 let answer = try await server.get("\(Self.source)/\(path)")

@@ -44,7 +44,8 @@ import Testing
     @Test func theLongestLabels() async throws {
         try await withRunningServer { server in
             let long = String(repeating: "%C3%A9", count: 512)
-            try await server.upload(TestKernels.tar(), query: "?release=\(long)&versionLine=\(long)&architecture=sparc64")
+            try await server.upload(
+                TestKernels.tar(), query: "?release=\(long)&versionLine=\(long)&architecture=sparc64")
             let identity = try await server.summary().identity
             #expect(identity.release == String(repeating: "é", count: 512))
             #expect(identity.versionLine == identity.release)

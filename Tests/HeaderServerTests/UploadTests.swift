@@ -106,7 +106,8 @@ import Testing
 
     @Test func whatTheSenderAndTheTreeSayIsKept() async throws {
         try await withRunningServer { server in
-            let query = "?release=6.1.0-99-amd64&versionLine=%231%20SMP%20a%2Bb&architecture=x86_64&hasBTF=true&source=import"
+            let query =
+                "?release=6.1.0-99-amd64&versionLine=%231%20SMP%20a%2Bb&architecture=x86_64&hasBTF=true&source=import"
             try await server.upload(query: query)
             let told = try await server.summary()
             var expected = KernelIdentity(

@@ -24,7 +24,8 @@ import Testing
 
     @Test func aContentDigestThatFitsIsTaken() async throws {
         try await withRunningServer { server in
-            let field = "Content-Digest: sha-512=:AAAA:, sha-256=:\(Self.base64(SHA256Hash.digest(of: TestKernels.tar))):"
+            let field =
+                "Content-Digest: sha-512=:AAAA:, sha-256=:\(Self.base64(SHA256Hash.digest(of: TestKernels.tar))):"
             let answer = try await server.put(Self.path, TestKernels.tar, field)
             #expect(answer.status == 201)
             // Of an algorithm that is not known, nothing can be said.

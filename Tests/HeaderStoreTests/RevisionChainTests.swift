@@ -5,10 +5,17 @@ import Testing
 
 @testable import HeaderStore
 
-/// Kernels that each change the same file: blocks lean on older blocks, manifests on older manifests, and the chains end.
+/// Kernels that each change one file and keep what the others added: blocks lean on older blocks, manifests on older
+/// manifests, and the chains end.
 @Suite struct RevisionChainTests {
     @Test func chainsOfPrefixesAndParentsAreBounded() async throws {
-        let revisions = try (1...36).map { try StoredKernel(id: UInt8($0), revision: $0) }
+        let revisions = try (1...36).map { revision in
+            var files = [
+                "include/linux/changing.h": IngestTests.text(seed: "changing", bytes: 2000) + [UInt8(revision)]
+            ]
+            for number in 1...revision { files["include/linux/\(number).h"] = Array("int \(number);".utf8) }
+            return try StoredKernel(id: UInt8(revision), files: files)
+        }
         try await withTemporaryFolder { folder in
             let state = folder.path("store")
             let store = try HeaderStore(folder: state)

@@ -189,15 +189,32 @@ import Testing
         }
     }
 
-    @Test func aCancelledCallEnds() async throws {
-        // Listens and never answers: only cancelling can end the call.
+    @Test func aCancelledCallEndsThoughTheServerIsSilent() async throws {
         try await withTemporaryFolder { folder in
-            let server = try ScriptedServer(in: folder)
-            server.stop()
+            let (requests, request) = AsyncStream.makeStream(of: Void.self)
+            let server = try ScriptedServer(in: folder, []) {
+                request.yield()
+                return false
+            }
+            defer { server.stop() }
             let client = HeaderServerClient(servers: [server.address])
             let call = Task { try await client.store() }
+            for await _ in requests { break }
             call.cancel()
             await #expect(throws: CancellationError.self) { try await call.value }
+        }
+    }
+
+    @Test func aSilentServerIsGivenUp() async throws {
+        try await withTemporaryFolder { folder in
+            let server = try ScriptedServer(in: folder, []) { false }
+            defer { server.stop() }
+            var timeouts = TransferTimeouts()
+            timeouts.document = 1
+            var client = HeaderServerClient(servers: [server.address], timeouts: timeouts)
+            client.pause = { _ in throw CancellationError() }
+            await #expect(throws: CancellationError.self) { try await client.store() }
+            #expect(server.seen.count == 1)
         }
     }
 }

@@ -20,8 +20,14 @@ final class ScriptedServer: Sendable {
     private let listener: CInt
     private let requests = Mutex<[Request]>([])
 
-    /// - Parameter answers: raw bytes, status line included; after the last one, connections are closed without any.
-    init(in folder: TemporaryFolder, _ answers: [[UInt8]], name: String = "socket") throws {
+    /// - Parameters:
+    ///   - answers: raw bytes, status line included; after the last one, connections are closed without any.
+    ///   - onRequest: is called with each request; when it answers false, the server keeps silent until the client
+    ///     leaves.
+    init(
+        in folder: TemporaryFolder, _ answers: [[UInt8]], name: String = "socket",
+        onRequest: @escaping @Sendable () -> Bool = { true }
+    ) throws {
         let path = folder.path(name)
         address = try ServerAddress("unix:\(path)")
         let listener = try SystemCallError.check("socket", nil) { socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0) }
@@ -36,7 +42,7 @@ final class ScriptedServer: Sendable {
             }
         }
         try SystemCallError.check("listen", path) { listen(listener, 16) }
-        DispatchQueue(label: "scripted server").async { [self] in serve(answers) }
+        DispatchQueue(label: "scripted server").async { [self] in serve(answers, onRequest) }
     }
 
     convenience init(in folder: TemporaryFolder, _ answers: String..., name: String = "socket") throws {
@@ -51,11 +57,16 @@ final class ScriptedServer: Sendable {
     /// Makes the server's thread end, which holds on to the server.
     func stop() { shutdown(listener, CInt(SHUT_RDWR)) }
 
-    private func serve(_ answers: [[UInt8]]) {
+    private func serve(_ answers: [[UInt8]], _ onRequest: () -> Bool) {
         var answers = answers[...]
         while case let connection = accept(listener, nil, nil), connection >= 0 {
             if let request = Self.readRequest(connection) { requests.withLock { $0.append(request) } }
-            if let answer = answers.popFirst() { Self.send(connection, answer) }
+            if !onRequest() {
+                var byte: UInt8 = 0
+                recv(connection, &byte, 1, 0)
+            } else if let answer = answers.popFirst() {
+                Self.send(connection, answer)
+            }
             close(connection)
         }
     }
@@ -103,6 +114,8 @@ extension String {
     static func response(_ status: Int, _ body: String = "", type: String = "application/json", fields: String = "")
         -> String
     {
-        "HTTP/1.1 \(status) X\r\nContent-Type: \(type)\r\nContent-Length: \(body.utf8.count)\r\n\(fields)\r\n\(body)"
+        // Without "close" curl would send its next request here, and find the connection gone.
+        "HTTP/1.1 \(status) X\r\nConnection: close\r\nContent-Type: \(type)\r\n"
+            + "Content-Length: \(body.utf8.count)\r\n\(fields)\r\n\(body)"
     }
 }

@@ -35,7 +35,8 @@ import Testing
     }
 
     private static func response(_ body: [UInt8], missing: Int = 0) -> [UInt8] {
-        Array("HTTP/1.1 200 OK\r\nContent-Length: \(body.count)\r\n\r\n".utf8) + body.dropLast(missing)
+        Array("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: \(body.count)\r\n\r\n".utf8)
+            + body.dropLast(missing)
     }
 
     @Test(arguments: [1, 1000, 1 << 16, 1 << 20])
@@ -58,7 +59,8 @@ import Testing
     @Test func chunkedBodiesHaveNoTotal() async throws {
         let progress = Progress()
         let answer =
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: x\r\n\r\n"
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + "3\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: x\r\n\r\n"
         try await withServer([Array(answer.utf8)]) { client, _ in
             let received = try await client.bundle(tree: Self.digest, progress: progress.add) { source, _ in
                 try source.readAll()

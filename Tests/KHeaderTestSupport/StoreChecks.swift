@@ -3,11 +3,18 @@ internal import Glibc
 internal import HeaderArchive
 public import HeaderStore
 public import KernelHeaders
-internal import Logging
+public import Logging
 
 /// In what a store is not as it has to be.
 public struct StoreFlaw: Error, CustomStringConvertible {
     public let description: String
+
+    public init(description: String) { self.description = description }
+}
+
+extension Logger {
+    /// One that nobody reads.
+    public static var silent: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
 }
 
 extension HeaderStore {
@@ -16,7 +23,7 @@ extension HeaderStore {
         var options = Options()
         change(&options)
         try self.init(
-            folder: folder, options: options, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            folder: folder, options: options, logger: .silent)
     }
 
     /// Uploads a kernel's headers.

@@ -63,13 +63,25 @@ internal import Testing
     }
 
     @Test func theBannerIsFoundAcrossReadsAndAfterFormatStrings() throws {
-        // The first piece read has 1 MiB and 1,039 bytes.
-        let banner = Array("Linux version 6.12.0+x (a@b) #2\n\0".utf8)
-        for start in [(1 << 20) - 20, (1 << 20) + 1030, 3 << 20] {
+        // Read in pieces of 1 MiB that overlap by 1,039 bytes.
+        let line = "6.12.0+x (\(String(repeating: "b", count: 900))) #2"
+        let banner = Array("Linux version \(line)\n\0".utf8)
+        for start in [(1 << 20) - 20, 1 << 20, (1 << 20) + 300, (1 << 20) + 1030, 3 << 20] {
             var data = [UInt8](repeating: UInt8(ascii: "L"), count: start)
             data += banner + [UInt8](repeating: 0, count: 5000)
-            #expect(try KernelImage(SyntheticELF(readOnly: data).bytes).identity.release == "6.12.0+x")
+            #expect(try KernelImage(SyntheticELF(readOnly: data).bytes).identity.versionLine == line)
         }
+    }
+
+    /// Of Linux 6.1 and later: the draft comes first, of the same release but without the build's number.
+    @Test func theFinalBannerIsPreferredToTheDraft() throws {
+        let draft = "Linux version 6.1.0 (a@b) (gcc) # SMP Debian\n\0"
+        let gap = String(repeating: "\0", count: 2 << 20)
+        let both = SyntheticELF(
+            readOnly: Array((draft + gap + "Linux version 6.1.0 (a@b) (gcc) #1 SMP Debian\n\0").utf8))
+        #expect(try KernelImage(both.bytes).identity.versionLine == "6.1.0 (a@b) (gcc) #1 SMP Debian")
+        let alone = SyntheticELF(readOnly: Array(draft.utf8))
+        #expect(try KernelImage(alone.bytes).identity.versionLine == "6.1.0 (a@b) (gcc) # SMP Debian")
     }
 
     @Test func aBannerOverTheLimitIsNoBanner() {
@@ -85,6 +97,25 @@ internal import Testing
         file = SyntheticELF().bytes
         file.put(UInt16(1), at: 54)
         #expect(refusal { _ = try KernelImage(file) } == .elfMalformed)
+    }
+
+    /// 60,000 sections with one name of 4 MB among them: kept whole, the names would fill 240 GB.
+    @Test func sectionNamesWithoutEndDoNotAddUp() throws {
+        var file = SyntheticELF(hasSegments: false).bytes
+        let names = file.count
+        file += [UInt8](repeating: UInt8(ascii: "x"), count: 4 << 20)
+        let table = file.count
+        for index in 0..<60_000 {
+            var header = [UInt8](repeating: 0, count: 64)
+            header.put(UInt32(index), at: 0)
+            header.put(UInt64(names), at: 24)
+            header.put(UInt64(4 << 20), at: 32)
+            file += header
+        }
+        file.put(UInt64(table), at: 40)
+        file.put(UInt16(60_000), at: 60)
+        file.put(UInt16(1), at: 62)
+        #expect(refusal { _ = try KernelImage(file) } == .notAKernel)
     }
 
     @Test(arguments: [(true, false), (true, true), (false, false), (false, true)])

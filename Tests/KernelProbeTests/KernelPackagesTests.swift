@@ -58,22 +58,24 @@ internal import Testing
         }
     }
 
-    @Test func ubuntusLayoutIsTaken() throws {
+    @Test(arguments: [
+        ("6.8.0-40-generic", "linux-headers-6.8.0-40"), ("6.8.0-1010-aws", "linux-aws-headers-6.8.0-1010"),
+    ])
+    func ubuntusLayoutIsTaken(release: String, shared: String) throws {
         try withTemporaryFolder { folder in
             let forge = DebianForge(folder: folder)
-            let release = "6.8.0-40-generic"
             let flavour = try forge.build(
-                "linux-headers-\(release)", "6.8.0-40.40", depends: "linux-headers-6.8.0-40, libc6 (>= 2.38)"
+                "linux-headers-\(release)", "6.8.0-40.40", depends: "\(shared), libc6 (>= 2.38)"
             ) { tree in
                 let build = "\(tree)/usr/src/linux-headers-\(release)"
                 let kernel = SmallKernel(release: release, hasLargeFile: false)
                 try kernel.writeSplit(source: "\(tree).source", build: build)
                 for name in ["linux", "net", "uapi"] {
-                    try makeLink("\(build)/include/\(name)", to: "../../linux-headers-6.8.0-40/include/\(name)")
+                    try makeLink("\(build)/include/\(name)", to: "../../\(shared)/include/\(name)")
                 }
             }
             let paths = [
-                flavour, try forge.common("linux-headers-6.8.0-40", version: "6.8.0-40.40"),
+                flavour, try forge.common(shared, version: "6.8.0-40.40"),
                 try forge.image(release, name: "linux-image-unsigned-\(release)", version: "6.8.0-40.40"),
             ]
             let packages = try KernelPackages(paths: paths)

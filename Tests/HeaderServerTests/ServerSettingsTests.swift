@@ -1,0 +1,134 @@
+import HeaderArchive
+import HeaderServer
+import HeaderStore
+import KHeaderTestSupport
+import Logging
+import Testing
+
+@Suite struct ServerSettingsTests {
+    private static func settings(
+        listen: String? = nil, state: String? = "/state", _ environment: [String: String] = [:], file: String? = nil
+    ) async throws -> ServerSettings {
+        try await ServerSettings(arguments: (listen, state), environment: environment, file: file)
+    }
+
+    @Test func whatNobodySets() async throws {
+        let settings = try await Self.settings()
+        #expect(settings.state == "/state")
+        #expect(settings.listen == .standard)
+        #expect(settings.logLevel == .info)
+        #expect(settings.store.limits == .standard)
+        #expect(settings.store.bundleBytes == HeaderStore.Options().bundleBytes)
+    }
+
+    private static let json = """
+        { "listen": "[::1]:1", "state": "/file", "logLevel": "debug", "bundleBytes": 11,
+          "limits": { "archiveBytes": 1, "unpackedBytes": 2, "fileBytes": 3, "entries": 4, "ratio": 5, "seconds": 6 } }
+        """
+
+    private static let environment = [
+        "KHEADERD_LISTEN": "localhost:2", "KHEADERD_STATE": "/environment", "KHEADERD_LOG_LEVEL": "error",
+        "KHEADERD_BUNDLE_BYTES": "12", "KHEADERD_LIMITS_ARCHIVE_BYTES": "101", "KHEADERD_LIMITS_UNPACKED_BYTES": "102",
+        "KHEADERD_LIMITS_FILE_BYTES": "103", "KHEADERD_LIMITS_ENTRIES": "104", "KHEADERD_LIMITS_RATIO": "105",
+        "KHEADERD_LIMITS_SECONDS": "106",
+    ]
+
+    private static func limits(from first: Int) -> ArchiveLimits {
+        var limits = ArchiveLimits.standard
+        limits.archiveBytes = first
+        limits.unpackedBytes = first + 1
+        limits.fileBytes = first + 2
+        limits.entries = first + 3
+        limits.ratio = first + 4
+        limits.seconds = first + 5
+        return limits
+    }
+
+    @Test func theFile() async throws {
+        try await withTemporaryFolder { folder in
+            let file = try folder.write(Self.json.utf8, to: "kheaderd.json")
+            let settings = try await Self.settings(state: nil, file: file)
+            #expect(settings.state == "/file")
+            #expect(settings.listen == .tcp(host: "::1", port: 1))
+            #expect(settings.logLevel == .debug)
+            #expect(settings.store.bundleBytes == 11)
+            #expect(settings.store.limits == Self.limits(from: 1))
+        }
+    }
+
+    @Test func theEnvironmentGoesBeforeTheFile() async throws {
+        try await withTemporaryFolder { folder in
+            let file = try folder.write(Self.json.utf8, to: "kheaderd.json")
+            let settings = try await Self.settings(state: nil, Self.environment, file: file)
+            #expect(settings.state == "/environment")
+            #expect(settings.listen == .tcp(host: "localhost", port: 2))
+            #expect(settings.logLevel == .error)
+            #expect(settings.store.bundleBytes == 12)
+            #expect(settings.store.limits == Self.limits(from: 101))
+            // What the environment leaves out, the file still says.
+            let mixed = try await Self.settings(state: nil, ["KHEADERD_LIMITS_RATIO": "7"], file: file)
+            var limits = Self.limits(from: 1)
+            limits.ratio = 7
+            #expect(mixed.store.limits == limits)
+            #expect(mixed.state == "/file")
+        }
+    }
+
+    @Test func theCommandLineGoesBeforeAll() async throws {
+        try await withTemporaryFolder { folder in
+            let file = try folder.write(Self.json.utf8, to: "kheaderd.json")
+            let settings = try await Self.settings(
+                listen: "unix:/socket", state: "/argument", Self.environment, file: file)
+            #expect(settings.state == "/argument")
+            #expect(settings.listen == .unix(path: "/socket"))
+            #expect(settings.logLevel == .error)
+        }
+    }
+
+    @Test func otherVariablesAreNotOurs() async throws {
+        let settings = try await Self.settings([
+            "LISTEN": "x", "STATE": "/other", "LIMITS_ENTRIES": "x", "KHEADER_URLS": "x",
+        ])
+        #expect(settings.state == "/state")
+    }
+
+    @Test func withoutAState() async {
+        for (state, environment) in [(nil, [:]), ("", [:]), (nil, ["KHEADERD_STATE": ""])] {
+            await #expect { try await Self.settings(state: state, environment) } throws: {
+                "\($0)".contains("--state")
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("LISTEN", "nowhere"), ("LISTEN", ""), ("LOG_LEVEL", "loud"), ("LOG_LEVEL", ""), ("BUNDLE_BYTES", "0"),
+        ("BUNDLE_BYTES", "-1"),
+        ("BUNDLE_BYTES", "4GB"), ("LIMITS_ENTRIES", "0"), ("LIMITS_ENTRIES", "many"), ("LIMITS_RATIO", "1.5"),
+        ("LIMITS_SECONDS", "99999999999999999999"), ("LIMITS_FILE_BYTES", ""), ("LIMITS_ARCHIVE_BYTES", "-5"),
+        ("LIMITS_UNPACKED_BYTES", "0x10"),
+    ])
+    func wrongValues(_ name: String, _ value: String) async {
+        await #expect(throws: (any Error).self) { try await Self.settings(["KHEADERD_\(name)": value]) }
+    }
+
+    @Test func aWrongAddressOnTheCommandLine() async {
+        await #expect { try await Self.settings(listen: "nowhere") } throws: { error in
+            error is SettingsError && "\(error)".contains("\"nowhere\"")
+        }
+    }
+
+    @Test(arguments: [
+        "", "[]", "{", #"{"state":5}"#, #"{"limits":{"entries":"many"}}"#, #"{"limits":{"entries":-1}}"#,
+        #"{"listen":["127.0.0.1:1"]}"#, #"{"bundleBytes":true}"#,
+    ])
+    func wrongFiles(_ json: String) async throws {
+        try await withTemporaryFolder { folder in
+            let file = try folder.write(json.utf8, to: "kheaderd.json")
+            await #expect(throws: (any Error).self) { try await Self.settings(state: nil, file: file) }
+        }
+    }
+
+    @Test func aFileThatIsNotThere() async {
+        await #expect(throws: (any Error).self) { try await Self.settings(file: "/nowhere/kheaderd.json") }
+    }
+}

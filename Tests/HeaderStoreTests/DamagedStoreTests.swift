@@ -1,0 +1,147 @@
+import HeaderArchive
+import KHeaderTestSupport
+import KernelHeaders
+import Testing
+
+@testable import HeaderStore
+
+/// Promise 2: what is served is what was hashed. A flipped bit in a pack is found when it is read, and never served.
+@Suite struct DamagedStoreTests {
+    /// Where in a pack a bit is flipped.
+    enum Place: CaseIterable {
+        case magic, block, manifest, index, footer
+    }
+
+    @Test(arguments: Place.allCases)
+    func aFlippedBitInAPackIsFoundAndNotServed(place: Place) async throws {
+        try await withStore { state, first, second in
+            let pack = try PackOnDisk.of(second, in: state)
+            let range = try place.range(in: pack)
+            for offset in stride(from: range.lowerBound, to: range.upperBound, by: max(1, range.count / 12)) {
+                var bytes = try pack.bytes
+                bytes[offset] ^= 0x10
+                try await expectDamage(pack, bytes, in: state, to: second, butNotTo: first)
+            }
+        }
+    }
+
+    @Test func aPackThatEndsEarlyIsFound() async throws {
+        try await withStore { state, first, second in
+            let pack = try PackOnDisk.of(second, in: state)
+            for length in [0, 7, 23, 24, pack.length / 2, pack.length - 1] {
+                try await expectDamage(
+                    pack, Array(try pack.bytes.prefix(length)), in: state, to: second, butNotTo: first)
+            }
+        }
+    }
+
+    @Test func bytesOfAnotherPackAreFound() async throws {
+        try await withStore { state, first, second in
+            let pack = try PackOnDisk.of(second, in: state)
+            let other = try PackOnDisk.of(first, in: state)
+            try await expectDamage(pack, try other.bytes, in: state, to: second, butNotTo: first)
+        }
+    }
+
+    /// What leans on a damaged pack can't be read either, and is not guessed at.
+    @Test func damageToAnAncestorIsDamageToItsChildren() async throws {
+        try await withStore { state, first, second in
+            let pack = try PackOnDisk.of(first, in: state)
+            var bytes = try pack.bytes
+            bytes[pack.index.blocks[0].offset + 20] ^= 1
+            try pack.overwrite(bytes)
+            let store = try HeaderStore(folder: state)
+            await expectDamaged { try await store.requireWhole(first) }
+            await expectDamaged { try await store.requireWhole(second) }
+        }
+    }
+
+    @Test func aMissingPackIsToldAndTheOthersAreServed() async throws {
+        try await withStore { state, first, second in
+            try PosixFileSystem().remove(try PackOnDisk.of(second, in: state).path)
+            let store = try HeaderStore(folder: state)
+            try await store.requireWhole(first)
+            await expectDamaged { try await store.requireWhole(second) }
+        }
+    }
+
+    /// A pack that no store writes: it says that its block needs the block itself to be read.
+    @Test func aBlockThatLeansOnItselfIsDamage() async throws {
+        let kernel = try StoredKernel(id: 1, files: ["include/a.h": Array("int a;".utf8)])
+        try await withTemporaryFolder { folder in
+            let state = folder.path("store")
+            try HeaderStore(folder: state).close()
+            let bytes = Array("int a;".utf8)
+            let pack = try PackWriter(files: PosixFileSystem(), layout: StoreLayout(root: state))
+            let prefix = BlockPrefix(numbers: [0], contents: Array("int b;".utf8), depth: 1)
+            try pack.addBlock(bytes, blobs: [(0, Digest(of: bytes), bytes.count)], prefix: prefix, level: 3)
+            let path = try #require(HeaderPath("include/a.h"))
+            try pack.addManifest(
+                StoredManifest(entries: [.init(path: path, kind: .file(number: 0, executable: false))]),
+                digest: kernel.manifest.digest, files: 1, bytes: bytes.count, parent: nil)
+            pack.addKernel(
+                KernelRecord(
+                    identity: KernelIdentity(buildID: kernel.id), source: .push, treeDigest: kernel.manifest.digest,
+                    archiveDigest: Digest(of: []), firstSeen: 1))
+            _ = try pack.commit(to: StoreLayout(root: state))
+            _ = try CatalogueRebuild(folder: state, logger: .silent).run()
+            let store = try HeaderStore(folder: state)
+            #expect(try await store.manifest(of: kernel.manifest.digest) == kernel.manifest)
+            await expectDamaged { try await store.requireWhole(kernel) }
+        }
+    }
+
+    /// A store, closed, with a kernel and the next revision of it.
+    private func withStore(
+        _ body: (_ state: String, _ first: StoredKernel, _ second: StoredKernel) async throws -> Void
+    ) async throws {
+        let first = try StoredKernel(id: 1, revision: 1)
+        let second = try StoredKernel(id: 2, revision: 2)
+        try await withTemporaryFolder { folder in
+            let store = try HeaderStore(folder: folder.path("store"))
+            try await store.put(first)
+            try await store.put(second)
+            try store.close()
+            try await body(folder.path("store"), first, second)
+        }
+    }
+
+    /// Opens the store with other bytes in a pack, and puts the right ones back.
+    private func expectDamage(
+        _ pack: PackOnDisk, _ bytes: [UInt8], in state: String, to kernel: StoredKernel, butNotTo other: StoredKernel
+    ) async throws {
+        let good = try pack.bytes
+        try pack.overwrite(bytes)
+        let store = try HeaderStore(folder: state)
+        try await store.requireWhole(other)
+        await expectDamaged { try await store.requireWhole(kernel) }
+        // A bundle that could not be built is not there, nor half of it.
+        try store.close()
+        #expect(try FolderListing.names(in: "\(state)/staging").isEmpty)
+        try pack.overwrite(good)
+        let healed = try HeaderStore(folder: state)
+        try await healed.requireWhole(kernel)
+        try healed.close()
+    }
+
+    /// That the store says so itself: a `StoreFlaw` would be wrong bytes that it took for good ones.
+    private func expectDamaged(_ body: () async throws -> Void) async {
+        let problem = await #expect(throws: Problem.self) { try await body() }
+        #expect(problem?.code == .storeDamaged)
+    }
+}
+
+extension DamagedStoreTests.Place {
+    func range(in pack: PackOnDisk) throws -> Range<Int> {
+        let footer = pack.length - PackIndex.footerLength
+        let block = try #require(pack.index.blocks.first)
+        let manifest = try #require(pack.index.manifests.first)
+        return switch self {
+        case .magic: 0..<PackIndex.magic.count
+        case .block: block.offset..<block.offset + block.compressedLength
+        case .manifest: manifest.offset..<manifest.offset + manifest.compressedLength
+        case .index: manifest.offset + manifest.compressedLength..<footer
+        case .footer: footer..<pack.length
+        }
+    }
+}
