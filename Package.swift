@@ -120,7 +120,7 @@ let package = Package(
             "HeaderServerTests",
             [
                 "HeaderServer", "HeaderStore", "HeaderTransport", "HeaderArchive", "KernelHeaders", "CrashingServer",
-                logging,
+                hummingbird, logging, .product(name: "HTTPTypes", package: "swift-http-types"),
             ]),
         test(
             "CommandTests",

@@ -3,26 +3,34 @@ internal import KernelHeaders
 
 /// Decompresses xz (one or several streams, with their checks), or the older lzma form, through liblzma.
 public final class XZSource: ByteSource {
-    /// Memory that a decoder may use. `xz -9` needs 65 MiB; a larger dictionary is refused.
+    /// Memory that a decoder of an archive may use. `xz -9` needs 65 MiB; a larger dictionary is refused.
     public static let memoryLimit: UInt64 = 96 << 20
+    /// The same for a kernel's payload, which newer kernels compress with a dictionary of 128 MiB (`scripts/xz_wrap.sh`).
+    public static let payloadMemoryLimit: UInt64 = 160 << 20
 
     private let source: any ByteSource
+    private let memoryLimit: UInt64
     private var stream = lzma_stream()
     private let input = UnsafeMutablePointer<UInt8>.allocate(capacity: XZSource.inputSize)
     private static let inputSize = 1 << 16
     private var action = LZMA_RUN
     private var ended = false
 
-    /// - Parameter legacyLZMA: the `.lzma` form, which old kernels use for their payload; xz otherwise. Of this form one
-    ///   stream is read and what follows it is left alone.
-    public init(_ source: any ByteSource, legacyLZMA: Bool = false) throws {
+    /// - Parameters:
+    ///   - legacyLZMA: the `.lzma` form, which old kernels use for their payload; xz otherwise. Of this form one stream is
+    ///     read and what follows it is left alone.
+    ///   - memoryLimit: bytes that the decoder may use.
+    public init(
+        _ source: any ByteSource, legacyLZMA: Bool = false, memoryLimit: UInt64 = XZSource.memoryLimit
+    ) throws {
         self.source = source
+        self.memoryLimit = memoryLimit
         let status =
             legacyLZMA
-            ? lzma_alone_decoder(&stream, Self.memoryLimit)
+            ? lzma_alone_decoder(&stream, memoryLimit)
             : lzma_stream_decoder(
-                &stream, Self.memoryLimit, khd_lzma_concatenated | khd_lzma_tell_unsupported_check)
-        guard status == LZMA_OK else { throw Self.problem(status) }
+                &stream, memoryLimit, khd_lzma_concatenated | khd_lzma_tell_unsupported_check)
+        guard status == LZMA_OK else { throw problem(status) }
     }
 
     deinit {
@@ -45,13 +53,13 @@ public final class XZSource: ByteSource {
             switch status {
             case LZMA_OK: break
             case LZMA_STREAM_END: ended = true
-            default: throw Self.problem(status)
+            default: throw problem(status)
             }
         }
         return buffer.count - stream.avail_out
     }
 
-    private static func problem(_ status: lzma_ret) -> Problem {
+    private func problem(_ status: lzma_ret) -> Problem {
         switch status {
         case LZMA_BUF_ERROR:
             Problem(.archiveTruncated, "The xz data ends before its end marker. Send the whole file.")

@@ -86,11 +86,18 @@ final class BundleStore: Sendable {
             try file.sync()
             try file.close()
             record = BundleRecord(recipe: BundleRecipe.name(key.format), digest: sink.hash.digest(), bytes: sink.length)
-            guard let opened = Bundle(path: path, format: key.format, digest: record.digest, length: record.bytes) else {
+            guard let opened = Bundle(path: path, format: key.format, digest: record.digest, length: record.bytes)
+            else {
                 throw Problem(.internalError, "A bundle that was just written can't be read.")
             }
             bundle = opened
-            try files.rename(path, to: layout.bundle(key))
+            // Name and record at once: the eviction of an older one must not take this one's file.
+            try state.withLock { state in
+                try files.rename(path, to: layout.bundle(key))
+                state.clock += 1
+                state.bundles[key] = record
+                state.used[key] = state.clock
+            }
         } catch {
             try files.remove(path)
             throw error
@@ -98,13 +105,8 @@ final class BundleStore: Sendable {
         do {
             try catalogue.write { try catalogue.insert(record, for: key, $0) }
         } catch {
-            try files.remove(layout.bundle(key))
+            forget(key)
             throw error
-        }
-        state.withLock { state in
-            state.clock += 1
-            state.bundles[key] = record
-            state.used[key] = state.clock
         }
         evict(downTo: limit, keeping: key)
         return bundle
@@ -120,22 +122,25 @@ final class BundleStore: Sendable {
         try writer.finish()
     }
 
+    private func forget(_ key: BundleKey) {
+        state.withLock { state in
+            state.bundles[key] = nil
+            state.used[key] = nil
+            // What can't be removed now is removed at the next start, when no record names it.
+            try? files.remove(layout.bundle(key))
+        }
+    }
+
     private func evict(toFree bytes: Int) { evict(downTo: max(0, self.bytes - bytes), keeping: nil) }
 
     /// Removes bundles, the least recently used first, until no more than `target` bytes are left.
     private func evict(downTo target: Int, keeping newest: BundleKey?) {
         while let victim = state.withLock({ state -> BundleKey? in
             guard state.bundles.values.reduce(0, { $0 + $1.bytes }) > target else { return nil }
-            let oldest = state.bundles.keys.filter { $0 != newest }
+            return state.bundles.keys.filter { $0 != newest }
                 .min { state.used[$0, default: 0] < state.used[$1, default: 0] }
-            if let oldest {
-                state.bundles[oldest] = nil
-                state.used[oldest] = nil
-            }
-            return oldest
         }) {
-            // What can't be removed now is removed at the next start, when no record names it.
-            try? files.remove(layout.bundle(victim))
+            forget(victim)
             try? catalogue.pool.write { try catalogue.removeBundle(victim, $0) }
         }
     }

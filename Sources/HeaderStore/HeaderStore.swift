@@ -75,6 +75,7 @@ public final class HeaderStore: Sendable {
     /// Takes a finished upload as a kernel's headers.
     ///
     /// - Parameters:
+    ///   - upload: is discarded, whatever becomes of it.
     ///   - digest: what ``StagedUpload/finish()`` answered.
     ///   - identity: what the sender says of the kernel.
     /// - Returns: the receipt, and whether the kernel is new to the store. Both are durable by then.
@@ -87,7 +88,9 @@ public final class HeaderStore: Sendable {
             limits: options.limits,
             now: options.now)
         let outcome = try await ingests.run {
-            try ingest.run(upload, digest: digest, identity: identity, source: source)
+            // Before the answer, not whenever the last one lets go of it.
+            defer { upload.discard() }
+            return try ingest.run(upload, digest: digest, identity: identity, source: source)
         }
         return (outcome.receipt, outcome.isNew)
     }

@@ -14,7 +14,12 @@ final class PackWriter {
         self.files = files
         path = layout.stagingFile("pack")
         file = try files.create(path)
-        try put(PackIndex.magic)
+        do {
+            try put(PackIndex.magic)
+        } catch {
+            try abandon()
+            throw error
+        }
     }
 
     /// Adds a block.

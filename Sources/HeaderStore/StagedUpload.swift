@@ -11,7 +11,8 @@ public final class StagedUpload: @unchecked Sendable {
     private let limit: Int
     private let reservation: DiskBudget.Reservation
     private var hash = SHA256Hash()
-    private var closed = false
+    private var isClosed = false
+    private var isDiscarded = false
     /// Bytes written so far.
     public private(set) var length = 0
 
@@ -24,9 +25,14 @@ public final class StagedUpload: @unchecked Sendable {
         file = try files.create(path)
     }
 
-    deinit {
+    deinit { discard() }
+
+    /// Removes the file, if it is still there.
+    func discard() {
+        guard !isDiscarded else { return }
+        isDiscarded = true
         // A file that can't be removed now is removed at the next start.
-        if !closed { try? file.close() }
+        if !isClosed { try? file.close() }
         try? files.remove(path)
     }
 
@@ -44,7 +50,7 @@ public final class StagedUpload: @unchecked Sendable {
     /// - Returns: the SHA-256 of what was written.
     public func finish() throws -> Digest {
         try file.close()
-        closed = true
+        isClosed = true
         return hash.digest()
     }
 

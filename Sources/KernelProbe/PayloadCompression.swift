@@ -32,8 +32,8 @@ enum PayloadCompression: String, CaseIterable {
     func open(_ source: any ByteSource) throws -> (any ByteSource)? {
         switch self {
         case .gzip: try GzipSource(source, ignoresTrailingData: true)
-        case .lzma: try XZSource(source, legacyLZMA: true)
-        case .xz: try XZSource(source)
+        case .lzma: try XZSource(source, legacyLZMA: true, memoryLimit: XZSource.payloadMemoryLimit)
+        case .xz: try XZSource(source, memoryLimit: XZSource.payloadMemoryLimit)
         case .lz4: try LZ4LegacySource(source)
         case .zstd: try ZstdSource(source)
         case .bzip2, .lzo, .none: nil

@@ -6,7 +6,7 @@ internal import Testing
 @Suite struct BootImageTests {
     /// With the filters and dictionaries of the kernel's `scripts/Makefile.lib` and `xz_wrap.sh`, at levels that are fast.
     private static let compressors = [
-        ["gzip", "-n", "-1"], ["xz", "--check=crc32", "--x86", "--lzma2=preset=0,dict=32MiB"],
+        ["gzip", "-n", "-1"], ["xz", "--check=crc32", "--x86", "--lzma2=preset=0,dict=128MiB"],
         ["zstd", "-q", "-1", "--long=27"], ["lz4", "-l", "-9", "-c"],
         ["xz", "--format=lzma", "--lzma1=preset=0,dict=64MiB"],
     ]

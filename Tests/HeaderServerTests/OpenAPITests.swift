@@ -1,0 +1,189 @@
+import Glibc
+import HTTPTypes
+import HeaderArchive
+import HeaderServer
+import HeaderStore
+import Hummingbird
+import KHeaderTestSupport
+import KernelHeaders
+import Synchronization
+import Testing
+
+/// `openapi/openapi.yaml` says what the server does: neither less nor more.
+@Suite struct OpenAPITests {
+    private let document: OpenAPIDocument
+
+    init() throws { document = try OpenAPIDocument() }
+
+    @Test func everyRouteIsDocumentedAndNoOther() async throws {
+        let routes = try await withRunningServer { server in
+            HeaderServer.router(store: server.store).routes.map { route in
+                "\(route.method.rawValue) \(route.path)".replacing("**", with: "{path}")
+            }
+        }
+        #expect(Set(routes) == Set(document.operations.keys))
+        #expect(routes.count == document.operations.count)
+    }
+
+    @Test func everyCodeIsDocumentedAndNoOther() throws {
+        let codes = document.root["components"]?["schemas"]?["ProblemCode"]?["enum"]?.items.compactMap(\.string)
+        #expect(codes == ProblemCode.allCases.map(\.rawValue))
+    }
+
+    @Test func everyPathParameterIsDeclared() throws {
+        for (name, operation) in document.operations {
+            let declared = try (operation["parameters"]?.items ?? []).map { try document.resolved($0) }
+                .filter { $0["in"] == .string("path") }
+            #expect(declared.allSatisfy { $0["required"] == .bool(true) })
+            let inPath = name.split(separator: "{").dropFirst().map { String($0.prefix { $0 != "}" }) }
+            #expect(Set(declared.compactMap { $0["name"]?.string }) == Set(inPath), "\(name)")
+        }
+    }
+
+    @Test func operationsHaveNamesOfTheirOwn() {
+        let names = document.operations.values.compactMap { $0["operationId"]?.string }
+        #expect(Set(names).count == document.operations.count)
+    }
+
+    @Test func everyReferenceLeadsToAComponentAndEveryComponentIsUsed() throws {
+        var used: Set<String> = []
+        try document.root.walk { _, value in
+            guard let reference = value["$ref"]?.string else { return }
+            used.insert(reference)
+            _ = try document.resolved(value)
+        }
+        var components: Set<String> = []
+        for (kind, members) in document.root["components"]?.members ?? [:] {
+            for name in members.members.keys { components.insert("#/components/\(kind)/\(name)") }
+        }
+        #expect(used == components)
+    }
+
+    @Test func everyExampleFitsItsSchema() throws {
+        var count = 0
+        try document.root.walk { path, value in
+            guard let example = value["example"] else { return }
+            count += 1
+            let flaws = try document.flaws(of: example, in: value["schema"] ?? value)
+            #expect(flaws == [], "\(path)")
+        }
+        #expect(count > 20)
+    }
+
+    /// A request, under the operation that it is one of.
+    private struct Exchange {
+        let operation: String
+        let target: String
+        var fields: [String] = []
+        var body: [UInt8]?
+    }
+
+    /// Requests that get every documented status but those of a server in trouble.
+    private static func exchanges(digest: String) -> [Exchange] {
+        var exchanges: [Exchange] = []
+        func get(_ path: String, _ values: [String: String], _ fields: String..., query: String = "") {
+            let target = values.reduce(path) { $0.replacing("{\($1.key)}", with: $1.value) }
+            exchanges.append(Exchange(operation: "GET \(path)", target: target + query, fields: fields))
+        }
+        func put(_ target: String, _ body: [UInt8], _ fields: String...) {
+            let operation = "PUT /v1/kernels/{buildID}/headers"
+            exchanges.append(
+                Exchange(operation: operation, target: "/v1/kernels/\(target)", fields: fields, body: body))
+        }
+        for _ in 1...2 { put("\(TestKernels.id)/headers", TestKernels.tar()) }
+        put("\(TestKernels.otherID)/headers?hasBTF=true&release=6&versionLine=x&source=agent", TestKernels.tar())
+        put("x/headers", [])
+        put("ab/headers?source=x", [])
+        put("ab/headers", [1], "Content-Digest: sha-256=:AAAA:")
+        put("ab/headers", [1], "Content-Digest: sha-256=:\(String(repeating: "A", count: 43))=:")
+        put("\(TestKernels.id)/headers", TestKernels.tar { $0.addFile("include/more.h") })
+        put("ab/headers", [UInt8](repeating: 0, count: 20_001))
+        put("ab/headers", [UInt8](repeating: 1, count: 1000))
+        put("ab/headers", [])
+        put("ab/headers", TestKernels.tar { $0.addFile("../x.h") })
+        put("ab/headers?architecture=sparc64", TestKernels.tar { $0.addFile("arch/x86/include/asm/page.h") })
+        for path in ["/livez", "/readyz", "/v1/store", "/v1/toolchains", "/v1/kernels"] { get(path, [:]) }
+        get("/v1/kernels", [:], query: "?limit=1")
+        get("/v1/kernels", [:], query: "?limit=x")
+        for id in [TestKernels.id, "XX", "ff"] { get("/v1/kernels/{buildID}", ["buildID": id]) }
+        let names = BundleFormat.allCases.map { "headers.\($0.rawValue)" } + ["manifest.json", "source/{path}"]
+        for (base, name, known) in [("buildid", "buildID", TestKernels.id), ("trees", "treeDigest", digest)] {
+            let unknown = String(repeating: "0", count: known.count)
+            for file in names {
+                let path = "/\(base)/{\(name)}/\(file)"
+                let values = [name: known, "path": "include/linux/kconfig.h"]
+                get(path, values)
+                for field in [
+                    "Range: bytes=0-3", "Range: bytes=0-0,-1", "Range: bytes=999999-", "If-None-Match: *",
+                    "If-Match: \"x\"",
+                ] {
+                    get(path, values, field)
+                }
+                for value in ["x", unknown] { get(path, [name: value, "path": "include/linux/kconfig.h"]) }
+            }
+            for value in ["include/none.h", "../x"] {
+                get("/\(base)/{\(name)}/source/{path}", [name: known, "path": value])
+            }
+        }
+        return exchanges
+    }
+
+    /// The statuses of a server whose disk is full or broken.
+    private static let trouble: Set<Int> = [500, 507]
+
+    @Test func everyAnswerIsAsDocumented() async throws {
+        try await withRunningServer(options: { $0.limits.archiveBytes = 20_000 }) { server in
+            let digest = try await server.upload(
+                TestKernels.tar { $0.addLink("include/l.h", to: "linux/kconfig.h") }, as: "aa"
+            )
+            .treeDigest
+            var seen: [String: Set<Int>] = [:]
+            for exchange in Self.exchanges(digest: "\(digest)") {
+                let method = String(exchange.operation.prefix { $0 != " " })
+                let answer = try await server.request(method, exchange.target, exchange.fields, body: exchange.body)
+                try hold(answer, against: exchange.operation, "\(method) \(exchange.target) \(exchange.fields)")
+                seen[exchange.operation, default: []].insert(answer.status)
+            }
+            for (name, operation) in document.operations {
+                let documented = Set((operation["responses"]?.members ?? [:]).keys.compactMap { Int($0) })
+                #expect(documented.subtracting(Self.trouble) == seen[name], "\(name)")
+            }
+        }
+    }
+
+    @Test func aServerInTroubleAnswersAsDocumented() async throws {
+        let files = WatchedFileSystem()
+        let free = Mutex(1 << 30)
+        try await withRunningServer(options: {
+            $0.files = files
+            $0.freeBytes = { free.withLock { $0 } }
+        }) { server in
+            try await server.upload(TestKernels.tar())
+            for (room, number) in [(0, nil), (1 << 30, EIO)] {
+                free.withLock { $0 = room }
+                files.fail(number)
+                let answer = try await server.put("/v1/kernels/ab/headers", TestKernels.tar())
+                #expect(Self.trouble.contains(answer.status))
+                try hold(answer, against: "PUT /v1/kernels/{buildID}/headers", "\(room)")
+                for format in BundleFormat.allCases {
+                    let name = "headers.\(format.rawValue)"
+                    let answer = try await server.get("/buildid/\(TestKernels.id)/\(name)")
+                    #expect(Self.trouble.contains(answer.status))
+                    try hold(answer, against: "GET /buildid/{buildID}/\(name)", "\(name) \(room)")
+                }
+            }
+        }
+    }
+
+    /// Expects an answer to be as its operation says.
+    private func hold(_ answer: HTTPAnswer, against name: String, _ what: String) throws {
+        let operation = try #require(document.operations[name])
+        #expect(try document.flaws(of: answer, to: operation) == [], "\(what)")
+        guard let problem = try answer.problem else { return }
+        // The codes that a status may come with are named.
+        let description = try document.response(operation, answer.status)?["description"]?.string ?? ""
+        let code = problem.code.rawValue
+        let isNamed = description.contains(code) || (code.hasPrefix("archive-") && description.contains("archive-…"))
+        #expect(isNamed, "\(what) \(code)")
+    }
+}

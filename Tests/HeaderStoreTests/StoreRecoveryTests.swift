@@ -1,0 +1,88 @@
+import HeaderArchive
+import KHeaderTestSupport
+import KernelHeaders
+import Testing
+
+@testable import HeaderStore
+
+/// What a crash leaves, and what a careless hand takes; the crash itself is in `CrashTests`.
+@Suite struct StoreRecoveryTests {
+    private let kernel: StoredKernel
+
+    init() throws { kernel = try StoredKernel(id: 1, revision: 1) }
+
+    @Test func whatNothingRefersToIsRemoved() async throws {
+        try await withStore { folder, state in
+            let digest = Digest(of: [1])
+            for name in [
+                "staging/1-upload", "staging/2-catalogue", "packs/\(digest).khpack", "packs/notes.txt",
+                "bundles/\(digest).tar", "bundles/\(kernel.manifest.digest).tar.gz", "bundles/notes.txt",
+            ] { try folder.write([1, 2, 3], to: "store/\(name)") }
+            let store = try HeaderStore(folder: state)
+            try await store.requireNoStrays(in: state)
+            try await store.requireWhole(kernel)
+        }
+    }
+
+    @Test func aBundleThatIsShorterThanItWasIsForgotten() async throws {
+        try await withStore { folder, state in
+            let path = "store/bundles/\(kernel.manifest.digest).tar.zst"
+            let bytes = try folder.read(path)
+            try folder.write(bytes.dropLast(), to: path)
+            let store = try HeaderStore(folder: state)
+            #expect(try await store.status().bundleBytes == 0)
+            try await store.requireNoStrays(in: state)
+            #expect(try await store.bundleBytes(kernel, .tarZstd) == bytes)
+        }
+    }
+
+    @Test func aBundleThatIsGoneIsForgotten() async throws {
+        try await withStore { folder, state in
+            try PosixFileSystem().remove(folder.path("store/bundles/\(kernel.manifest.digest).tar.zst"))
+            let store = try HeaderStore(folder: state)
+            #expect(try await store.status().bundleBytes == 0)
+            try await store.requireWhole(kernel)
+        }
+    }
+
+    /// With an empty catalogue every pack would look as if it had never been acknowledged.
+    @Test(arguments: [true, false])
+    func packsWithoutACatalogueAreNotTouched(isGone: Bool) async throws {
+        try await withStore { folder, state in
+            try PosixFileSystem().remove("\(state)/catalogue.sqlite")
+            // An empty file is an empty database to SQLite.
+            if !isGone { try folder.write([], to: "store/catalogue.sqlite") }
+            let packs = folder.names(in: "store/packs")
+            let error = #expect(throws: StoreOpenError.self) { try HeaderStore(folder: state) }
+            #expect(
+                error?.description
+                    == "\(state) has 1 packs and no catalogue. Make it again: kheaderd rebuild --state \(state)")
+            #expect(folder.names(in: "store/packs") == packs)
+            #expect(try CatalogueRebuild(folder: state, logger: .silent).run().kernels == 1)
+            let store = try HeaderStore(folder: state)
+            try await store.requireWhole(kernel)
+        }
+    }
+
+    @Test func aCatalogueThatIsNoneIsRefused() async throws {
+        try await withStore { folder, state in
+            try folder.write([UInt8](repeating: 0x41, count: 8192), to: "store/catalogue.sqlite")
+            #expect(throws: (any Error).self) { try HeaderStore(folder: state) }
+            #expect(folder.names(in: "store/packs").count == 1)
+            #expect(try CatalogueRebuild(folder: state, logger: .silent).run().kernels == 1)
+            let store = try HeaderStore(folder: state)
+            try await store.requireWhole(kernel)
+        }
+    }
+
+    /// A store with a kernel and its `tar.zst`, closed.
+    private func withStore(_ body: (TemporaryFolder, _ state: String) async throws -> Void) async throws {
+        try await withTemporaryFolder { folder in
+            let store = try HeaderStore(folder: folder.path("store"))
+            try await store.put(kernel)
+            _ = try await store.bundleBytes(kernel, .tarZstd)
+            try store.close()
+            try await body(folder, folder.path("store"))
+        }
+    }
+}
