@@ -28,7 +28,6 @@ let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummi
 
 let package = Package(
     name: "kheaderd",
-    platforms: [.macOS(.v15)],
     products: [
         .executable(name: "kheaderd", targets: ["kheaderd"]),
         .executable(name: "kheader", targets: ["kheader"]),

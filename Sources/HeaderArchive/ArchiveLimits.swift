@@ -13,6 +13,8 @@ public struct ArchiveLimits: Sendable, Equatable {
     public var ratio = 100
     /// Bytes of tar from which the ratio counts: a small archive of repetitive files is no attack.
     public var ratioFloor = 64 << 20
+    /// Bytes of all names and link targets together: they are kept in memory, as the tree's manifest. Real trees have 1 MB.
+    public var nameBytes = 16 << 20
     /// Bytes of a pax header or a GNU long name.
     public var metadataBytes = 1 << 16
     /// How long unpacking may take, in seconds.

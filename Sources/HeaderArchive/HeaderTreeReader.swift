@@ -15,16 +15,30 @@ public enum HeaderTreeReader {
         _ source: any ByteSource, limits: ArchiveLimits = .standard, visitor: any TreeVisitor,
         now: @escaping () -> ContinuousClock.Instant = { ContinuousClock.now }
     ) throws -> TreeManifest {
-        let intake = MeteredSource.Intake(source, limit: limits.archiveBytes)
+        let deadline = now() + .seconds(limits.seconds)
+        let checkTime = {
+            guard now() <= deadline else {
+                throw Problem(
+                    .archiveTimeLimit,
+                    "Unpacking took over \(limits.seconds) seconds. Try again when the server is idle.")
+            }
+        }
+        let intake = MeteredSource.Intake(source, limit: limits.archiveBytes, checkTime: checkTime)
         let tar = try Compression.open(intake).tar
-        let metered = MeteredSource(tar, intake: intake, limits: limits, now: now)
+        let metered = MeteredSource(tar, intake: intake, limits: limits, checkTime: checkTime)
         var reader = TarReader(metered, limits: limits)
         var builder = TreeBuilder(folderLimit: limits.entries)
         var count = 0
+        var nameBytes = 0
         while let entry = try reader.next() {
             count += 1
             guard count <= limits.entries else {
                 throw Problem(.archiveTooManyEntries, "The archive has over \(limits.entries) entries.")
+            }
+            nameBytes += entry.name.count + entry.linkTarget.count
+            guard nameBytes <= limits.nameBytes else {
+                throw Problem(
+                    .archiveMetadataTooLarge, "The archive's names take over \(limits.nameBytes) bytes together.")
             }
             // The root itself, which tar has as "./", is not an entry of the tree.
             if entry.kind == .directory, isRoot(entry.name) { continue }

@@ -12,6 +12,19 @@ extension Bundle {
     /// - Returns: false if the connection can't: with TLS or HTTP/2 the bytes have to be seen. Nothing was sent then.
     /// - Throws: what the channel says when the connection breaks; `SystemCallError`.
     func send(_ range: Range<Int>, over channel: any Channel) async throws -> Bool {
+        for step in stride(from: range.lowerBound, to: range.upperBound, by: Self.step) {
+            let part = step..<min(step + Self.step, range.upperBound)
+            guard try await sendStep(part, over: channel) else { return false }
+        }
+        return true
+    }
+
+    /// Bytes sent at a time, and how long a client may take for them before its connection is closed: one that stops reading
+    /// must not hold the connection, and the disk space of the bundle, for ever.
+    private static var step: Int { 2 << 20 }
+    private static var patience: TimeAmount { .seconds(120) }
+
+    private func sendStep(_ range: Range<Int>, over channel: any Channel) async throws -> Bool {
         let descriptor = try duplicateDescriptor()
         return try await channel.eventLoop.flatSubmit {
             let handle = NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: descriptor)
@@ -23,8 +36,12 @@ extension Bundle {
             }
             let sent = channel.eventLoop.makePromise(of: Void.self)
             let region = FileRegion(fileHandle: handle, readerIndex: range.lowerBound, endIndex: range.upperBound)
+            let closing = channel.eventLoop.scheduleTask(in: Self.patience) { channel.close(promise: nil) }
             codec.writeAndFlush(NIOAny(HTTPServerResponsePart.body(.fileRegion(region))), promise: sent)
-            return sent.futureResult.always { _ in try? handle.close() }.map { true }
+            return sent.futureResult.always { _ in
+                closing.cancel()
+                try? handle.close()
+            }.map { true }
         }.get()
     }
 }

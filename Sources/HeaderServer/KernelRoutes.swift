@@ -37,6 +37,11 @@ struct KernelRoutes<Context: RequestContext> {
             architecture: try request.label("architecture").map { Architecture(machine: $0) },
             hasBTF: try request.boolean("hasBTF"))
         let source = try Self.source(request)
+        // RFC 9110, 14.5: a part must not be taken for the whole.
+        guard request.headers[.contentRange] == nil else {
+            throw Problem(
+                .requestMalformed, "Uploads in parts are not taken. Send the whole archive, without Content-Range.")
+        }
         let expected = try request.headers[.contentDigest].flatMap { try ContentDigest.sha256($0) }
         let length = request.headers[.contentLength].flatMap { Int($0) }
         let upload = try store.stageUpload(expecting: length)

@@ -37,7 +37,8 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         guard !methods.isEmpty else {
             return try answer(
                 Problem(
-                    .routeUnknown, "There is nothing at this path. The README and openapi.yaml list what there is."),
+                    .routeUnknown,
+                    "There is nothing at this path. The project's openapi/openapi.yaml lists what there is."),
                 request,
                 context)
         }

@@ -9,7 +9,7 @@ extension RequestContext {
             throw Problem(
                 .buildIDMalformed,
                 "This is not a GNU build ID: 2 to \(2 * BuildID.maximumLength) lower-case hexadecimal digits, an even number of them. "
-                    + "See it with: kheader path, or readelf -n vmlinux")
+                    + "See it with: kheader kernels list, or readelf -n vmlinux")
         }
         return id
     }

@@ -1,5 +1,5 @@
 public import Hummingbird
-public import NIOCore
+import NIOCore
 
 /// A request's context: Hummingbird's own, and the connection it came through, for `sendfile(2)`.
 public struct ServerRequestContext: RequestContext {

@@ -32,10 +32,14 @@ struct TreeRoutes {
         }
         group.get("manifest.json") { request, context in
             let digest = try await tree(context)
-            let bytes = try JSON.encode(ManifestDocument(try await store.manifest(of: digest), digest: digest))
+            // Megabytes of JSON.
+            let (bytes, hash) = try await store.manifest(of: digest) { manifest in
+                let bytes = try JSON.encode(ManifestDocument(manifest, digest: digest))
+                return (bytes, SHA256Hash.digest(of: bytes))
+            }
             return try Representation(
-                contents: .memory(ByteBuffer(bytes: bytes)), mediaType: "application/json",
-                digest: SHA256Hash.digest(of: bytes), lifetime: lifetime
+                contents: .memory(ByteBuffer(bytes: bytes)), mediaType: "application/json", digest: hash,
+                lifetime: lifetime
             ).response(to: request, over: context.channel)
         }
         group.get("source/**") { request, context in

@@ -30,9 +30,15 @@ public final class Bundle: Sendable {
 
     /// Another descriptor of the same open file, for `sendfile(2)`; the caller closes it.
     ///
-    /// - Throws: `SystemCallError`.
+    /// - Throws: `Problem` with `store-damaged` if the file is no longer as long as it was; `SystemCallError`.
     public func duplicateDescriptor() throws -> CInt {
-        try SystemCallError.check("fcntl", nil) { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) }
+        // Past the end of a file that somebody cut short, sendfile sends nothing for ever.
+        var status = stat()
+        try SystemCallError.check("fstat", nil) { fstat(descriptor, &status) }
+        guard Int(status.st_size) == length else {
+            throw Problem(.storeDamaged, "A bundle is shorter than its record. Run a verify.")
+        }
+        return try SystemCallError.check("fcntl", nil) { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) }
     }
 
     /// Fills the buffer from an offset; answers how many bytes there were.

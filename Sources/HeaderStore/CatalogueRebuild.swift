@@ -1,4 +1,5 @@
 internal import GRDB
+internal import Glibc
 internal import HeaderArchive
 public import KernelHeaders
 public import Logging
@@ -12,6 +13,9 @@ public struct CatalogueRebuild {
         public var kernels = 0
         /// Packs whose bytes no longer have the digest they are named by; nothing was taken from them.
         public var damagedPacks: [Digest] = []
+        /// Packs that are whole, but hold what an earlier pack holds already, or lack an ancestor: a lost pack's kernels were
+        /// uploaded again before it was restored. Nothing was taken from them, and they stay.
+        public var unusedPacks: [Digest] = []
     }
 
     private let layout: StoreLayout
@@ -36,8 +40,12 @@ public struct CatalogueRebuild {
 
     /// Reads every pack, checks it, and puts a new catalogue in the old one's place.
     ///
-    /// - Throws: ``StoreOpenError`` if a server has the store; `Problem` with `store-damaged` if a pack lacks its ancestor.
+    /// - Throws: ``StoreOpenError`` if a server has the store, or there is none.
     public func run(progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }) throws -> Report {
+        guard access(layout.packs, F_OK) == 0 else {
+            throw StoreOpenError(
+                description: "\(layout.root) is no store: there is no folder packs in it. Name another.")
+        }
         let lock = try StoreLock.prepare(layout, files: files)
         defer { withExtendedLifetime(lock) {} }
         var report = Report()
@@ -59,7 +67,7 @@ public struct CatalogueRebuild {
         let names = try FolderListing.names(in: layout.packs).sorted()
         for (position, name) in names.enumerated() {
             progress(position, names.count)
-            guard let digest = Digest(name.prefix { $0 != "." }) else { continue }
+            guard name.hasSuffix(".khpack"), let digest = Digest(name.dropLast(".khpack".count)) else { continue }
             let reader = try PackReader(digest, layout: layout)
             if try reader.isIntact() {
                 packs.append(Pack(digest: digest, bytes: reader.length, index: try reader.readIndex()))
@@ -75,18 +83,32 @@ public struct CatalogueRebuild {
         let catalogue = try Catalogue(path: path)
         try catalogue.write { database in
             for pack in packs {
-                try catalogue.insert(pack: pack.digest, bytes: pack.bytes, index: pack.index, database)
-                for kernel in pack.index.kernels { try catalogue.insert(kernel, database) }
+                do {
+                    try database.inSavepoint {
+                        try catalogue.insert(pack: pack.digest, bytes: pack.bytes, index: pack.index, database)
+                        for kernel in pack.index.kernels { try catalogue.insert(kernel, database) }
+                        return .commit
+                    }
+                    report.packs += 1
+                    report.kernels += pack.index.kernels.count
+                } catch let error where Self.isUnfit(error) {
+                    logger.error("a pack can't be used", metadata: ["pack": "\(pack.digest)", "error": "\(error)"])
+                    report.unusedPacks.append(pack.digest)
+                }
             }
-            // A damaged pack stays where it is until somebody restores it: most of its contents may be good.
-            for digest in report.damagedPacks {
+            // They stay where they are until somebody restores what they lack: most of their contents may be good.
+            for digest in report.damagedPacks + report.unusedPacks {
                 try catalogue.insert(pack: digest, bytes: 0, index: PackIndex(), database)
             }
         }
-        report.packs = packs.count
-        report.kernels = packs.reduce(0) { $0 + $1.index.kernels.count }
         try catalogue.close()
         for suffix in ["-wal", "-shm"] { try files.remove(path + suffix) }
+    }
+
+    /// Whether an error says that a pack does not fit the others: what it holds is there, or its ancestor is not.
+    private static func isUnfit(_ error: any Error) -> Bool {
+        if let error = error as? DatabaseError { return error.resultCode == .SQLITE_CONSTRAINT }
+        return (error as? Problem)?.code == .storeDamaged
     }
 
     /// In the order in which the blobs came: a tree's parent came before it, and so did the tree of a kernel without blobs.

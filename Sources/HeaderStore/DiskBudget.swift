@@ -69,7 +69,7 @@ final class DiskBudget: Sendable {
             let missing = left.withLock { max(0, bytes - $0) }
             if missing > 0 {
                 // In steps, so that not every piece of an upload of unknown length asks the file system.
-                let more = try budget.reserve(max(missing, 8 << 20))
+                let more = try (try? budget.reserve(max(missing, 8 << 20))) ?? budget.reserve(missing)
                 left.withLock { $0 += more.take() }
             }
             left.withLock { $0 -= bytes }

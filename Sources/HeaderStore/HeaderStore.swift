@@ -124,9 +124,13 @@ public final class HeaderStore: Sendable {
         return KernelList(kernels: page, next: next)
     }
 
-    /// - Throws: `Problem` with `tree-unknown` or `store-damaged`.
-    public func manifest(of tree: Digest) async throws -> TreeManifest {
-        try await reads.run { [content] in try content.tree(tree).manifest }
+    /// A tree's manifest, or what `body` makes of it: work that takes long enough to need a thread of its own.
+    ///
+    /// - Throws: `Problem` with `tree-unknown` or `store-damaged`; what `body` throws.
+    public func manifest<Value: Sendable>(
+        of tree: Digest, _ body: @escaping @Sendable (TreeManifest) throws -> Value = { $0 }
+    ) async throws -> Value {
+        try await reads.run { [content] in try body(try content.tree(tree).manifest) }
     }
 
     /// The contents of one file of a tree; of a link to a file, those of the file.

@@ -122,7 +122,7 @@ struct Ingest {
         try catalogue.write { try catalogue.conflicted(id, tree: tree, source: source, at: now(), $0) }
         return Problem(
             .treeConflict,
-            "Build ID \(id) has the tree \(kernel.summary.treeDigest) already, and this is \(tree). It is kept as a conflict; "
+            "Build ID \(id) has the tree \(kernel.summary.treeDigest) already, and this is \(tree). It is on record as a conflict; "
                 + "check where these headers come from.")
     }
 
@@ -215,22 +215,32 @@ struct Ingest {
                 try catalogue.tree(inPack: $0, database)
             }
         }
-        return try row.map { try content.tree($0.digest) }
+        return try Self.unlessDamaged { try row.map { try content.tree($0.digest) } } ?? nil
     }
 
     /// What the parent has at the paths of a block.
     private func prefix(for block: [BlobSpool.NewBlob], from parent: StoredTree?) throws -> BlockPrefix {
         guard let parent else { return .none }
         var numbers: [Int] = []
+        var taken: Set<Int> = []
         var size = 0
         for blob in block {
             guard let index = parent.manifest.index(of: blob.path), let number = parent.numbers[index],
                 case .file(let length, _, _) = parent.manifest.entries[index].kind, size + length <= Self.maximumPrefix,
-                !numbers.contains(number)
+                taken.insert(number).inserted
             else { continue }
             numbers.append(number)
             size += length
         }
-        return try content.prefix(of: numbers)
+        return try Self.unlessDamaged { try content.prefix(of: numbers) } ?? .none
+    }
+
+    /// What the store can't read any more is no base for something new, and no reason to refuse it.
+    private static func unlessDamaged<Value>(_ body: () throws -> Value) throws -> Value? {
+        do {
+            return try body()
+        } catch let problem as Problem where problem.code == .storeDamaged {
+            return nil
+        }
     }
 }

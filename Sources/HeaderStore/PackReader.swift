@@ -16,7 +16,10 @@ final class PackReader: Sendable {
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Self.damaged(digest, "can't be opened") }
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw Self.damaged(digest, "can't be read") }
+        guard fstat(descriptor, &status) == 0 else {
+            close(descriptor)
+            throw Self.damaged(digest, "can't be read")
+        }
         length = Int(status.st_size)
     }
 

@@ -38,8 +38,17 @@ final class StoreLock: Sendable {
         return lock
     }
 
+    /// Nil only if there is no such file: what can't be read now may be another layout's.
+    private static func versionFile(_ layout: StoreLayout) throws -> FileSource? {
+        do {
+            return try FileSource(path: layout.versionFile)
+        } catch let error as SystemCallError where error.number == ENOENT {
+            return nil
+        }
+    }
+
     private static func checkVersion(_ layout: StoreLayout, files: any FileSystem) throws {
-        if let source = try? FileSource(path: layout.versionFile) {
+        if let source = try versionFile(layout) {
             let version = String(decoding: try source.readAll(), as: UTF8.self).prefix { $0 != "\n" }
             guard version == StoreLayout.version else {
                 throw StoreOpenError(

@@ -37,7 +37,15 @@ struct StoreRecovery {
     private func recoverPacks() throws {
         let known = Set(try catalogue.pool.read { try catalogue.packDigests($0) }.map { "\($0).khpack" })
         let present = Set(try FolderListing.names(in: layout.packs))
-        for name in present.subtracting(known) {
+        let unknown = present.subtracting(known).filter { $0.hasSuffix(".khpack") }
+        // Ingests run one after the other, so a crash leaves one. More are those of a catalogue older than the packs, from a
+        // backup perhaps: then they are all that is left of acknowledged kernels.
+        guard unknown.count <= 1 else {
+            throw StoreOpenError(
+                description: "\(layout.root) has \(unknown.count) packs that its catalogue does not know. "
+                    + "Make the catalogue again: kheaderd rebuild --state \(layout.root)")
+        }
+        for name in unknown {
             try files.remove("\(layout.packs)/\(name)")
             logger.notice("removed a pack that was never acknowledged", metadata: ["pack": "\(name)"])
         }

@@ -19,8 +19,8 @@ struct TreeLabels {
     }
 
     mutating func append(_ bytes: UnsafeRawBufferPointer) {
-        guard current != nil, contents.count + bytes.count <= Self.maximumBytes else { return }
-        contents.append(contentsOf: bytes)
+        guard current != nil else { return }
+        contents.append(contentsOf: bytes.prefix(Self.maximumBytes - contents.count))
     }
 
     mutating func end() {

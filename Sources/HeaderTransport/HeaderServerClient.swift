@@ -32,7 +32,7 @@ public struct HeaderServerClient: Sendable {
     ) {
         precondition(!servers.isEmpty, "a client needs a server")
         self.servers = servers
-        self.userAgent = "\(program)/\(ClientVersion.current)"
+        self.userAgent = "\(program)/\(ReleaseVersion.current)"
         self.timeouts = timeouts
         self.notice = notice
     }

@@ -63,7 +63,6 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     case diskFull = "disk-full"
     case storeDamaged = "store-damaged"
     case internalError = "internal-error"
-    case shuttingDown = "shutting-down"
 
     /// The HTTP status that goes with the code.
     public var status: Int {
@@ -79,7 +78,6 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
         case .archiveFormatUnknown: 415
         case .rangeNotSatisfiable: 416
         case .internalError, .storeDamaged: 500
-        case .shuttingDown: 503
         case .diskFull: 507
         default: 422
         }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import HeaderTransport
+internal import KernelHeaders
 
 /// The guest on every host of a fleet.
 @main struct KHeaderAgent: AsyncParsableCommand {
@@ -12,7 +13,7 @@ internal import HeaderTransport
 
             \(ExitStatus.explanation)
             """,
-        version: ClientVersion.current, subcommands: [RunCommand.self, CollectCommand.self],
+        version: ReleaseVersion.current, subcommands: [RunCommand.self, CollectCommand.self],
         defaultSubcommand: RunCommand.self)
 
     static func main() async {

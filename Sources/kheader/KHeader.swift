@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import HeaderTransport
+internal import KernelHeaders
 
 /// The client of tracing tools and operators.
 @main struct KHeader: AsyncParsableCommand {
@@ -12,7 +13,7 @@ internal import HeaderTransport
 
             \(ExitStatus.explanation)
             """,
-        version: ClientVersion.current,
+        version: ReleaseVersion.current,
         subcommands: [FetchCommand.self, PushCommand.self, ImportCommand.self, KernelsCommand.self, StoreCommand.self])
 
     static func main() async {

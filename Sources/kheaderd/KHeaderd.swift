@@ -1,5 +1,7 @@
 import ArgumentParser
 import Glibc
+import HeaderServer
+import KernelHeaders
 
 struct KHeaderd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,6 +16,7 @@ struct KHeaderd: AsyncParsableCommand {
 
             Exit codes: 0 done, 1 failed, 2 usage.
             """,
+        version: ReleaseVersion.current,
         subcommands: [Serve.self, Rebuild.self])
 }
 
@@ -27,6 +30,11 @@ enum Program {
             } else {
                 try command.run()
             }
+        } catch let error as SettingsError {
+            // Not the parser's: it would show the usage of the program, not that of the subcommand.
+            StandardOutput.write(
+                "Error: \(error)\n  See 'kheaderd serve --help' for more information.\n", to: STDERR_FILENO)
+            exit(2)
         } catch {
             // The parser's own code for a mistake on the command line is 64 (sysexits); ours is 2, as most tools'.
             let code = KHeaderd.exitCode(for: error)

@@ -9,7 +9,7 @@ struct Rebuild: AsyncParsableCommand {
         discussion: """
             For a catalogue that is lost or damaged. No server may have the store. Kernels, trees and contents come back; the \
             times of the last sightings and the conflicts do not. Prints what it found as JSON; exits with 1 if a pack is \
-            damaged.
+            damaged or can't be used.
             """)
 
     @Option(help: ArgumentHelp("The store's folder.", valueName: "DIR"))
@@ -20,6 +20,6 @@ struct Rebuild: AsyncParsableCommand {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         StandardOutput.write(String(decoding: try encoder.encode(report), as: UTF8.self) + "\n")
-        if !report.damagedPacks.isEmpty { throw ExitCode.failure }
+        if !report.damagedPacks.isEmpty || !report.unusedPacks.isEmpty { throw ExitCode.failure }
     }
 }

@@ -28,13 +28,8 @@ struct Serve: AsyncParsableCommand {
     var config: String?
 
     func run() async throws {
-        let settings: ServerSettings
-        do {
-            settings = try await ServerSettings(
-                arguments: (listen, state), environment: ProcessInfo.processInfo.environment, file: config)
-        } catch {
-            throw ValidationError("\(error)")
-        }
+        let settings = try await ServerSettings(
+            arguments: (listen, state), environment: ProcessInfo.processInfo.environment, file: config)
         let logger = Logger.toStandardError(level: settings.logLevel)
         let store = try HeaderStore(folder: settings.state, options: settings.store, logger: logger)
         let result = await Result.catching {

@@ -21,7 +21,9 @@ private let packages = ProcessInfo.processInfo.environment["KHEADERD_PACKAGES"]
             let kernels = try await server.store.kernels(limit: 10).kernels
             #expect(kernels.count >= 2)
             #expect(kernels.allSatisfy { $0.source == .import && $0.identity.versionLine != nil && $0.files > 5000 })
-            for path in paths where path.contains("linux-headers") { try ShellCommand("dpkg-deb", "-x", path, server.folder.path("unpacked")).output() }
+            for path in paths where path.contains("linux-headers") {
+                try ShellCommand("dpkg-deb", "-x", path, server.folder.path("unpacked")).output()
+            }
             for kernel in kernels { try await Self.check(kernel, server) }
         }
     }

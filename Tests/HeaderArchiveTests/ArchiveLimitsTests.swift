@@ -24,6 +24,29 @@ import Testing
         return first + (0..<megabytes / 16).flatMap { _ in member }
     }
 
+    @Test func namesTogether() throws {
+        let bytes = Self.kernel.tar
+        let wide = Self.limits { $0.nameBytes = 1 << 16 }
+        #expect(try ArchiveReading.refusal(of: bytes, limits: wide) == nil)
+        let tight = Self.limits { $0.nameBytes = 1 << 10 }
+        #expect(try ArchiveReading.refusal(of: bytes, limits: tight) == .archiveMetadataTooLarge)
+    }
+
+    /// Frames without contents keep a decompressor busy, and nothing comes out in which a clock is looked at.
+    @Test func emptyFramesRunIntoTheTimeLimit() throws {
+        let empty = try CompressionTool.zstd.compress([])
+        let archive = try CompressionTool.zstd.compress(Self.kernel.tar) + (0..<20_000).flatMap { _ in empty }
+        var time = ContinuousClock.now
+        let tight = Self.limits { $0.seconds = 3 }
+        let problem = #expect(throws: Problem.self) {
+            try HeaderTreeReader.read(MemorySource(archive), limits: tight, visitor: ManifestOnly()) {
+                time += .seconds(1)
+                return time
+            }
+        }
+        #expect(problem?.code == .archiveTimeLimit)
+    }
+
     /// A gigabyte of zeros as one file: its header is enough.
     @Test func gigabyteOfZerosInASmallXZ() throws {
         let archive = try Self.zerosInXZ(1024)

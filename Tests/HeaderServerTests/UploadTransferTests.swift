@@ -22,6 +22,14 @@ import Testing
 
     private static func base64(_ digest: KernelHeaders.Digest) -> String { Data(digest.bytes).base64EncodedString() }
 
+    /// RFC 9110, 14.5: a part must not be taken for the whole.
+    @Test func aPartIsNotTaken() async throws {
+        try await withRunningServer { server in
+            let answer = try await server.put(Self.path, TestKernels.tar, "Content-Range: bytes 0-9/100")
+            try expect(answer, refusesWith: .requestMalformed)
+        }
+    }
+
     @Test func aContentDigestThatFitsIsTaken() async throws {
         try await withRunningServer { server in
             let field =

@@ -1,3 +1,4 @@
+import Glibc
 import HeaderArchive
 import KHeaderTestSupport
 import KernelHeaders
@@ -62,6 +63,14 @@ import Testing
         }
     }
 
+    @Test func aFolderThatIsNoStoreIsLeftAlone() throws {
+        try withTemporaryFolder { folder in
+            let state = try folder.makeFolder("mistyped")
+            #expect(throws: StoreOpenError.self) { try CatalogueRebuild(folder: state, logger: .silent).run() }
+            #expect(folder.names(in: "mistyped").isEmpty)
+        }
+    }
+
     @Test func aDamagedPackIsReportedAndKept() async throws {
         let alone = try StoredKernel(id: 9, files: ["include/alone.h": [9]])
         let kernels = try Self.kernels()
@@ -90,15 +99,65 @@ import Testing
         }
     }
 
-    @Test func aMissingAncestorIsNamed() async throws {
+    @Test func packsThatLackAnAncestorAreReportedAndKept() async throws {
+        let alone = try StoredKernel(id: 9, files: ["include/alone.h": [9]])
         let kernels = try Self.kernels()
         try await withTemporaryFolder { folder in
             let state = folder.path("store")
-            _ = try await Self.fill(state, kernels)
-            try PosixFileSystem().remove(try PackOnDisk.of(kernels[0], in: state).path)
-            let problem = #expect(throws: Problem.self) { try CatalogueRebuild(folder: state, logger: .silent).run() }
-            #expect(problem?.code == .storeDamaged)
-            #expect(problem?.detail.contains("\(kernels[0].manifest.digest)") == true)
+            _ = try await Self.fill(state, kernels + [alone])
+            let pack = try PackOnDisk.of(kernels[0], in: state)
+            let bytes = try pack.bytes
+            try PosixFileSystem().remove(pack.path)
+            let report = try CatalogueRebuild(folder: state, logger: .silent).run()
+            #expect(report.kernels == 1 && report.packs == 1)
+            #expect(
+                Set(report.unusedPacks)
+                    == Set(try PackOnDisk.all(in: state).map(\.digest)).subtracting([
+                        try PackOnDisk.of(alone, in: state).digest
+                    ]))
+            let store = try HeaderStore(folder: state)
+            try await store.requireWhole(alone)
+            for kernel in kernels { #expect(try await !store.has(kernel)) }
+            try store.close()
+            try pack.overwrite(bytes)
+            #expect(try CatalogueRebuild(folder: state, logger: .silent).run().unusedPacks.isEmpty)
+            _ = try await Self.look(at: state, kernels + [alone])
+        }
+    }
+
+    /// Its kernel was uploaded again, and then somebody found the lost pack.
+    @Test func aPackThatHoldsWhatAnotherHoldsIsReportedAndKept() async throws {
+        let alone = try StoredKernel(id: 9, files: ["include/alone.h": [9]])
+        let kernels = try Self.kernels()
+        try await withTemporaryFolder { folder in
+            let state = folder.path("store")
+            _ = try await Self.fill(state, kernels + [alone])
+            let pack = try PackOnDisk.of(alone, in: state)
+            let bytes = try pack.bytes
+            try PosixFileSystem().remove(pack.path)
+            _ = try CatalogueRebuild(folder: state, logger: .silent).run()
+            let store = try HeaderStore(folder: state)
+            #expect(try await store.put(alone).isNew)
+            try store.close()
+            let newer = try PackOnDisk.of(alone, in: state)
+            try pack.overwrite(bytes)
+            let report = try CatalogueRebuild(folder: state, logger: .silent).run()
+            #expect(report.kernels == kernels.count + 1)
+            #expect(report.unusedPacks.count == 1 && [pack.digest, newer.digest].contains(report.unusedPacks[0]))
+            let again = try HeaderStore(folder: state)
+            for kernel in kernels + [alone] { try await again.requireWhole(kernel) }
+            try again.close()
+            #expect(folder.names(in: "store/packs").count == kernels.count + 2)
+        }
+    }
+
+    @Test func aFolderThatIsNoStoreIsRefused() throws {
+        try withTemporaryFolder { folder in
+            let error = #expect(throws: StoreOpenError.self) {
+                try CatalogueRebuild(folder: folder.path, logger: .silent).run()
+            }
+            #expect(error?.description.contains("is no store") == true)
+            #expect(folder.names().isEmpty)
         }
     }
 
@@ -177,6 +236,8 @@ import Testing
     }
 
     private static func target(ofLink path: String) -> String {
-        (try? ShellCommand("readlink", path).run().text) ?? ""
+        var target = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let length = readlink(path, &target, target.count)
+        return String(decoding: target.prefix(max(0, length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

@@ -66,32 +66,6 @@ import Testing
         }
     }
 
-    /// A pack that no store writes: it says that its block needs the block itself to be read.
-    @Test func aBlockThatLeansOnItselfIsDamage() async throws {
-        let kernel = try StoredKernel(id: 1, files: ["include/a.h": Array("int a;".utf8)])
-        try await withTemporaryFolder { folder in
-            let state = folder.path("store")
-            try HeaderStore(folder: state).close()
-            let bytes = Array("int a;".utf8)
-            let pack = try PackWriter(files: PosixFileSystem(), layout: StoreLayout(root: state))
-            let prefix = BlockPrefix(numbers: [0], contents: Array("int b;".utf8), depth: 1)
-            try pack.addBlock(bytes, blobs: [(0, Digest(of: bytes), bytes.count)], prefix: prefix, level: 3)
-            let path = try #require(HeaderPath("include/a.h"))
-            try pack.addManifest(
-                StoredManifest(entries: [.init(path: path, kind: .file(number: 0, executable: false))]),
-                digest: kernel.manifest.digest, files: 1, bytes: bytes.count, parent: nil)
-            pack.addKernel(
-                KernelRecord(
-                    identity: KernelIdentity(buildID: kernel.id), source: .push, treeDigest: kernel.manifest.digest,
-                    archiveDigest: Digest(of: []), firstSeen: 1))
-            _ = try pack.commit(to: StoreLayout(root: state))
-            _ = try CatalogueRebuild(folder: state, logger: .silent).run()
-            let store = try HeaderStore(folder: state)
-            #expect(try await store.manifest(of: kernel.manifest.digest) == kernel.manifest)
-            await expectDamaged { try await store.requireWhole(kernel) }
-        }
-    }
-
     /// A store, closed, with a kernel and the next revision of it.
     private func withStore(
         _ body: (_ state: String, _ first: StoredKernel, _ second: StoredKernel) async throws -> Void

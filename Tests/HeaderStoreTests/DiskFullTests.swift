@@ -64,7 +64,7 @@ import Testing
             try await store.requireNoStrays(in: state)
 
             // Nothing is left to give way: the upload is refused, and what is there is served.
-            capacity.withLock { $0 = (8 << 20) - 1 }
+            capacity.withLock { $0 = 0 }
             let third = try StoredKernel(id: 3, revision: 3)
             let problem = await #expect(throws: Problem.self) { try await store.put(third) }
             #expect(problem?.code == .diskFull)

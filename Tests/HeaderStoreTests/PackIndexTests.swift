@@ -42,9 +42,9 @@ import Testing
         arguments: [
             [0xFF, 0xFF, 0xFF, 0x7F],  // more blocks than bytes
             [1, 1, 1, 0, 0x7F, 0],  // more prefix blobs than bytes
-            [1, 5, 5, 0, 0, 1, 1, 0, 0] + [UInt8](repeating: 0, count: 32) + [0, 0],  // a blob in a block that is not there
-            [1, 5, 5, 0, 0, 1, 0, 1, 0] + [UInt8](repeating: 0, count: 32) + [0, 0],  // a blob with a negative number
-            [1, 5, 5, 0, 0, 1, 0, 0, 6] + [UInt8](repeating: 0, count: 32) + [0, 0],  // a blob beyond its block
+            [1, 5, 5, 0, 0, 1, 1, 0, 0] + [UInt8](repeating: 0, count: 32) + [0, 0],  // no such block
+            [1, 5, 5, 0, 0, 1, 0, 1, 0] + [UInt8](repeating: 0, count: 32) + [0, 0],  // a negative number
+            [1, 5, 5, 0, 0, 1, 0, 0, 6] + [UInt8](repeating: 0, count: 32) + [0, 0],  // beyond its block
             [0, 0, 1, 1, 1] + [UInt8](repeating: 0, count: 32) + [0, 0, 2, 0],  // half a parent
             [0, 0, 0, 1, 2, 0x7B, 0x7D],  // a kernel without anything
         ] as [[UInt8]])

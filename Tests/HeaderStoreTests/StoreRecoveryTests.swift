@@ -15,12 +15,32 @@ import Testing
         try await withStore { folder, state in
             let digest = Digest(of: [1])
             for name in [
-                "staging/1-upload", "staging/2-catalogue", "packs/\(digest).khpack", "packs/notes.txt",
+                "staging/1-upload", "staging/2-catalogue", "packs/\(digest).khpack",
                 "bundles/\(digest).tar", "bundles/\(kernel.manifest.digest).tar.gz", "bundles/notes.txt",
             ] { try folder.write([1, 2, 3], to: "store/\(name)") }
             let store = try HeaderStore(folder: state)
             try await store.requireNoStrays(in: state)
             try await store.requireWhole(kernel)
+        }
+    }
+
+    /// Those of a catalogue older than the packs, as from a backup: all that is left of acknowledged kernels.
+    @Test func morePacksThanACrashLeavesAreNotTouched() async throws {
+        try await withStore { folder, state in
+            for byte in [UInt8(1), 2] { try folder.write([byte], to: "store/packs/\(Digest(of: [byte])).khpack") }
+            let packs = folder.names(in: "store/packs")
+            let error = #expect(throws: StoreOpenError.self) { try HeaderStore(folder: state) }
+            #expect(error?.description.contains("kheaderd rebuild --state \(state)") == true)
+            #expect(folder.names(in: "store/packs") == packs)
+        }
+    }
+
+    @Test func aFileThatIsNoPackIsNotOurs() async throws {
+        try await withStore { folder, state in
+            try folder.write([1], to: "store/packs/notes.txt")
+            let store = try HeaderStore(folder: state)
+            try store.close()
+            #expect(folder.names(in: "store/packs").contains("notes.txt"))
         }
     }
 
@@ -42,6 +62,33 @@ import Testing
             let store = try HeaderStore(folder: state)
             #expect(try await store.status().bundleBytes == 0)
             try await store.requireWhole(kernel)
+        }
+    }
+
+    @Test func aFileThatIsNoPackIsNotTouched() async throws {
+        try await withStore { folder, state in
+            try folder.write([1, 2, 3], to: "store/packs/notes.txt")
+            let store = try HeaderStore(folder: state)
+            try await store.requireWhole(kernel)
+            #expect(try folder.read("store/packs/notes.txt") == [1, 2, 3])
+        }
+    }
+
+    /// A crash leaves one pack without a row; several are those of a catalogue from a backup.
+    @Test func packsThatAnOlderCatalogueDoesNotKnowAreNotTouched() async throws {
+        let later = try [2, 3].map { try StoredKernel(id: UInt8($0), revision: $0) }
+        try await withStore { folder, state in
+            let backup = try folder.read("store/catalogue.sqlite")
+            let store = try HeaderStore(folder: state)
+            for kernel in later { try await store.put(kernel) }
+            try store.close()
+            try folder.write(backup, to: "store/catalogue.sqlite")
+            let error = #expect(throws: StoreOpenError.self) { try HeaderStore(folder: state) }
+            #expect(error?.description.contains("2 packs") == true)
+            #expect(error?.description.contains("kheaderd rebuild --state \(state)") == true)
+            #expect(try CatalogueRebuild(folder: state, logger: .silent).run().kernels == 3)
+            let rebuilt = try HeaderStore(folder: state)
+            for kernel in [kernel] + later { try await rebuilt.requireWhole(kernel) }
         }
     }
 

@@ -48,7 +48,7 @@ import Testing
             #expect(status == Self.status)
             let head = try #require(servers[0].seen.first).head
             #expect(head.hasPrefix("GET /v1/store HTTP/1.1\r\n"))
-            #expect(head.contains("User-Agent: kheader/\(ClientVersion.current)\r\n"))
+            #expect(head.contains("User-Agent: kheader/\(ReleaseVersion.current)\r\n"))
         }
     }
 

@@ -29,7 +29,7 @@ import Testing
         (.preconditionFailed, 412, "Precondition failed"), (.uploadTooLarge, 413, "Upload too large"),
         (.rangeNotSatisfiable, 416, "Range not satisfiable"), (.archivePathNotUTF8, 422, "Archive path not UTF-8"),
         (.archiveFIFO, 422, "Archive FIFO"), (.archivePathContainsNUL, 422, "Archive path contains NUL"),
-        (.internalError, 500, "Internal error"), (.shuttingDown, 503, "Shutting down"), (.diskFull, 507, "Disk full"),
+        (.internalError, 500, "Internal error"), (.diskFull, 507, "Disk full"),
     ])
     func statusAndTitleFollowTheDesign(_ code: ProblemCode, _ status: Int, _ title: String) {
         #expect(code.status == status)

@@ -28,6 +28,15 @@ import Testing
         #expect(Toolchain(versionOutput: output) == nil)
     }
 
+    @Test func aProgramThatDoesNotAnswerIsNotWaitedFor() async throws {
+        try await withTemporaryFolder { folder in
+            try folder.write("#!/bin/sh\nexec sleep 1000\n".utf8, to: "hanging/clang", mode: 0o755)
+            let registry = ToolchainRegistry(
+                path: folder.path("hanging"), llvm: folder.path, patience: .milliseconds(100))
+            #expect(await registry.toolchains().isEmpty)
+        }
+    }
+
     /// Programs that a search path may well have: one clang twice, one that fails, one that prints without end.
     @Test func findsEachClangOnceAndNothingElse() async throws {
         try await withTemporaryFolder { folder in
