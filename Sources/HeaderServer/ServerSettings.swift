@@ -37,7 +37,13 @@ public struct ServerSettings: Sendable {
         var providers: [any ConfigProvider] = [
             EnvironmentVariablesProvider(environmentVariables: Dictionary(uniqueKeysWithValues: own))
         ]
-        if let file { providers.append(try await FileProvider<JSONSnapshot>(filePath: FilePath(file))) }
+        if let file {
+            do {
+                providers.append(try await FileProvider<JSONSnapshot>(filePath: FilePath(file)))
+            } catch {
+                throw SettingsError(description: "The settings in \(file) can't be read: \(error)")
+            }
+        }
         let reader = ConfigReader(providers: providers)
 
         // An empty one would be the root folder.
@@ -72,7 +78,13 @@ public struct ServerSettings: Sendable {
     }
 
     private static func set(_ value: inout Int, _ reader: ConfigReader, _ key: ConfigKey) async throws {
-        guard let set = try await reader.fetchInt(forKey: key) else { return }
+        let set: Int
+        do {
+            guard let value = try await reader.fetchInt(forKey: key) else { return }
+            set = value
+        } catch {
+            throw SettingsError(description: "\(key), of the environment or the file, is not a whole number.")
+        }
         guard set > 0 else { throw SettingsError(description: "\(key) is \(set), and has to be positive.") }
         value = set
     }
