@@ -53,9 +53,10 @@ public struct ScratchFolder: Sendable {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) {
                 $0.prefix { $0 != 0 }.map { CChar(bitPattern: $0) }
             }
-            names.append(name + [0])
+            let dot = CChar(UInt8(ascii: "."))
+            if name != [dot], name != [dot, dot] { names.append(name + [0]) }
         }
-        for name in names where ![".", ".."].contains(String(cString: name)) {
+        for name in names {
             if unlinkat(folder, name, 0) == 0 { continue }
             let child = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
             guard child >= 0 else { continue }

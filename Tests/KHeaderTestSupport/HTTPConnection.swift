@@ -20,7 +20,9 @@ public final class HTTPConnection: Sendable {
 
     /// - Parameter port: on 127.0.0.1.
     public init(port: Int) throws {
-        let descriptor = try SystemCallError.check("socket", nil) { socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0) }
+        let descriptor = try SystemCallError.check("socket", nil) {
+            socket(AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        }
         self.descriptor = descriptor
         var patience = Self.patience
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
