@@ -39,11 +39,6 @@ final class DiskBudget: Sendable {
         return Reservation(self, bytes)
     }
 
-    /// Nil if there is no room without somebody giving way.
-    private func reserveIfFree(_ bytes: Int) throws -> Reservation? {
-        try tryReserve(bytes) == 0 ? Reservation(self, bytes) : nil
-    }
-
     /// - Returns: 0, or how many bytes are missing. More than asked for when others have eaten into the margin.
     private func tryReserve(_ bytes: Int) throws -> Int {
         let free = try freeBytes()
@@ -74,7 +69,7 @@ final class DiskBudget: Sendable {
             let missing = left.withLock { max(0, bytes - $0) }
             if missing > 0 {
                 // In steps, so that not every piece of an upload of unknown length asks the file system.
-                let more = try budget.reserveIfFree(max(missing, 8 << 20)) ?? budget.reserve(missing)
+                let more = try (try? budget.reserve(max(missing, 8 << 20))) ?? budget.reserve(missing)
                 left.withLock { $0 += more.take() }
             }
             left.withLock { $0 -= bytes }
