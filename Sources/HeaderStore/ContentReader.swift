@@ -15,7 +15,8 @@ struct StoredTree: Sendable {
 
 /// Reads blobs and manifests out of the packs, checking each against its digest.
 ///
-/// Memory: ``cacheBytes`` of raw blocks, 128 open packs' block tables, and what the caller holds.
+/// Memory: ``cacheBytes`` of raw blocks, 128 open packs' block tables, the manifests of the last 8 trees, and what the caller
+/// holds.
 final class ContentReader: Sendable {
     static let cacheBytes = 64 << 20
     private static let openPacks = 128
