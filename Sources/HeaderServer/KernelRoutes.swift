@@ -22,7 +22,8 @@ struct KernelRoutes<Context: RequestContext> {
     @Sendable private func list(_ request: Request, _ context: Context) async throws -> Response {
         let limit = try request.integer("limit", in: 1...Self.maximumPage, default: Self.maximumPage)
         let cursor = request.query("cursor").flatMap { $0.isEmpty ? nil : $0 }
-        return try Response.json(try await store.kernels(after: cursor, limit: limit))
+        let release = try request.label("release")
+        return try Response.json(try await store.kernels(release: release, after: cursor, limit: limit))
     }
 
     @Sendable private func show(_ request: Request, _ context: Context) async throws -> Response {
@@ -68,7 +69,7 @@ struct KernelRoutes<Context: RequestContext> {
 
     private static func source(_ request: Request) throws -> HeaderSource {
         guard let text = request.query("source"), !text.isEmpty else { return .push }
-        guard let source = HeaderSource(rawValue: text) else {
+        guard let source = HeaderSource.allCases.first(where: { $0.rawValue == text }) else {
             let all = HeaderSource.allCases.map(\.rawValue).joined(separator: ", ")
             throw Problem(.parameterMalformed, "source is one of \(all).")
         }

@@ -33,15 +33,18 @@ struct Representation {
     /// SHA-256 of the bytes: the entity tag and `Repr-Digest` (RFC 9530).
     let digest: Digest
     let lifetime: Lifetime
+    /// What else is said of it.
+    var fields: HTTPFields = [:]
 
     private var entityTag: String { "\"\(digest)\"" }
 
     /// - Throws: `Problem` with `precondition-failed` or `range-not-satisfiable`.
     func response(to request: Request, over channel: any Channel) throws -> Response {
-        var headers: HTTPFields = [
-            .eTag: entityTag, .cacheControl: lifetime.rawValue, .acceptRanges: "bytes",
-            .reprDigest: "sha-256=:\(digest.base64):",
-        ]
+        var headers = fields
+        headers[.eTag] = entityTag
+        headers[.cacheControl] = lifetime.rawValue
+        headers[.acceptRanges] = "bytes"
+        headers[.reprDigest] = "sha-256=:\(digest.base64):"
         if let field = request.headers[.ifMatch], !EntityTags(field).matchStrongly(entityTag) {
             throw Problem(
                 .preconditionFailed, "The file is not the one of your If-Match: its entity tag is \(entityTag).")
@@ -168,6 +171,7 @@ extension HTTPField.Name {
     static let reprDigest = name("Repr-Digest")
     static let contentDigest = name("Content-Digest")
     static let requestID = name("X-Request-ID")
+    static let tree = name(APIField.tree)
 
     private static func name(_ text: String) -> HTTPField.Name {
         guard let name = HTTPField.Name(text) else { preconditionFailure("\(text) is no field name") }

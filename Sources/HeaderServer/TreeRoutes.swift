@@ -24,9 +24,11 @@ struct TreeRoutes {
     ) {
         for format in BundleFormat.allCases {
             group.get("headers.\(format.rawValue)") { request, context in
-                let bundle = try await store.bundle(of: try await tree(context), format: format)
+                let digest = try await tree(context)
+                let bundle = try await store.bundle(of: digest, format: format)
                 return try Representation(
-                    contents: .bundle(bundle), mediaType: format.mediaType, digest: bundle.digest, lifetime: lifetime
+                    contents: .bundle(bundle), mediaType: format.mediaType, digest: bundle.digest, lifetime: lifetime,
+                    fields: [.tree: "\(digest)"]
                 ).response(to: request, over: context.channel)
             }
         }
@@ -39,15 +41,16 @@ struct TreeRoutes {
             }
             return try Representation(
                 contents: .memory(ByteBuffer(bytes: bytes)), mediaType: "application/json", digest: hash,
-                lifetime: lifetime
+                lifetime: lifetime, fields: [.tree: "\(digest)"]
             ).response(to: request, over: context.channel)
         }
         group.get("source/**") { request, context in
             let path = try context.headerPath()
-            let file = try await store.file(at: path, in: try await tree(context))
+            let digest = try await tree(context)
+            let file = try await store.file(at: path, in: digest)
             return try Representation(
                 contents: .memory(ByteBuffer(bytes: file.bytes)), mediaType: "application/octet-stream",
-                digest: file.digest, lifetime: lifetime
+                digest: file.digest, lifetime: lifetime, fields: [.tree: "\(digest)"]
             ).response(to: request, over: context.channel)
         }
     }

@@ -9,13 +9,13 @@ struct KernelRow: FetchableRecord, Sendable {
     init(row: Row) throws {
         let release: String = row["release"]
         let architecture: String? = row["architecture"]
-        guard let source = HeaderSource(rawValue: row["source"]) else { throw PackedReader.damaged }
         summary = KernelSummary(
             identity: KernelIdentity(
                 buildID: row["buildID"], release: release.isEmpty ? nil : release, versionLine: row["versionLine"],
                 architecture: architecture.map { Architecture(machine: $0) }, hasBTF: row["hasBTF"]),
-            source: source, treeDigest: row["treeDigest"], files: row["files"], bytes: row["bytes"],
-            firstSeen: row["firstSeen"], lastSeen: row["lastSeen"], conflicts: row["conflicts"])
+            source: HeaderSource(rawValue: row["source"]) ?? .unknown, treeDigest: row["treeDigest"],
+            files: row["files"], bytes: row["bytes"], firstSeen: row["firstSeen"], lastSeen: row["lastSeen"],
+            conflicts: row["conflicts"])
         archiveDigest = row["archiveDigest"]
     }
 
@@ -34,13 +34,25 @@ extension Catalogue {
     }
 
     /// Kernels in the order of release and build ID, after the one given.
+    ///
+    /// - Parameter release: only those with it; nil for all.
     func kernels(
-        after last: (release: String, id: BuildID)?, limit: Int, _ database: Database
+        release: String?, after last: (release: String, id: BuildID)?, limit: Int, _ database: Database
     ) throws -> [KernelRow] {
-        let condition = last == nil ? "" : " WHERE (release, buildID) > (?, ?)"
-        let arguments: StatementArguments = last.map { [$0.release, $0.id, limit] } ?? [limit]
+        var conditions: [String] = []
+        var arguments = StatementArguments()
+        if let release {
+            conditions.append("release = ?")
+            arguments += [release]
+        }
+        if let last {
+            conditions.append("(release, buildID) > (?, ?)")
+            arguments += [last.release, last.id]
+        }
+        let condition = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
         return try KernelRow.fetchAll(
-            database, sql: KernelRow.query + condition + " ORDER BY release, buildID LIMIT ?", arguments: arguments)
+            database, sql: KernelRow.query + condition + " ORDER BY release, buildID LIMIT ?",
+            arguments: arguments + [limit])
     }
 
     /// - Throws: `Problem` with `store-damaged` if the tree is not known.

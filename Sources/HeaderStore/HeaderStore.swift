@@ -111,13 +111,17 @@ public final class HeaderStore: Sendable {
     /// Kernels in the order of release and build ID.
     ///
     /// - Parameters:
+    ///   - release: only kernels with exactly this release; nil for all.
     ///   - cursor: ``KernelList/next`` of the page before.
     ///   - limit: kernels a page, at least 1.
     /// - Throws: `Problem` with `parameter-malformed` for a cursor that this store did not give.
-    public func kernels(after cursor: String? = nil, limit: Int) async throws -> KernelList {
+    public func kernels(
+        release: String? = nil, after cursor: String? = nil, limit: Int
+    ) async throws -> KernelList {
         let last = try cursor.map { try KernelCursor($0) }
         let rows = try await catalogue.pool.read { [catalogue] in
-            try catalogue.kernels(after: last.map { ($0.release, $0.id) }, limit: limit + 1, $0)
+            try catalogue.kernels(
+                release: release, after: last.map { ($0.release, $0.id) }, limit: limit + 1, $0)
         }
         let page = rows.prefix(limit).map(\.summary)
         let next = rows.count > limit ? page.last.map { KernelCursor($0).description } : nil

@@ -4,11 +4,23 @@ public enum APIPath {
     public static let store = "/v1/store"
 
     public static func kernel(_ id: BuildID) -> String { "\(kernels)/\(id)" }
+    /// The list of the kernels with one release.
+    public static func kernels(release: String) -> String { kernels + query([("release", release)]) }
     public static func headers(_ id: BuildID) -> String { "\(kernels)/\(id)/headers" }
+    /// Where a kernel's BTF is uploaded; it is fetched from ``btfSection(_:)``.
+    public static func btf(_ id: BuildID) -> String { "\(kernels)/\(id)/btf" }
+    /// A kernel's raw BTF, under the path that debuginfod's clients ask for.
+    public static func btfSection(_ id: BuildID) -> String { "/buildid/\(id)/section/\(btfSectionName)" }
+    /// The ELF section that holds a kernel's BTF.
+    public static let btfSectionName = ".BTF"
     public static func bundle(_ id: BuildID, _ format: BundleFormat) -> String {
         "/buildid/\(id)/headers.\(format.rawValue)"
     }
     public static func manifest(_ id: BuildID) -> String { "/buildid/\(id)/manifest.json" }
+    /// One file of a kernel's headers.
+    public static func source(_ id: BuildID, _ path: HeaderPath) -> String {
+        "/buildid/\(id)/source/" + path.components.map(percentEncoded).joined(separator: "/")
+    }
     public static func bundle(tree: Digest, _ format: BundleFormat) -> String {
         "/trees/\(tree)/headers.\(format.rawValue)"
     }

@@ -25,13 +25,3 @@ public struct KernelIdentity: Hashable, Sendable, Codable {
     /// `/proc/version` adds the compiler's version.
     public static let maximumLabelLength = 1024
 }
-
-/// Where a kernel's headers came from, weakest word first.
-public enum HeaderSource: String, Codable, Sendable, CaseIterable {
-    /// A host's agent.
-    case agent
-    /// A person with `kheader push`, or curl.
-    case push
-    /// A distribution's packages, whose image carries the build ID.
-    case `import`
-}

@@ -11,10 +11,12 @@ public struct KernelSummary: Codable, Sendable, Equatable {
     public var lastSeen: Int
     /// Other trees that were posted for the same build ID, and refused.
     public var conflicts: Int
+    /// Bytes of the kernel's BTF if this server has it (``APIPath/btfSection(_:)``), else nil.
+    public var btfBytes: Int?
 
     public init(
         identity: KernelIdentity, source: HeaderSource, treeDigest: Digest, files: Int, bytes: Int, firstSeen: Int,
-        lastSeen: Int, conflicts: Int
+        lastSeen: Int, conflicts: Int, btfBytes: Int? = nil
     ) {
         self.identity = identity
         self.source = source
@@ -24,11 +26,12 @@ public struct KernelSummary: Codable, Sendable, Equatable {
         self.firstSeen = firstSeen
         self.lastSeen = lastSeen
         self.conflicts = conflicts
+        self.btfBytes = btfBytes
     }
 
     private enum CodingKeys: String, CodingKey {
         case buildID, release, versionLine, architecture, hasBTF
-        case source, treeDigest, files, bytes, firstSeen, lastSeen, conflicts
+        case source, treeDigest, files, bytes, firstSeen, lastSeen, conflicts, btfBytes
     }
 
     // The identity's members stand beside the others, so that `jq '.kernels[].release'` does what one expects.
@@ -42,6 +45,7 @@ public struct KernelSummary: Codable, Sendable, Equatable {
         firstSeen = try values.decode(Int.self, forKey: .firstSeen)
         lastSeen = try values.decode(Int.self, forKey: .lastSeen)
         conflicts = try values.decode(Int.self, forKey: .conflicts)
+        btfBytes = try values.decodeIfPresent(Int.self, forKey: .btfBytes)
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -54,6 +58,7 @@ public struct KernelSummary: Codable, Sendable, Equatable {
         try values.encode(firstSeen, forKey: .firstSeen)
         try values.encode(lastSeen, forKey: .lastSeen)
         try values.encode(conflicts, forKey: .conflicts)
+        try values.encodeIfPresent(btfBytes, forKey: .btfBytes)
     }
 }
 

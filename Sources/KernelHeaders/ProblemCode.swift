@@ -21,11 +21,20 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     case kernelHasNoHeaders = "kernel-has-no-headers"
     case treeUnknown = "tree-unknown"
     case fileUnknown = "file-unknown"
+    case sectionUnknown = "section-unknown"
+    case artifactUnknown = "artifact-unknown"
+
+    // What the client does not want (debuginfod's X-DEBUGINFOD-MAXSIZE).
+    case largerThanMaxsize = "larger-than-maxsize"
 
     // What does not fit what the server has.
     case treeConflict = "tree-conflict"
+    case btfConflict = "btf-conflict"
     case releaseMismatch = "release-mismatch"
     case architectureMismatch = "architecture-mismatch"
+
+    // BTF that is none.
+    case btfMalformed = "btf-malformed"
 
     // Archives (promise 5), one code an attack.
     case archiveFormatUnknown = "archive-format-unknown"
@@ -70,9 +79,12 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
         case .buildIDMalformed, .digestMalformed, .pathMalformed, .parameterMalformed, .requestMalformed,
             .contentDigestMismatch, .uploadIncomplete:
             400
-        case .routeUnknown, .kernelUnknown, .kernelHasNoHeaders, .treeUnknown, .fileUnknown: 404
+        case .routeUnknown, .kernelUnknown, .kernelHasNoHeaders, .treeUnknown, .fileUnknown, .sectionUnknown,
+            .artifactUnknown:
+            404
         case .methodNotAllowed: 405
-        case .treeConflict: 409
+        case .largerThanMaxsize: 406
+        case .treeConflict, .btfConflict: 409
         case .preconditionFailed: 412
         case .uploadTooLarge: 413
         case .archiveFormatUnknown: 415
@@ -86,7 +98,7 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     /// What the problem is, in a few words that are the same each time (RFC 9457's `title`).
     public var title: String {
         let words = rawValue.split(separator: "-").map {
-            $0 == "id" || $0 == "fifo" || $0 == "nul" ? $0.uppercased() : String($0)
+            ["id", "fifo", "nul", "btf"].contains($0) ? $0.uppercased() : String($0)
         }
         let text = words.joined(separator: " ").replacing("utf8", with: "UTF-8")
         return text.prefix(1).uppercased() + text.dropFirst()

@@ -28,6 +28,8 @@ import Testing
                     answer["Repr-Digest"] == "sha-256=:\(Data(answer.digest.bytes).base64EncodedString()):")
                 #expect(answer["Cache-Control"] == "public, max-age=300, immutable")
                 #expect(answer["Content-Encoding"] == nil)
+                // Who has unpacked it can check the tree without another request.
+                #expect(answer[APIField.tree] == "\(manifest.digest)")
             }
         }
     }
@@ -77,6 +79,8 @@ import Testing
                 let byBuildID = try await server.get("/buildid/\(TestKernels.id)/\(name)")
                 #expect(byDigest.body == byBuildID.body)
                 #expect(byDigest["ETag"] == byBuildID["ETag"])
+                #expect(byDigest[APIField.tree] == "\(digest)")
+                #expect(byBuildID[APIField.tree] == "\(digest)")
                 #expect(byDigest["Cache-Control"] == "public, max-age=31536000, immutable")
                 #expect(byBuildID["Cache-Control"] == "public, max-age=300, immutable")
             }

@@ -73,6 +73,28 @@ import Testing
         }
     }
 
+    @Test(arguments: [1, 2, 1000])
+    func aReleaseHasItsKernelsOnly(limit: Int) async throws {
+        try await withKernels { server in
+            for (release, expected) in [
+                ("6.1.0-9", ["aa", "aa01", "cc"]), ("6.1.0-9 \u{e9}/+&.x", ["fe"]), ("6.1.0", []), ("6.1.0-9%", []),
+                ("5.10", ["00ff"]), ("", Self.sorted),
+            ] {
+                var found: [String] = []
+                var cursor: String?
+                repeat {
+                    let query = APIPath.query([("release", release), ("limit", "\(limit)"), ("cursor", cursor)])
+                    let page: KernelList = try await server.get("/v1/kernels\(query)").decoded()
+                    found += page.kernels.map { "\($0.identity.buildID)" }
+                    cursor = page.next
+                } while cursor != nil && found.count < 100
+                #expect(found == expected, "\(release)")
+            }
+            let list: KernelList = try await server.get(APIPath.kernels(release: "5.10")).decoded()
+            #expect(list.kernels.map(\.identity.release) == ["5.10"])
+        }
+    }
+
     /// The cursor is a place in the order, and stays one.
     @Test func kernelsThatComeInBetween() async throws {
         try await withKernels { server in
@@ -87,7 +109,7 @@ import Testing
 
     @Test(arguments: [
         "limit=0", "limit=-1", "limit=1001", "limit=x", "limit=1.5", "limit=99999999999999999999", "limit=%31%00",
-        "cursor=x", "cursor=.", "cursor=zz.6.1", "cursor=0.6", "cursor=AB.1", "cursor=aa", "cursor=%ff",
+        "release=%0a", "cursor=x", "cursor=.", "cursor=zz.6.1", "cursor=0.6", "cursor=AB.1", "cursor=aa", "cursor=%ff",
     ])
     func malformedPages(_ query: String) async throws {
         try await withRunningServer { server in

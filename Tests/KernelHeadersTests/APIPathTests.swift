@@ -9,6 +9,11 @@ import Testing
         #expect(APIPath.store == "/v1/store")
         #expect(APIPath.kernel(id) == "/v1/kernels/00ff")
         #expect(APIPath.headers(id) == "/v1/kernels/00ff/headers")
+        #expect(APIPath.kernels(release: "6.1.0+a b") == "/v1/kernels?release=6.1.0%2Ba%20b")
+        #expect(APIPath.btf(id) == "/v1/kernels/00ff/btf")
+        #expect(APIPath.btfSection(id) == "/buildid/00ff/section/.BTF")
+        let path = try #require(HeaderPath("include/a b/%25.h"))
+        #expect(APIPath.source(id, path) == "/buildid/00ff/source/include/a%20b/%2525.h")
         #expect(APIPath.manifest(id) == "/buildid/00ff/manifest.json")
         let names = ["headers.tar.zst", "headers.tar.xz", "headers.tar.gz", "headers.tar"]
         #expect(BundleFormat.allCases.map { APIPath.bundle(id, $0) } == names.map { "/buildid/00ff/\($0)" })

@@ -24,6 +24,24 @@ import Testing
         #expect(try JSONDecoder().decode(KernelList.self, from: json) == KernelList(kernels: [summary], next: "cursor"))
     }
 
+    @Test func btfIsThereOnlyIfTheServerHasIt() throws {
+        var summary = try Self.example()
+        #expect(!String(decoding: try JSONEncoder().encode(summary), as: UTF8.self).contains("btfBytes"))
+        summary.btfBytes = 5_515_236
+        let json = try JSONEncoder().encode(summary)
+        #expect(String(decoding: json, as: UTF8.self).contains(#""btfBytes":5515236"#))
+        #expect(try JSONDecoder().decode(KernelSummary.self, from: json) == summary)
+    }
+
+    /// From a server that is newer than this program.
+    @Test func aSourceThatIsNotKnownIsTheWeakest() throws {
+        let json = String(decoding: try JSONEncoder().encode(Self.example()), as: UTF8.self)
+        let newer = json.replacing(#""source":"import""#, with: #""source":"agreed","rank":7"#)
+        let summary = try JSONDecoder().decode(KernelSummary.self, from: Data(newer.utf8))
+        #expect(summary.source == .unknown)
+        #expect(HeaderSource.allCases.allSatisfy { summary.source < $0 })
+    }
+
     private static func example() throws -> KernelSummary {
         let identity = KernelIdentity(
             buildID: try #require(BuildID("00ff")), release: "6.1.0", versionLine: "6.1.0 (a@b) #1 SMP",
