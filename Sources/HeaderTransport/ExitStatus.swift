@@ -18,7 +18,7 @@ public enum ExitStatus: Int32, Sendable, CaseIterable {
             switch error {
             case let refusal as ServerRefusal where refusal.status == 404: .notFound
             case let refusal as ServerRefusal: refusal.isUnavailable ? .unreachable : .refused
-            case TransportError.badAnswer: .failed
+            case TransportError.badAnswer, TransportError.digestDiffers: .failed
             case is TransportError: .unreachable
             // This program's own: what it looked for on this host.
             case let problem as Problem where problem.status == 404: .notFound

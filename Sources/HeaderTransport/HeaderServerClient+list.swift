@@ -5,11 +5,13 @@ extension HeaderServerClient {
     static let pageLimit = 10_000
 
     /// All kernels of the list, page after page.
-    public func allKernels() async throws -> [KernelSummary] {
+    ///
+    /// - Parameter release: only those of this release.
+    public func allKernels(release: String? = nil) async throws -> [KernelSummary] {
         var kernels: [KernelSummary] = []
         var cursor: String?
         for _ in 0..<Self.pageLimit {
-            let page = try await self.kernels(cursor: cursor)
+            let page = try await self.kernels(release: release, cursor: cursor)
             kernels += page.kernels
             guard let next = page.next else { return kernels }
             guard next != cursor, !page.kernels.isEmpty else { break }

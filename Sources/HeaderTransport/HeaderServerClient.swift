@@ -17,7 +17,7 @@ public struct HeaderServerClient: Sendable {
 
     private let servers: [ServerAddress]
     private let userAgent: String
-    private let timeouts: TransferTimeouts
+    let timeouts: TransferTimeouts
     private let notice: @Sendable (String) -> Void
     /// Waits before another round; tests do not.
     var pause: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
@@ -43,27 +43,15 @@ public struct HeaderServerClient: Sendable {
     public func kernel(_ id: BuildID) async throws -> KernelSummary { try await document(APIPath.kernel(id)) }
 
     /// A page of the list of kernels.
-    public func kernels(limit: Int? = nil, cursor: String? = nil) async throws -> KernelList {
-        try await document(APIPath.kernels + APIPath.query([("limit", limit.map { "\($0)" }), ("cursor", cursor)]))
+    ///
+    /// - Parameter release: only the kernels of this release.
+    public func kernels(release: String? = nil, limit: Int? = nil, cursor: String? = nil) async throws -> KernelList {
+        let query = APIPath.query([("release", release), ("limit", limit.map { "\($0)" }), ("cursor", cursor)])
+        return try await document(APIPath.kernels + query)
     }
 
     /// What the server's store holds.
     public func store() async throws -> StoreStatus { try await document(APIPath.store) }
-
-    /// The manifest of a kernel's tree, and its digest, which was computed here and is the one that the server claims.
-    public func manifest(of id: BuildID) async throws -> (manifest: TreeManifest, digest: KernelHeaders.Digest) {
-        let document: ManifestDocument = try await document(APIPath.manifest(id))
-        guard document.version == 1, let manifest = document.manifest else {
-            throw TransportError.badAnswer(
-                server: serverNames, what: "a manifest of version \(document.version) that this program cannot read")
-        }
-        let digest = manifest.digest
-        guard digest == document.treeDigest else {
-            throw TransportError.badAnswer(
-                server: serverNames, what: "a manifest that is not the one of its tree digest \(document.treeDigest)")
-        }
-        return (manifest, digest)
-    }
 
     /// A tree's `tar.zst`.
     ///
@@ -90,16 +78,31 @@ public struct HeaderServerClient: Sendable {
             ("architecture", identity.architecture?.machine), ("hasBTF", identity.hasBTF.map { "\($0)" }),
             ("source", source.rawValue),
         ])
-        let request = CurlRequest(
-            path: APIPath.headers(identity.buildID) + query,
+        return try await ask(upload(file, to: APIPath.headers(identity.buildID) + query, progress)) {
+            transfer, server, _ in
+            let isNew = try transfer.head().status == 201
+            return (try Self.decode(IngestReceipt.self, from: transfer, server), isNew)
+        }
+    }
+
+    /// Sends a kernel's BTF, as `/sys/kernel/btf/vmlinux` has it.
+    ///
+    /// - Returns: whether it was new to the server.
+    public func pushBTF(_ file: UploadFile, of id: BuildID, progress: TransferProgress? = nil) async throws -> Bool {
+        try await ask(upload(file, to: APIPath.btf(id), progress)) { transfer, server, _ in
+            let isNew = try transfer.head().status == 201
+            _ = try Self.body(of: transfer, limit: Self.documentLimit, server)
+            return isNew
+        }
+    }
+
+    private func upload(_ file: UploadFile, to path: String, _ progress: TransferProgress?) -> CurlRequest {
+        CurlRequest(
+            path: path,
             fields: [
                 ("Content-Type", "application/octet-stream"),
                 (ContentDigest.fieldName, ContentDigest.field(file.digest)),
             ], upload: file, progress: progress)
-        return try await ask(request) { transfer, server, _ in
-            let isNew = try transfer.head().status == 201
-            return (try Self.decode(IngestReceipt.self, from: transfer, server), isNew)
-        }
     }
 
     // MARK: Asking
@@ -119,7 +122,7 @@ public struct HeaderServerClient: Sendable {
 
     /// - Parameter take: is called with a successful response; may be called again if reading it throws
     ///   ``TransportError``.
-    private func ask<Value: Sendable>(
+    func ask<Value: Sendable>(
         _ request: CurlRequest, _ take: @escaping @Sendable (CurlTransfer, ServerAddress, Cancellation) throws -> Value
     ) async throws -> Value {
         var policy = RetryPolicy(servers: servers.count, isRead: request.upload == nil)
@@ -170,6 +173,7 @@ public struct HeaderServerClient: Sendable {
             switch error {
             case .unreachable(_, _, let isTransient), .brokenOff(_, _, let isTransient):
                 return .failure(error, .failed(isTransient: isTransient))
+            case .digestDiffers: return .failure(error, .failed(isTransient: true))
             case .badAnswer: throw error
             }
         }

@@ -34,36 +34,7 @@ public struct ScratchFolder: Sendable {
     }
 
     /// Removes the folder and what is in it; nothing happens if it has its final name.
-    public func remove() {
-        let folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-        guard folder >= 0 else { return }
-        Self.empty(folder)
-        rmdir(path)
-    }
-
-    /// Removes what is in a folder, and closes it. Best effort: it is called while an error is on its way.
-    private static func empty(_ folder: CInt) {
-        guard let stream = fdopendir(folder) else {
-            close(folder)
-            return
-        }
-        defer { closedir(stream) }
-        var names: [[CChar]] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                $0.prefix { $0 != 0 }.map { CChar(bitPattern: $0) }
-            }
-            let dot = CChar(UInt8(ascii: "."))
-            if name != [dot], name != [dot, dot] { names.append(name + [0]) }
-        }
-        for name in names {
-            if unlinkat(folder, name, 0) == 0 { continue }
-            let child = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-            guard child >= 0 else { continue }
-            empty(child)
-            unlinkat(folder, name, AT_REMOVEDIR)
-        }
-    }
+    public func remove() { FolderRemoval.remove(path) }
 
     // There is no call that only reads the mask. A file made by another thread in between gets the narrower one.
     private static var currentMask: mode_t {

@@ -1,11 +1,11 @@
 internal import Glibc
-internal import HeaderArchive
+public import HeaderArchive
 public import KernelHeaders
 
 /// Brings a kernel's tree into a folder: all of it and checked, or nothing.
 ///
-/// The tree is unpacked into a hidden folder beside its place, `.NAME.XXXXXX`, each file is held against the manifest
-/// as it is written, and a rename gives it its name. When something fails, or the task is cancelled, the hidden folder
+/// The tree is unpacked into a hidden folder beside its place, `.NAME.XXXXXX`, and hashed as it is written; once its
+/// digest is the one asked for, a rename gives it its name. When something fails, or the task is cancelled, the hidden folder
 /// is removed; only a killed process can leave one, and it is never taken for a tree.
 public struct TreeFetch: Sendable {
     /// A tree that is there.
@@ -27,38 +27,52 @@ public struct TreeFetch: Sendable {
     }
 
     /// - Parameter destination: a folder that is not there yet, or empty.
-    /// - Throws: ``TreeFetchError``, what ``HeaderServerClient`` throws, `SystemCallError`.
+    /// - Throws: ``TreeFetchError``, what ``HeaderServerClient`` throws, `SystemCallError`, `Problem` with `disk-full`.
     public func fetch(_ id: BuildID, to destination: String) async throws -> Tree {
-        let destination = try TreeDestination(destination)
-        let (manifest, digest) = try await client.manifest(of: id)
-        try await client.bundle(tree: digest, progress: progress) { source, cancellation in
-            try Self.unpack(source, manifest, to: destination, cancellation)
-        }
-        return Tree(
-            path: destination.path, treeDigest: digest, files: manifest.fileCount, bytes: manifest.contentBytes)
+        try await fetch(id, to: try TreeDestination(destination))
     }
 
-    static func unpack(
-        _ bundle: any ByteSource, _ manifest: TreeManifest, to destination: TreeDestination,
-        _ cancellation: Cancellation
-    ) throws {
+    func fetch(_ id: BuildID, to destination: TreeDestination) async throws -> Tree {
+        let digest = try await client.kernel(id).treeDigest
         let folder = try ScratchFolder(prefix: destination.stagingPrefix)
         defer { folder.remove() }
-        let extractor = try TreeExtractor(directory: folder.path)
-        let verifier = TreeVerifier(manifest, next: extractor)
-        do {
-            let found = try HeaderTreeReader.read(bundle, limits: limits, visitor: verifier)
-            try verifier.finish(found)
-        } catch let problem as Problem {
-            throw TreeFetchError.bundleRefused(problem)
-        }
-        try extractor.finish(manifest)
-        try cancellation.check()
+        let tree = try await fill(folder.path, with: digest)
+        try Task.checkCancellation()
         do {
             try folder.publish(as: destination.path)
         } catch let error as SystemCallError where [ENOTEMPTY, EEXIST, ENOTDIR].contains(error.number) {
             // Another process was first.
             throw TreeFetchError.destinationTaken(destination.path)
+        }
+        return Tree(path: destination.path, treeDigest: digest, files: tree.files, bytes: tree.bytes)
+    }
+
+    /// Unpacks a tree's bundle into a folder that is there and empty, and which the caller will give its name.
+    ///
+    /// Each file is hashed while it is written; the digest of the list of them all is the tree digest, or it is not the
+    /// tree that was asked for. When this throws, the folder is empty again.
+    ///
+    /// - Throws: as ``fetch(_:to:)`` does.
+    public func fill(
+        _ folder: String, with tree: KernelHeaders.Digest, access: TreeExtractor.Access = .writable
+    ) async throws -> TreeUnpacker.Tree {
+        try await client.bundle(tree: tree, progress: progress) { source, cancellation in
+            try Self.unpack(source, tree, to: TreeUnpacker(folder: folder, access: access), cancellation)
+        }
+    }
+
+    static func unpack(
+        _ bundle: any ByteSource, _ tree: KernelHeaders.Digest, to unpacker: TreeUnpacker, _ cancellation: Cancellation
+    ) throws -> TreeUnpacker.Tree {
+        do {
+            return try unpacker.unpack(bundle, limits: limits) { found in
+                guard found.digest == tree else {
+                    throw TreeFetchError.treeDiffers(asked: tree, found: found.digest)
+                }
+                try cancellation.check()
+            }
+        } catch let problem as Problem where problem.code != .diskFull {
+            throw TreeFetchError.bundleRefused(problem)
         }
     }
 

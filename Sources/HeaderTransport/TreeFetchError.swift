@@ -8,8 +8,8 @@ public enum TreeFetchError: Error, Equatable, Sendable, CustomStringConvertible 
     case destinationUnusable(String, reason: String)
     /// The bundle is not a good archive.
     case bundleRefused(Problem)
-    /// The bundle is not what the manifest says; `path` is where it first differs.
-    case treeDiffers(path: String, what: String)
+    /// The bundle is a good archive, but of another tree.
+    case treeDiffers(asked: KernelHeaders.Digest, found: KernelHeaders.Digest)
 
     /// The stable code, as ``ProblemCode`` has them for refusals.
     public var code: String {
@@ -29,8 +29,8 @@ public enum TreeFetchError: Error, Equatable, Sendable, CustomStringConvertible 
             "The tree cannot go to '\(path)': \(reason). (\(code))"
         case .bundleRefused(let problem):
             "The server's bundle cannot be unpacked, and nothing was: \(problem.detail) (\(code))"
-        case .treeDiffers(let path, let what):
-            "The server's bundle is not the tree of its manifest, and nothing was unpacked: \(path) \(what). (\(code))"
+        case .treeDiffers(let asked, let found):
+            "The server sent another tree (\(found)) than the one asked for (\(asked)), and nothing was unpacked. Is its store damaged, or somebody in between? (\(code))"
         }
     }
 }

@@ -61,6 +61,11 @@ public struct HeaderPath: Hashable, Sendable {
             .map { HeaderPath(trusted: String(string[..<$0])) }
     }
 
+    /// The bytes of the folder's path that this is in; nil at the top.
+    package var parentBytes: Substring.UTF8View? {
+        string.utf8.lastIndex(of: UInt8(ascii: "/")).map { string.utf8[..<$0] }
+    }
+
     private init(trusted: String) { string = trusted }
 
     public static func == (one: HeaderPath, other: HeaderPath) -> Bool {

@@ -186,26 +186,17 @@ import Testing
         }
     }
 
-    @Test func aFetchUnpacksAndTriesAgainWhenTheConnectionBreaks() async throws {
-        let kernel = SmallKernel()
-        let manifest = try kernel.manifest
-        let document = try JSONEncoder().encode(ManifestDocument(manifest, digest: manifest.digest))
-        let bundle = try kernel.archive(.zstd)
-        let answers = [Self.response(Array(document)), Self.response(bundle, missing: 9), Self.response(bundle)]
-        try await withServer(answers) { client, server in
-            try await withTemporaryFolder { folder in
-                let id = try Self.receipt.buildID
-                let tree = try await TreeFetch(client: client).fetch(id, to: folder.path("tree"))
-                #expect(tree.path == folder.path("tree"))
-                #expect(tree.treeDigest == manifest.digest)
-                #expect(tree.files == manifest.fileCount)
-                #expect(folder.names() == ["tree"])
-                #expect(try HeaderFolder(source: tree.path).read(ManifestOnly()) == manifest)
-                #expect(
-                    server.seen.map { $0.head.split(separator: " ")[1] } == [
-                        "/buildid/0102/manifest.json", "/trees/\(manifest.digest)/headers.tar.zst",
-                        "/trees/\(manifest.digest)/headers.tar.zst",
-                    ])
+    @Test func onlyNewBTFIsNew() async throws {
+        for (status, isNew) in [(201, true), (200, false)] {
+            try await withServer([try Self.receiptResponse(status)]) { client, server in
+                try await withUpload(Self.large) { file in
+                    let id = try Self.receipt.buildID
+                    #expect(try await client.pushBTF(file, of: id) == isNew)
+                    let request = try #require(server.seen.first)
+                    #expect(request.head.hasPrefix("PUT /v1/kernels/0102/btf HTTP/1.1\r\n"))
+                    #expect(request.head.contains("\r\nContent-Digest: \(ContentDigest.field(file.digest))\r\n"))
+                    #expect(request.body == Self.large)
+                }
             }
         }
     }

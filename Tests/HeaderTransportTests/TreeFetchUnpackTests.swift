@@ -9,11 +9,13 @@ import Testing
 @Suite struct TreeFetchUnpackTests {
     private let kernel = SmallKernel(hasLargeFile: false)
 
+    @discardableResult
     private func unpack(
-        _ bundle: [UInt8], _ manifest: TreeManifest, to destination: String,
-        _ cancellation: Cancellation = Cancellation()
-    ) throws {
-        try TreeFetch.unpack(MemorySource(bundle), manifest, to: try TreeDestination(destination), cancellation)
+        _ bundle: [UInt8], _ tree: KernelHeaders.Digest, to folder: String,
+        access: TreeExtractor.Access = .writable, _ cancellation: Cancellation = Cancellation()
+    ) throws -> TreeUnpacker.Tree {
+        let unpacker = TreeUnpacker(folder: folder, access: access)
+        return try TreeFetch.unpack(MemorySource(bundle), tree, to: unpacker, cancellation)
     }
 
     /// A tar of the kernel's files, changed.
@@ -33,21 +35,15 @@ import Testing
         get throws { TreeManifest(entries: try kernel.manifest.entries.filter { $0.path.string.utf8.count <= 90 }) }
     }
 
-    @Test(arguments: [nil, "in place"])
-    func aGoodBundleBecomesTheTree(existing: String?) throws {
+    @Test func aGoodBundleBecomesTheTree() throws {
         try withTemporaryFolder { folder in
-            if existing != nil { try folder.makeFolder("tree") }
-            try unpack(try kernel.archive(.zstd), kernel.manifest, to: folder.path("tree"))
-            #expect(folder.names() == ["tree"])
-            let visitor = ManifestOnly()
-            #expect(try HeaderFolder(source: folder.path("tree")).read(visitor) == kernel.manifest)
-        }
-    }
-
-    @Test func aTrailingSlashIsNoOtherPlace() throws {
-        try withTemporaryFolder { folder in
-            try unpack(kernel.tar, kernel.manifest, to: folder.path("tree") + "//")
-            #expect(folder.names() == ["tree"])
+            let manifest = try kernel.manifest
+            try folder.makeFolder("tree")
+            let tree = try unpack(try kernel.archive(.zstd), manifest.digest, to: folder.path("tree"))
+            #expect(tree.digest == manifest.digest)
+            #expect(tree.files == manifest.fileCount)
+            #expect(tree.bytes == manifest.contentBytes)
+            #expect(try HeaderFolder(source: folder.path("tree")).read(ManifestOnly()) == manifest)
         }
     }
 
@@ -55,22 +51,25 @@ import Testing
         _ bundle: [UInt8], _ isExpected: (any Error) -> Bool, sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         try withTemporaryFolder { folder in
+            try folder.makeFolder("tree")
             #expect(sourceLocation: sourceLocation) {
-                try unpack(bundle, try manifestOfShortPaths, to: folder.path("tree"))
+                try unpack(bundle, try manifestOfShortPaths.digest, to: folder.path("tree"))
             } throws: { isExpected($0) }
-            #expect(folder.names().isEmpty, sourceLocation: sourceLocation)
+            #expect(folder.names(in: "tree").isEmpty, sourceLocation: sourceLocation)
         }
     }
 
-    private func differs(at path: String) -> (any Error) -> Bool {
-        { error in if case TreeFetchError.treeDiffers(path, _) = error { true } else { false } }
+    private func differs(_ error: any Error) -> Bool {
+        guard let error = error as? TreeFetchError, case .treeDiffers = error else { return false }
+        return error.code == "tree-differs"
     }
 
     private let victim = "include/linux/sched.h"
 
     @Test func anUnchangedBundleIsTheControl() throws {
         try withTemporaryFolder { folder in
-            try unpack(bundle { _, _, _ in true }, try manifestOfShortPaths, to: folder.path("tree"))
+            try folder.makeFolder("tree")
+            try unpack(bundle { _, _, _ in true }, try manifestOfShortPaths.digest, to: folder.path("tree"))
         }
     }
 
@@ -82,7 +81,7 @@ import Testing
             forge.addFile(path, bytes)
             return false
         }
-        try expectNothing(bundle, differs(at: victim))
+        try expectNothing(bundle, differs)
     }
 
     @Test func anotherSizeStopsIt() throws {
@@ -91,7 +90,7 @@ import Testing
             forge.addFile(path, bytes + [10])
             return false
         }
-        try expectNothing(bundle, differs(at: victim))
+        try expectNothing(bundle, differs)
     }
 
     @Test func anotherExecutableBitStopsIt() throws {
@@ -100,20 +99,20 @@ import Testing
             forge.addFile(path, bytes, mode: 0o755)
             return false
         }
-        try expectNothing(bundle, differs(at: victim))
+        try expectNothing(bundle, differs)
     }
 
     @Test func aMissingFileStopsIt() throws {
-        try expectNothing(bundle { _, path, _ in path != victim }, differs(at: victim))
+        try expectNothing(bundle { _, path, _ in path != victim }, differs)
     }
 
     @Test func theLastFileMissingStopsIt() throws {
         let last = try #require(try manifestOfShortPaths.entries.last).path.string
-        try expectNothing(bundle { _, path, _ in path != last }, differs(at: last))
+        try expectNothing(bundle { _, path, _ in path != last }, differs)
     }
 
     @Test func aMissingLinkStopsIt() throws {
-        try expectNothing(bundle { _, path, _ in path != SmallKernel.linkPath }, differs(at: SmallKernel.linkPath))
+        try expectNothing(bundle { _, path, _ in path != SmallKernel.linkPath }, differs)
     }
 
     @Test func anotherLinkStopsIt() throws {
@@ -122,7 +121,7 @@ import Testing
             forge.addLink(path, to: "else.h")
             return false
         }
-        try expectNothing(bundle, differs(at: SmallKernel.linkPath))
+        try expectNothing(bundle, differs)
     }
 
     @Test func anUnexpectedFileStopsIt() throws {
@@ -130,25 +129,28 @@ import Testing
             if path == victim { forge.addFile("include/linux/extra.h", "extra") }
             return true
         }
-        try expectNothing(bundle, differs(at: "include/linux/extra.h"))
+        try expectNothing(bundle, differs)
     }
 
-    @Test func aHardLinkInPlaceOfAFileStopsIt() throws {
-        // Equal contents under two paths: the manifest cannot tell, the missing file can.
-        let twin = "arch/x86/include/generated/asm/early_ioremap.h"
-        var contents: [UInt8] = []
+    @Test func anotherKernelsTreeStopsIt() throws {
+        try expectNothing(try SmallKernel(revision: 2, hasLargeFile: false).archive(.zstd), differs)
+    }
+
+    /// Equal contents under two paths: a bundle has them twice, another server's may not.
+    @Test func aHardLinkIsTheSameFileAgain() throws {
+        let paths = ["arch/x86/include/generated/asm/early_ioremap.h", "arch/x86/include/generated/asm/mmiowb.h"]
+        let contents = try #require(kernel.contents(paths[1]))
         var forge = TarForge()
-        let other = "arch/x86/include/generated/asm/mmiowb.h"
-        contents = try #require(kernel.contents(other))
-        forge.addFile(other, contents)
-        forge.addHardLink(twin, to: other)
+        forge.addFile(paths[1], contents)
+        forge.addHardLink(paths[0], to: paths[1])
         let kind = TreeManifest.Kind.file(
             size: contents.count, digest: SHA256Hash.digest(of: contents), executable: false)
         let manifest = TreeManifest(
-            entries: try [twin, other].map { .init(path: try #require(HeaderPath($0)), kind: kind) })
+            entries: try paths.map { .init(path: try #require(HeaderPath($0)), kind: kind) })
         try withTemporaryFolder { folder in
-            #expect(throws: TreeFetchError.self) { try unpack(forge.finished(), manifest, to: folder.path("tree")) }
-            #expect(folder.names().isEmpty)
+            try folder.makeFolder("tree")
+            try unpack(forge.finished(), manifest.digest, to: folder.path("tree"))
+            for path in paths { #expect(try folder.read("tree/\(path)") == contents) }
         }
     }
 
@@ -165,22 +167,11 @@ import Testing
         try withTemporaryFolder { folder in
             let cancellation = Cancellation()
             cancellation.cancel()
+            try folder.makeFolder("tree")
             #expect(throws: CancellationError.self) {
-                try unpack(kernel.tar, kernel.manifest, to: folder.path("tree"), cancellation)
+                try unpack(kernel.tar, try kernel.manifest.digest, to: folder.path("tree"), cancellation)
             }
-            #expect(folder.names().isEmpty)
-        }
-    }
-
-    @Test func theSlowerOfTwoLosesAndLeavesTheOthersTree() throws {
-        try withTemporaryFolder { folder in
-            let slower = try TreeDestination(folder.path("tree"))
-            try folder.write(Array("mine".utf8), to: "tree/include/linux/first.h")
-            #expect(throws: TreeFetchError.destinationTaken(folder.path("tree"))) {
-                try TreeFetch.unpack(MemorySource(kernel.tar), kernel.manifest, to: slower, Cancellation())
-            }
-            #expect(folder.names() == ["tree"])
-            #expect(try folder.read("tree/include/linux/first.h") == Array("mine".utf8))
+            #expect(folder.names(in: "tree").isEmpty)
         }
     }
 }
