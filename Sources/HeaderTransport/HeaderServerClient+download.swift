@@ -22,12 +22,12 @@ extension HeaderServerClient {
         of id: BuildID, progress: TransferProgress? = nil,
         _ consume: @escaping @Sendable (any ByteSource, Cancellation) throws -> Value
     ) async throws -> Value {
-        try await verified(CurlRequest(path: APIPath.section(".BTF", of: id), progress: progress), consume)
+        try await verified(CurlRequest(path: APIPath.btfSection(id), progress: progress), consume)
     }
 
     /// One header of a kernel's tree.
     public func source(_ path: HeaderPath, of id: BuildID) async throws -> [UInt8] {
-        try await verified(CurlRequest(path: APIPath.source(path, of: id), seconds: timeouts.document)) { source, _ in
+        try await verified(CurlRequest(path: APIPath.source(id, path), seconds: timeouts.document)) { source, _ in
             var bytes: [UInt8] = []
             try source.drain {
                 bytes.append(contentsOf: $0)

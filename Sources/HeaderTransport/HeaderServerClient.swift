@@ -65,6 +65,24 @@ public struct HeaderServerClient: Sendable {
         return try await ask(request) { transfer, _, cancellation in try consume(transfer, cancellation) }
     }
 
+    /// A kernel's `tar.zst`, and the digest of the tree that the server says it is.
+    ///
+    /// - Parameter consume: as for ``bundle(tree:progress:_:)``.
+    public func bundle<Value: Sendable>(
+        of id: BuildID, progress: TransferProgress? = nil,
+        _ consume: @escaping @Sendable (any ByteSource, KernelHeaders.Digest, Cancellation) throws -> Value
+    ) async throws -> Value {
+        let request = CurlRequest(path: APIPath.bundle(id, .tarZstd), progress: progress)
+        return try await ask(request) { transfer, server, cancellation in
+            let field = try transfer.head()[APIField.tree.lowercased()]
+            guard let digest = field.flatMap({ KernelHeaders.Digest($0) }) else {
+                throw TransportError.badAnswer(
+                    server: "\(server)", what: "without the digest of its tree (\(APIField.tree))")
+            }
+            return try consume(transfer, digest, cancellation)
+        }
+    }
+
     // MARK: Uploads
 
     /// Sends a kernel's headers.

@@ -33,10 +33,9 @@ public struct TreeFetch: Sendable {
     }
 
     func fetch(_ id: BuildID, to destination: TreeDestination) async throws -> Tree {
-        let digest = try await client.kernel(id).treeDigest
         let folder = try ScratchFolder(prefix: destination.stagingPrefix)
         defer { folder.remove() }
-        let tree = try await fill(folder.path, with: digest)
+        let tree = try await fill(folder.path, of: id)
         try Task.checkCancellation()
         do {
             try folder.publish(as: destination.path)
@@ -44,7 +43,7 @@ public struct TreeFetch: Sendable {
             // Another process was first.
             throw TreeFetchError.destinationTaken(destination.path)
         }
-        return Tree(path: destination.path, treeDigest: digest, files: tree.files, bytes: tree.bytes)
+        return Tree(path: destination.path, treeDigest: tree.digest, files: tree.files, bytes: tree.bytes)
     }
 
     /// Unpacks a tree's bundle into a folder that is there and empty, and which the caller will give its name.
@@ -57,6 +56,15 @@ public struct TreeFetch: Sendable {
         _ folder: String, with tree: KernelHeaders.Digest, access: TreeExtractor.Access = .writable
     ) async throws -> TreeUnpacker.Tree {
         try await client.bundle(tree: tree, progress: progress) { source, cancellation in
+            try Self.unpack(source, tree, to: TreeUnpacker(folder: folder, access: access), cancellation)
+        }
+    }
+
+    /// The same for a kernel, whose tree is the one that the server names.
+    public func fill(
+        _ folder: String, of id: BuildID, access: TreeExtractor.Access = .writable
+    ) async throws -> TreeUnpacker.Tree {
+        try await client.bundle(of: id, progress: progress) { source, tree, cancellation in
             try Self.unpack(source, tree, to: TreeUnpacker(folder: folder, access: access), cancellation)
         }
     }

@@ -16,14 +16,6 @@ public enum APIPath {
     public static func bundle(_ id: BuildID, _ format: BundleFormat) -> String {
         "/buildid/\(id)/headers.\(format.rawValue)"
     }
-    public static func btf(_ id: BuildID) -> String { "\(kernels)/\(id)/btf" }
-    public static func section(_ name: String, of id: BuildID) -> String {
-        "/buildid/\(id)/section/\(percentEncoded(name))"
-    }
-    /// One header of a kernel's tree.
-    public static func source(_ path: HeaderPath, of id: BuildID) -> String {
-        "/buildid/\(id)/source/" + path.components.map { percentEncoded($0) }.joined(separator: "/")
-    }
     public static func manifest(_ id: BuildID) -> String { "/buildid/\(id)/manifest.json" }
     /// One file of a kernel's headers.
     public static func source(_ id: BuildID, _ path: HeaderPath) -> String {
