@@ -62,6 +62,9 @@ let package = Package(
         .target(
             name: "HeaderTransport", dependencies: ["HeaderArchive", "KernelHeaders", "CCurl"], swiftSettings: settings),
         .target(
+            name: "TracingClient", dependencies: ["HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders"],
+            swiftSettings: byteLoops),
+        .target(
             name: "HeaderStore",
             dependencies: [
                 "HeaderArchive", "KernelHeaders", "CZstd", crypto, logging,
@@ -90,7 +93,7 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "kheader",
-            dependencies: ["HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders", argumentParser],
+            dependencies: ["TracingClient", "HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders", argumentParser],
             swiftSettings: settings),
         .executableTarget(
             name: "kheader-agent",
@@ -113,6 +116,9 @@ let package = Package(
         test("HeaderArchiveTests", ["HeaderArchive", "KernelHeaders"]),
         test("KernelProbeTests", ["KernelProbe", "HeaderArchive", "KernelHeaders"]),
         test("HeaderTransportTests", ["HeaderTransport", "HeaderArchive", "KernelHeaders"]),
+        test(
+            "TracingClientTests",
+            ["TracingClient", "HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders"]),
         test("PrecompiledHeadersTests", ["PrecompiledHeaders", "HeaderArchive", "KernelHeaders"]),
         test("HeaderStoreTests", ["HeaderStore", "HeaderArchive", "KernelHeaders", logging]),
         test(

@@ -2,13 +2,13 @@ internal import Glibc
 internal import HeaderArchive
 
 /// A new file that only this user can read, open for reading and writing. Whoever makes it closes and removes it.
-struct ScratchFile {
-    let descriptor: CInt
-    let path: String
+package struct ScratchFile {
+    package let descriptor: CInt
+    package let path: String
 
     /// - Parameter prefix: the path's beginning; six characters are added that make it unique.
     /// - Throws: `SystemCallError`.
-    init(prefix: String) throws {
+    package init(prefix: String) throws {
         var template = Array("\(prefix)XXXXXX".utf8CString)
         descriptor = try SystemCallError.check("mkstemp", "\(prefix)XXXXXX") { mkstemp(&template) }
         // Programs that are started later must not inherit it.

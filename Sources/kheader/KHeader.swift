@@ -14,7 +14,10 @@ internal import KernelHeaders
             \(ExitStatus.explanation)
             """,
         version: ReleaseVersion.current,
-        subcommands: [FetchCommand.self, PushCommand.self, ImportCommand.self, KernelsCommand.self, StoreCommand.self])
+        subcommands: [
+            FetchCommand.self, PathCommand.self, CacheCommand.self, PushCommand.self, ImportCommand.self,
+            KernelsCommand.self, StoreCommand.self,
+        ])
 
     static func main() async {
         await CommandProcess.run("kheader", explain: { (fullMessage(for: $0), exitCode(for: $0).rawValue) }) {

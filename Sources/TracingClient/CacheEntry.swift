@@ -1,0 +1,50 @@
+internal import Glibc
+internal import HeaderArchive
+public import KernelHeaders
+
+/// An artefact in the cache that was found good. While this value lives no cleaning removes it.
+public final class CacheEntry: Sendable {
+    /// What the cache keeps of a kernel.
+    public enum Artefact: String, Sendable, CaseIterable {
+        /// A header tree: a folder.
+        case headers
+        /// The kernel's BTF: a file, as `/sys/kernel/btf/vmlinux` is.
+        case btf
+
+        /// The artefact's name in its entry.
+        var name: String {
+            switch self {
+            case .headers: "tree"
+            case .btf: "vmlinux"
+            }
+        }
+    }
+
+    static let stampName = "stamp.json"
+
+    public let artefact: Artefact
+    public let stamp: CacheStamp
+    /// Absolute: of headers the tree's folder, of BTF the file.
+    public let path: String
+    /// Whether this process put it there.
+    let isNew: Bool
+    private let lock: FileLock
+
+    init(artefact: Artefact, stamp: CacheStamp, path: String, isNew: Bool, lock: FileLock) {
+        self.artefact = artefact
+        self.stamp = stamp
+        self.path = path
+        self.isNew = isNew
+        self.lock = lock
+    }
+
+    /// Makes the program that replaces this one (`execve`) keep the entry from being removed, for as long as it runs.
+    ///
+    /// - Throws: `SystemCallError`.
+    public func keepAcrossExec() throws {
+        try SystemCallError.check("fcntl", path) { fcntl(lock.descriptor, F_SETFD, 0) }
+    }
+
+    /// Notes that the entry was used: its folder's modification time.
+    func touch() { futimens(lock.descriptor, nil) }
+}

@@ -1,0 +1,131 @@
+internal import Glibc
+internal import HeaderArchive
+public import HeaderTransport
+public import KernelHeaders
+
+extension HeaderCache {
+    /// One entry of the cache's list.
+    public struct Listing: Sendable, Equatable {
+        public let artefact: CacheEntry.Artefact
+        public let buildID: BuildID
+        /// Of headers the tree's folder, of BTF the file.
+        public let path: String
+        /// Nil if the entry has no stamp that can be read: it is not used, and made anew.
+        public let stamp: CacheStamp?
+        /// When it was last used, in seconds since 1970.
+        public let lastUsed: Int
+        /// Whether its contents were checked since this host was started.
+        public let isChecked: Bool
+    }
+
+    /// What a check of an entry's contents found.
+    public enum Verdict: String, Sendable, Codable {
+        case good
+        /// It was removed, if the cache can be written.
+        case damaged
+    }
+
+    /// All entries, least recently used first.
+    ///
+    /// - Throws: `SystemCallError`.
+    public func list() throws -> [Listing] {
+        var found: [Listing] = []
+        for artefact in CacheEntry.Artefact.allCases {
+            for name in try FolderListing.names(in: "\(folder.path)/\(artefact.rawValue)") {
+                guard let id = BuildID(name) else { continue }
+                var status = stat()
+                guard lstat(path(artefact, id), &status) == 0 else { continue }
+                let stamp = open(artefact, id)?.stamp
+                found.append(
+                    Listing(
+                        artefact: artefact, buildID: id, path: "\(path(artefact, id))/\(artefact.name)", stamp: stamp, lastUsed: status.st_mtim.tv_sec,
+                        isChecked: stamp.map { $0.bootID == bootID && !bootID.isEmpty } ?? false))
+            }
+        }
+        return found.sorted { ($0.lastUsed, $0.buildID) < ($1.lastUsed, $1.buildID) }
+    }
+
+    /// Reads an entry in full.
+    ///
+    /// - Returns: nil if it went away.
+    /// - Throws: `SystemCallError`; `CancellationError`.
+    public func verify(_ listing: Listing) async throws -> Verdict? {
+        let lock = folder.isWritable ? try await lock(listing.buildID) : nil
+        defer { withExtendedLifetime(lock) {} }
+        let place = path(listing.artefact, listing.buildID)
+        guard access(place, F_OK) == 0 else { return nil }
+        let isGood = try await BlockingWork.run { cancellation in
+            guard let entry = open(listing.artefact, listing.buildID) else { return false }
+            return try Self.digest(of: entry, cancellation) == entry.stamp.digest
+        }
+        if !isGood, lock != nil { try await BlockingWork.run { _ in try remove(place) } }
+        return isGood ? .good : .damaged
+    }
+
+    /// Removes entries that were not used for long, then the least recently used ones until the rest is small enough;
+    /// also what killed processes left behind. What a running program uses stays.
+    ///
+    /// - Parameters:
+    ///   - age: seconds since the last use; nil for any.
+    ///   - bytes: how much all entries may have together; nil for any.
+    ///   - kept: stays, whatever its age.
+    /// - Returns: what was removed.
+    /// - Throws: ``CacheError/unwritable(path:reason:)``; `SystemCallError`.
+    @discardableResult
+    public func clean(
+        unusedFor age: Int?, keeping bytes: Int?, except kept: BuildID? = nil, now: Int = time(nil)
+    ) throws -> [Listing] {
+        guard folder.isWritable else {
+            throw CacheError.unwritable(path: folder.path, reason: String(cString: strerror(EACCES)))
+        }
+        let entries = try list()
+        let locks = try made("locks")
+        var total = entries.reduce(0) { $0 + ($1.stamp?.bytes ?? 0) }
+        var removed: [Listing] = []
+        for entry in entries where entry.buildID != kept {
+            let isOld = age.map { now - entry.lastUsed > $0 } ?? false
+            let isTooMuch = bytes.map { total > $0 } ?? false
+            guard isOld || isTooMuch || entry.stamp == nil else { continue }
+            guard try removeUnlessUsed(entry, locks) else { continue }
+            total -= entry.stamp?.bytes ?? 0
+            removed.append(entry)
+        }
+        try removeAllLeftovers(locks)
+        return removed
+    }
+
+    /// How long an entry may lie unused, in seconds, and how many bytes all may have, before an addition to the cache
+    /// removes some: what a host needs again it fetches again.
+    public static let standardAge = 30 * 24 * 60 * 60
+    public static let standardBytes = 1 << 30
+
+    private func removeUnlessUsed(_ entry: Listing, _ locks: String) throws -> Bool {
+        let place = path(entry.artefact, entry.buildID)
+        guard let making = try FileLock.exclusive("\(locks)/\(entry.buildID)") else { return false }
+        defer { withExtendedLifetime(making) {} }
+        guard let use = FileLock.folder(place, LOCK_EX) else { return false }
+        defer { withExtendedLifetime(use) {} }
+        try remove(place)
+        return true
+    }
+
+    private func removeAllLeftovers(_ locks: String) throws {
+        for artefact in CacheEntry.Artefact.allCases {
+            let parent = "\(folder.path)/\(artefact.rawValue)"
+            for name in try FolderListing.names(in: parent) where name.hasPrefix(".") {
+                guard let id = BuildID(name.dropFirst().prefix { $0 != "." }),
+                    let lock = try FileLock.exclusive("\(locks)/\(id)")
+                else { continue }
+                defer { withExtendedLifetime(lock) {} }
+                FolderRemoval.remove("\(parent)/\(name)")
+            }
+        }
+        // A lock's file goes when nobody has it; whoever opened it just now looks whether it is still the one.
+        for name in try FolderListing.names(in: "\(locks)") {
+            let path = "\(locks)/\(name)"
+            guard let lock = try FileLock.exclusive(path) else { continue }
+            defer { withExtendedLifetime(lock) {} }
+            unlink(path)
+        }
+    }
+}

@@ -1,0 +1,241 @@
+internal import Glibc
+internal import HeaderArchive
+public import HeaderTransport
+public import KernelHeaders
+
+/// This host's kernel headers: one verified, read-only tree per build ID, and one BTF.
+///
+/// ```
+/// CACHE/headers/BUILDID/tree/…        the tree
+/// CACHE/headers/BUILDID/stamp.json    a CacheStamp
+/// CACHE/btf/BUILDID/vmlinux           the kernel's BTF
+/// CACHE/btf/BUILDID/stamp.json
+/// CACHE/headers/.BUILDID.XXXXXX/      what is being put together, by whoever holds the lock
+/// CACHE/locks/BUILDID                 flock: whoever makes or mends an entry
+/// ```
+///
+/// An entry is put together beside its place and renamed, so it is whole or absent. Many processes that want the same one
+/// make it once: one has the kernel's lock, the others wait and find it. A killed process leaves no lock, and what it had
+/// begun is removed by the next.
+public struct HeaderCache: Sendable {
+    /// Fills a new entry's folder with the artefact, under its name there: the folder `tree`, which is there and empty, or
+    /// the file `vmlinux`.
+    public typealias Filling = @Sendable (_ path: String) async throws -> CacheStamp
+
+    public let folder: CacheFolder
+    let bootID: String
+    let notice: @Sendable (String) -> Void
+
+    /// - Parameters:
+    ///   - bootID: what tells this boot from another; empty if that is not known, and then entries are read each time.
+    ///   - notice: is told in a sentence what takes time, or was found wrong.
+    public init(
+        _ folder: CacheFolder, bootID: String = Self.currentBoot(),
+        notice: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
+        self.folder = folder
+        self.bootID = bootID
+        self.notice = notice
+    }
+
+    /// Linux's name for this boot (`/proc/sys/kernel/random/boot_id`).
+    public static func currentBoot() -> String {
+        guard let bytes = try? FileSource(path: "/proc/sys/kernel/random/boot_id").readAll() else { return "" }
+        return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+
+    // MARK: Using
+
+    /// The entry, if it was checked in this boot and has not changed since. No lock is waited for, nothing is read but
+    /// folders.
+    ///
+    /// - Parameter minimum: the least rank that will do.
+    public func entry(
+        _ artefact: CacheEntry.Artefact, of id: BuildID, minimum: HeaderSource? = nil
+    ) -> CacheEntry? {
+        guard let entry = open(artefact, id), entry.stamp.satisfies(minimum), entry.stamp.bootID == bootID,
+            !bootID.isEmpty, (try? Self.fingerprint(entry)) == entry.stamp.fingerprint
+        else { return nil }
+        entry.touch()
+        return entry
+    }
+
+    /// The entry; if there is no good one, a new one.
+    ///
+    /// - Parameters:
+    ///   - isReused: false to make a new one though there may be a good one.
+    ///   - fill: is called by one process at a time for each kernel.
+    /// - Throws: ``CacheError``, what `fill` throws, `SystemCallError`. Nothing half is left.
+    public func entry(
+        _ artefact: CacheEntry.Artefact, of id: BuildID, minimum: HeaderSource? = nil, isReused: Bool = true,
+        orMake fill: Filling
+    ) async throws -> CacheEntry {
+        if isReused, let entry = entry(artefact, of: id, minimum: minimum) { return entry }
+        guard folder.isWritable else {
+            if isReused, let entry = try await mended(artefact, id, mayWrite: false), entry.stamp.satisfies(minimum) {
+                return entry
+            }
+            throw CacheError.unwritable(path: folder.path, reason: String(cString: strerror(EACCES)))
+        }
+        do {
+            let lock = try await lock(id)
+            defer { withExtendedLifetime(lock) {} }
+            if isReused, let entry = try await mended(artefact, id, mayWrite: true), entry.stamp.satisfies(minimum) {
+                return entry
+            }
+            try await make(artefact, id, fill)
+            if let entry = open(artefact, id, isNew: true) { return entry }
+        } catch let error as SystemCallError where error.isDiskFull {
+            throw CacheError.full(path: folder.path)
+        } catch let problem as Problem where problem.code == .diskFull {
+            throw CacheError.full(path: folder.path)
+        } catch let error as SystemCallError where error.number == EROFS {
+            throw CacheError.unwritable(path: folder.path, reason: String(cString: strerror(EROFS)))
+        }
+        throw CacheError.unwritable(path: folder.path, reason: "the entry of \(id) went away at once")
+    }
+
+    /// Another process may be making the entry.
+    func lock(_ id: BuildID) async throws -> FileLock {
+        let path = "\(try made("locks"))/\(id)"
+        return try await BlockingWork.run { cancellation in
+            try FileLock.exclusive(path, cancellation: cancellation) {
+                notice("Another process is at work on the headers of \(id). Waiting for it.")
+            }
+        }
+    }
+
+    /// The entry if its contents are right: read in full, if it was not checked in this boot. One that is damaged is
+    /// removed. The kernel's lock is held, or nothing may be written.
+    func mended(_ artefact: CacheEntry.Artefact, _ id: BuildID, mayWrite: Bool) async throws -> CacheEntry? {
+        let path = path(artefact, id)
+        if let entry = entry(artefact, of: id) { return entry }
+        guard let entry = open(artefact, id) else {
+            // Without a stamp that can be read it is no entry.
+            if mayWrite { try await BlockingWork.run { _ in try remove(path) } }
+            return nil
+        }
+        let digest = try await BlockingWork.run { try Self.digest(of: entry, $0) }
+        guard digest == entry.stamp.digest else {
+            notice("The cached \(artefact.rawValue) of \(id) were damaged, and are not used.")
+            if mayWrite { try await BlockingWork.run { _ in try remove(path) } }
+            return nil
+        }
+        guard mayWrite else { return entry }
+        var stamp = entry.stamp
+        stamp.fingerprint = try Self.fingerprint(entry)
+        stamp.bootID = bootID
+        try write(stamp, to: path)
+        return open(artefact, id)
+    }
+
+    private func make(_ artefact: CacheEntry.Artefact, _ id: BuildID, _ fill: Filling) async throws {
+        let place = path(artefact, id)
+        let parent = try made(artefact.rawValue)
+        try await BlockingWork.run { _ in try removeLeftovers(of: id, in: parent) }
+        let scratch = try ScratchFolder(prefix: "\(parent)/.\(id).")
+        do {
+            let path = "\(scratch.path)/\(artefact.name)"
+            if artefact == .headers { try SystemCallError.check("mkdir", path) { mkdir(path, 0o755) } }
+            let filled = try await fill(path)
+            try await BlockingWork.run { cancellation in
+                try cancellation.check()
+                var stamp = filled
+                stamp.bootID = bootID
+                stamp.fingerprint = try Self.fingerprint(artefact, at: path)
+                try write(stamp, to: scratch.path)
+                try remove(place)
+                // mkdtemp gave it 0700; headers are no secret.
+                try SystemCallError.check("chmod", scratch.path) { chmod(scratch.path, 0o755) }
+                try SystemCallError.check("rename", place) { rename(scratch.path, place) }
+            }
+        } catch {
+            scratch.remove()
+            throw error
+        }
+    }
+
+    // MARK: Files
+
+    func path(_ artefact: CacheEntry.Artefact, _ id: BuildID) -> String { "\(folder.path)/\(artefact.rawValue)/\(id)" }
+
+    /// The entry if it has a stamp that is its own; its contents are not looked at. Holds it against removal.
+    func open(_ artefact: CacheEntry.Artefact, _ id: BuildID, isNew: Bool = false) -> CacheEntry? {
+        let path = path(artefact, id)
+        guard let lock = FileLock.folder(path, LOCK_SH),
+            let bytes = try? FileSource(path: "\(path)/\(CacheEntry.stampName)").readAll(),
+            let stamp = CacheStamp(bytes), stamp.identity.buildID == id
+        else { return nil }
+        return CacheEntry(artefact: artefact, stamp: stamp, path: "\(path)/\(artefact.name)", isNew: isNew, lock: lock)
+    }
+
+    static func digest(of entry: CacheEntry, _ cancellation: Cancellation) throws -> KernelHeaders.Digest? {
+        do {
+            switch entry.artefact {
+            case .headers: return try FolderWalk.manifest(of: entry.path, check: cancellation.check).digest
+            case .btf:
+                var hash = SHA256Hash()
+                try FileSource(path: entry.path).drain { hash.update($0) }
+                return hash.digest()
+            }
+        } catch let error as SystemCallError where [ENOENT, ENOTDIR, EIO].contains(error.number) {
+            return nil
+        } catch is Problem {
+            return nil
+        }
+    }
+
+    private static func fingerprint(_ entry: CacheEntry) throws -> UInt64 {
+        try fingerprint(entry.artefact, at: entry.path)
+    }
+
+    private static func fingerprint(_ artefact: CacheEntry.Artefact, at path: String) throws -> UInt64 {
+        switch artefact {
+        case .headers: try FolderWalk.fingerprint(of: path)
+        case .btf: try FolderWalk.fingerprint(ofFile: path)
+        }
+    }
+
+    private func write(_ stamp: CacheStamp, to entry: String) throws {
+        let file = try ScratchFile(prefix: "\(entry)/.stamp.")
+        defer { close(file.descriptor) }
+        do {
+            let sink = FileSink(borrowing: file.descriptor)
+            try stamp.encoded().withUnsafeBytes { try sink.write($0) }
+            try sink.finish()
+            try SystemCallError.check("fchmod", file.path) { fchmod(file.descriptor, 0o644) }
+            let place = "\(entry)/\(CacheEntry.stampName)"
+            try SystemCallError.check("rename", place) { rename(file.path, place) }
+        } catch {
+            unlink(file.path)
+            throw error
+        }
+    }
+
+    /// A folder of the cache's own, made if need be.
+    func made(_ name: String) throws -> String {
+        let path = "\(folder.path)/\(name)"
+        if mkdir(path, 0o755) == 0 {
+            chmod(path, 0o755)
+        } else if errno != EEXIST {
+            throw SystemCallError(call: "mkdir", path: path, number: errno)
+        }
+        return path
+    }
+
+    /// Takes an entry away, whole: it is renamed first. Programs that run with it keep the files that they have open.
+    func remove(_ path: String) throws {
+        guard access(path, F_OK) == 0 else { return }
+        let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) ?? path.startIndex
+        let trash = try ScratchFolder(prefix: "\(path[...slash]).\(path[path.utf8.index(after: slash)...]).")
+        defer { trash.remove() }
+        try SystemCallError.check("rename", path) { rename(path, "\(trash.path)/old") }
+    }
+
+    /// What killed processes had begun, and not finished; the kernel's lock is held.
+    func removeLeftovers(of id: BuildID, in folder: String) throws {
+        for name in try FolderListing.names(in: folder) where name.hasPrefix(".\(id).") {
+            FolderRemoval.remove("\(folder)/\(name)")
+        }
+    }
+}

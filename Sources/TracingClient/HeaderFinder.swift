@@ -1,0 +1,225 @@
+internal import Glibc
+internal import HeaderArchive
+public import HeaderTransport
+public import KernelHeaders
+public import KernelProbe
+
+/// Finds a kernel's headers wherever they are to be had, and puts them into the cache: the cache itself, then the servers,
+/// then, for the kernel that runs here, its own archive and `/lib/modules/RELEASE`.
+public struct HeaderFinder: Sendable {
+    /// Where headers can come from, in the order in which they are asked.
+    public enum Source: String, Sendable, CaseIterable {
+        case cache
+        case server
+        /// `/sys/kernel/kheaders.tar.xz`.
+        case kheaders
+        /// `/lib/modules/RELEASE`.
+        case modules
+    }
+
+    /// The running kernel's own archive, and its BTF.
+    static let archivePath = "sys/kernel/kheaders.tar.xz"
+    static let btfPath = "sys/kernel/btf/vmlinux"
+
+    private let cache: HeaderCache
+    private let client: HeaderServerClient
+    private let sources: Set<Source>
+    private let minimum: HeaderSource?
+    private let running: KernelIdentity?
+    private let root: String
+    private let progress: TransferProgress?
+
+    /// - Parameters:
+    ///   - sources: which may be used.
+    ///   - minimum: the least rank that will do; nil for any.
+    ///   - running: the kernel that runs here; nil if that can't be told.
+    ///   - root: where this host's `/` is.
+    public init(
+        cache: HeaderCache, client: HeaderServerClient, sources: Set<Source> = Set(Source.allCases),
+        minimum: HeaderSource? = nil, running: KernelIdentity?, root: String = "/", progress: TransferProgress? = nil
+    ) {
+        self.cache = cache
+        self.client = client
+        self.sources = sources
+        self.minimum = minimum
+        self.running = running
+        self.root = root == "/" ? "" : root
+        self.progress = progress
+    }
+
+    /// A kernel's headers.
+    ///
+    /// - Throws: ``HeadersMissing``; ``CacheError``; `SystemCallError`; `CancellationError`.
+    public func headers(of id: BuildID) async throws -> CacheEntry {
+        try await entry(.headers, of: id) { folder in
+            try await filled(
+                .headers, of: id, from: client, by: { try await fetchHeaders(of: id, into: folder) },
+                or: [
+                    (.kheaders, { try await unpackArchive(of: $0, into: folder) }),
+                    (.modules, { try await copyModulesTree(of: $0, into: folder) }),
+                ])
+        }
+    }
+
+    /// A kernel's BTF.
+    ///
+    /// - Throws: as ``headers(of:)``.
+    public func btf(of id: BuildID) async throws -> CacheEntry {
+        try await entry(.btf, of: id) { file in
+            try await filled(
+                .btf, of: id, from: client, by: { try await fetchBTF(of: id, to: file) },
+                or: [(.kheaders, { try await copyBTF(of: $0, to: file) })])
+        }
+    }
+
+    private func entry(
+        _ artefact: CacheEntry.Artefact, of id: BuildID, fill: HeaderCache.Filling
+    ) async throws -> CacheEntry {
+        let isReused = sources.contains(.cache)
+        if isReused, let entry = cache.entry(artefact, of: id, minimum: minimum) { return entry }
+        let entry = try await cache.entry(artefact, of: id, minimum: minimum, isReused: isReused, orMake: fill)
+        if entry.isNew {
+            // What a host no longer runs goes; whoever has the cache for other things than this sees to it otherwise.
+            _ = try? cache.clean(
+                unusedFor: HeaderCache.standardAge, keeping: HeaderCache.standardBytes, except: id)
+        }
+        return entry
+    }
+
+    // MARK: In turn
+
+    private typealias Local = @Sendable (KernelIdentity) async throws -> CacheStamp
+
+    private func filled(
+        _ artefact: CacheEntry.Artefact, of id: BuildID, from client: HeaderServerClient,
+        by fetch: () async throws -> CacheStamp, or locals: [(Source, Local)]
+    ) async throws -> CacheStamp {
+        var failures: [HeadersMissing.Failure] = []
+        if sources.contains(.cache) { failures.append(.init(.cache, "not there")) }
+        if sources.contains(.server) {
+            do {
+                return try await fetch()
+            } catch where Self.isFinal(error) {
+                throw error
+            } catch {
+                failures.append(.init(.server, "\(error)", ExitStatus(error)))
+            }
+        }
+        for (source, take) in locals where sources.contains(source) {
+            guard let running, running.buildID == id else {
+                failures.append(.init(source, "another kernel runs here, \(running.map { "\($0.buildID)" } ?? "unknown")"))
+                continue
+            }
+            do {
+                let stamp = try await take(running)
+                if let failure = failures.first(where: { $0.source == .server }) {
+                    cache.notice("No server gave the \(artefact.rawValue): \(failure.reason)")
+                    cache.notice("They are this host's own instead, of \(stamp.place).")
+                }
+                return stamp
+            } catch where Self.isFinal(error) {
+                throw error
+            } catch {
+                failures.append(.init(source, "\(error)"))
+            }
+        }
+        throw HeadersMissing(artefact: artefact, buildID: id, failures: failures)
+    }
+
+    /// Whether no other source would help: nobody waits any more, or the cache can't take anything.
+    private static func isFinal(_ error: any Error) -> Bool {
+        switch error {
+        case is CancellationError, is CacheError: true
+        case let problem as Problem: problem.code == .diskFull
+        case let error as SystemCallError: error.isDiskFull || error.number == EROFS
+        default: false
+        }
+    }
+
+    // MARK: Servers
+
+    private func fetchHeaders(of id: BuildID, into folder: String) async throws -> CacheStamp {
+        let kernel = try await client.kernel(id)
+        if let minimum, kernel.source < minimum { throw RankTooLow(has: kernel.source, wanted: minimum) }
+        let tree = try await TreeFetch(client: client, progress: progress).fill(
+            folder, with: kernel.treeDigest, access: .readOnly)
+        return stamp(
+            kernel.identity, tree.digest, .server, client.serverNames, kernel.source, files: tree.files,
+            bytes: tree.bytes)
+    }
+
+    private func fetchBTF(of id: BuildID, to path: String) async throws -> CacheStamp {
+        let (digest, size) = try await client.btf(of: id, progress: progress) { source, cancellation in
+            try Self.copy(source, to: path, cancellation)
+        }
+        return stamp(
+            KernelIdentity(buildID: id, hasBTF: true), digest, .server, client.serverNames, nil, files: 1, bytes: size)
+    }
+
+    // MARK: This host
+
+    private func unpackArchive(of kernel: KernelIdentity, into folder: String) async throws -> CacheStamp {
+        let path = "\(root)/\(Self.archivePath)"
+        guard access(path, F_OK) == 0 else {
+            throw ModulesTree.Flaw.missing(
+                "\(path) (where the kernel has it as a module, 'modprobe kheaders' as root brings it)")
+        }
+        let tree = try await BlockingWork.run { cancellation in
+            try TreeUnpacker(folder: folder, access: .readOnly).unpack(FileSource(path: path)) { _ in
+                try cancellation.check()
+            }
+        }
+        return stamp(kernel, tree.digest, .kheaders, path, nil, files: tree.files, bytes: tree.bytes)
+    }
+
+    private func copyModulesTree(of kernel: KernelIdentity, into folder: String) async throws -> CacheStamp {
+        // One host's word, as an agent's is.
+        if let minimum, .agent < minimum { throw RankTooLow(has: .agent, wanted: minimum) }
+        let modules = try ModulesTree(of: kernel, root: root)
+        let tree = try await BlockingWork.run { cancellation in
+            try TreeUnpacker(folder: folder, access: .readOnly).copy(modules.headers()) { _ in
+                try cancellation.check()
+            }
+        }
+        return stamp(kernel, tree.digest, .modules, modules.build, .agent, files: tree.files, bytes: tree.bytes)
+    }
+
+    private func copyBTF(of kernel: KernelIdentity, to path: String) async throws -> CacheStamp {
+        let origin = "\(root)/\(Self.btfPath)"
+        guard access(origin, F_OK) == 0 else { throw ModulesTree.Flaw.missing(origin) }
+        let (digest, size) = try await BlockingWork.run { cancellation in
+            try Self.copy(FileSource(path: origin), to: path, cancellation)
+        }
+        return stamp(kernel, digest, .kheaders, origin, nil, files: 1, bytes: size)
+    }
+
+    private static func copy(
+        _ source: any ByteSource, to path: String, _ cancellation: Cancellation
+    ) throws -> (KernelHeaders.Digest, size: Int) {
+        // Again from the start, if the connection broke.
+        let file = try SystemCallError.check("open", path) {
+            open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o444)
+        }
+        defer { close(file) }
+        let sink = FileSink(borrowing: file)
+        var hash = SHA256Hash()
+        var size = 0
+        try source.drain { bytes in
+            try cancellation.check()
+            hash.update(bytes)
+            size += bytes.count
+            try sink.write(bytes)
+        }
+        try sink.finish()
+        return (hash.digest(), size)
+    }
+
+    private func stamp(
+        _ identity: KernelIdentity, _ digest: KernelHeaders.Digest, _ origin: CacheStamp.Origin, _ place: String,
+        _ rank: HeaderSource?, files: Int, bytes: Int
+    ) -> CacheStamp {
+        CacheStamp(
+            identity: identity, digest: digest, origin: origin, place: place, rank: rank, files: files, bytes: bytes,
+            added: time(nil))
+    }
+}

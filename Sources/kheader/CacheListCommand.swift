@@ -1,0 +1,81 @@
+internal import ArgumentParser
+internal import HeaderTransport
+internal import KernelHeaders
+internal import TracingClient
+
+struct CacheListCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List what is kept, least recently used first.",
+        discussion: """
+            STATE is 'checked' for what was read and found right since this host was started, 'unchecked' for what will \
+            be read before it is used, and 'damaged' for what will be made anew. Times are UTC.
+            """)
+
+    @Option(help: "How: table, or json.")
+    var format = ListFormat.table
+
+    @OptionGroup var cache: CacheOptions
+
+    func run() async throws {
+        let entries = try cache.open().list().map(CacheListing.init)
+        switch format {
+        case .table: try Console.put(Self.table(entries))
+        case .json: try Console.put(JSONText.text(entries, isPretty: true))
+        }
+    }
+
+    static func table(_ entries: [CacheListing]) -> String {
+        var table = TextTable([
+            .init("BUILD ID"), .init("RELEASE"), .init("WHAT"), .init("SIZE", .right), .init("FROM"), .init("STATE"),
+            .init("LAST USED"),
+        ])
+        for entry in entries {
+            table.add([
+                "\(entry.buildID)", entry.release ?? "", entry.artefact, entry.bytes.map(ByteSize.text) ?? "",
+                entry.place ?? "", entry.state.rawValue, UTCTime.text(entry.lastUsed),
+            ])
+        }
+        return table.text
+    }
+}
+
+/// An entry of the cache as it is listed.
+struct CacheListing: Encodable {
+    enum State: String, Encodable { case checked, unchecked, damaged }
+
+    let buildID: BuildID
+    let artefact: String
+    let state: State
+    let path: String
+    /// Seconds since 1970.
+    let lastUsed: Int
+    var added: Int?
+    var release: String?
+    var digest: Digest?
+    var origin: String?
+    var place: String?
+    var trust: HeaderSource?
+    var files: Int?
+    var bytes: Int?
+
+    init(_ entry: HeaderCache.Listing) {
+        buildID = entry.buildID
+        artefact = entry.artefact.rawValue
+        path = entry.path
+        lastUsed = entry.lastUsed
+        guard let stamp = entry.stamp else {
+            state = .damaged
+            return
+        }
+        state = entry.isChecked ? .checked : .unchecked
+        added = stamp.added
+        release = stamp.identity.release
+        digest = stamp.digest
+        origin = stamp.origin.rawValue
+        place = stamp.place
+        trust = stamp.rank
+        files = stamp.files
+        bytes = stamp.bytes
+    }
+}

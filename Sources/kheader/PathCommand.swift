@@ -1,0 +1,22 @@
+internal import ArgumentParser
+internal import HeaderTransport
+
+struct PathCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "path",
+        abstract: "Print the folder with a kernel's headers, fetched if they are not here yet.",
+        discussion: """
+            The folder has include/ and arch/, is verified and read-only, and stays the same for this kernel.
+
+              clang -I "$(kheader path)/include" …
+            """)
+
+    @Flag(help: "Print the file with the kernel's BTF instead.")
+    var btf = false
+
+    @OptionGroup var tree: TreeOptions
+
+    func run() async throws {
+        try Console.put(btf ? try await tree.btf().path : try await tree.headers().path)
+    }
+}

@@ -1,0 +1,65 @@
+internal import ArgumentParser
+internal import HeaderTransport
+internal import KernelHeaders
+internal import KernelProbe
+internal import TracingClient
+
+extension HeaderFinder.Source: ExpressibleByArgument {}
+extension HeaderSource: ExpressibleByArgument {}
+
+/// Which kernel's headers are wanted on this host, and where they may come from.
+struct TreeOptions: ParsableArguments {
+    @OptionGroup var kernel: KernelOptions
+
+    @Option(
+        name: .customLong("only"),
+        help: ArgumentHelp(
+            "Take headers from there only; may be given several times.",
+            discussion: """
+                They are looked for in this order: in the cache, at the servers, and for the kernel that runs here in \
+                its own archive (kheaders: /sys/kernel/kheaders.tar.xz) and in /lib/modules/RELEASE (modules).
+                """,
+            valueName: "source"))
+    var only: [HeaderFinder.Source] = []
+
+    @Flag(name: .customLong("no-local"), help: "Take nothing of this host's own: leave out kheaders and modules.")
+    var noLocal = false
+
+    @OptionGroup var trust: TrustOptions
+    @OptionGroup var cache: CacheOptions
+    @OptionGroup var servers: ServerOptions
+
+    func validate() throws {
+        guard !sources.isEmpty else { throw ValidationError("--only and --no-local leave no source.") }
+    }
+
+    private var sources: Set<HeaderFinder.Source> {
+        let named = Set(only.isEmpty ? HeaderFinder.Source.allCases : only)
+        return noLocal ? named.subtracting([.kheaders, .modules]) : named
+    }
+
+    /// Brings the headers into the cache, unless they are there.
+    ///
+    /// - Parameter btf: the kernel's BTF as well.
+    func headers(btf: Bool = false) async throws -> ReadyHeaders {
+        try await find { finder, id in
+            ReadyHeaders(headers: try await finder.headers(of: id), btf: btf ? try await finder.btf(of: id) : nil)
+        }
+    }
+
+    /// Brings the kernel's BTF into the cache, unless it is there.
+    func btf() async throws -> CacheEntry { try await find { try await $0.btf(of: $1) } }
+
+    private func find<Value>(_ work: (HeaderFinder, BuildID) async throws -> Value) async throws -> Value {
+        let cache = try cache.open()
+        let client = try servers.client()
+        let id = try await kernel.kernel(client, cache)
+        return try await ProgressBar.show("Fetching \("\(id)".prefix(12))") { bar in
+            let finder = HeaderFinder(
+                cache: cache, client: client, sources: sources, minimum: trust.minimum,
+                running: try? RunningKernel().identity
+            ) { bar.update($0, of: $1) }
+            return try await work(finder, id)
+        }
+    }
+}
