@@ -115,9 +115,12 @@ public struct ModulesTree: Sendable {
 
     /// The string that a macro is defined as.
     private static func definition(_ macro: String, in text: String) -> String? {
-        for line in text.split(separator: "\n") where line.hasPrefix("#define \(macro) ") {
+        for line in text.split(separator: "\n") {
             let parts = line.split(separator: "\"", omittingEmptySubsequences: false)
-            if parts.count == 3 { return String(parts[1]) }
+            guard parts.count == 3, parts[0].split(whereSeparator: \.isWhitespace) == ["#define", Substring(macro)] else {
+                continue
+            }
+            return String(parts[1])
         }
         return nil
     }

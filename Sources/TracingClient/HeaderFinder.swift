@@ -76,7 +76,6 @@ public struct HeaderFinder: Sendable {
         _ artefact: CacheEntry.Artefact, of id: BuildID, fill: HeaderCache.Filling
     ) async throws -> CacheEntry {
         let isReused = sources.contains(.cache)
-        if isReused, let entry = cache.entry(artefact, of: id, minimum: minimum) { return entry }
         let entry = try await cache.entry(artefact, of: id, minimum: minimum, isReused: isReused, orMake: fill)
         if entry.isNew {
             // What a host no longer runs goes; whoever has the cache for other things than this sees to it otherwise.
@@ -140,7 +139,7 @@ public struct HeaderFinder: Sendable {
 
     private func fetchHeaders(of id: BuildID, into folder: String) async throws -> CacheStamp {
         let kernel = try await client.kernel(id)
-        if let minimum, kernel.source < minimum { throw RankTooLow(has: kernel.source, wanted: minimum) }
+        try RankTooLow.check(kernel.source, minimum: minimum)
         let tree = try await TreeFetch(client: client, progress: progress).fill(
             folder, with: kernel.treeDigest, access: .readOnly)
         return stamp(
@@ -149,11 +148,14 @@ public struct HeaderFinder: Sendable {
     }
 
     private func fetchBTF(of id: BuildID, to path: String) async throws -> CacheStamp {
+        // The server says nothing of whose word it has BTF on.
+        try RankTooLow.check(.agent, minimum: minimum)
         let (digest, size) = try await client.btf(of: id, progress: progress) { source, cancellation in
-            try Self.copy(source, to: path, cancellation)
+            try Self.copyBTF(source, to: path, cancellation)
         }
         return stamp(
-            KernelIdentity(buildID: id, hasBTF: true), digest, .server, client.serverNames, nil, files: 1, bytes: size)
+            KernelIdentity(buildID: id, hasBTF: true), digest, .server, client.serverNames, .agent, files: 1,
+            bytes: size)
     }
 
     // MARK: This host
@@ -174,7 +176,7 @@ public struct HeaderFinder: Sendable {
 
     private func copyModulesTree(of kernel: KernelIdentity, into folder: String) async throws -> CacheStamp {
         // One host's word, as an agent's is.
-        if let minimum, .agent < minimum { throw RankTooLow(has: .agent, wanted: minimum) }
+        try RankTooLow.check(.agent, minimum: minimum)
         let modules = try ModulesTree(of: kernel, root: root)
         let tree = try await BlockingWork.run { cancellation in
             try TreeUnpacker(folder: folder, access: .readOnly).copy(modules.headers()) { _ in
@@ -188,12 +190,12 @@ public struct HeaderFinder: Sendable {
         let origin = "\(root)/\(Self.btfPath)"
         guard access(origin, F_OK) == 0 else { throw ModulesTree.Flaw.missing(origin) }
         let (digest, size) = try await BlockingWork.run { cancellation in
-            try Self.copy(FileSource(path: origin), to: path, cancellation)
+            try Self.copyBTF(FileSource(path: origin), to: path, cancellation)
         }
         return stamp(kernel, digest, .kheaders, origin, nil, files: 1, bytes: size)
     }
 
-    private static func copy(
+    private static func copyBTF(
         _ source: any ByteSource, to path: String, _ cancellation: Cancellation
     ) throws -> (KernelHeaders.Digest, size: Int) {
         // Again from the start, if the connection broke.
@@ -204,13 +206,16 @@ public struct HeaderFinder: Sendable {
         let sink = FileSink(borrowing: file)
         var hash = SHA256Hash()
         var size = 0
+        var head: [UInt8] = []
         try source.drain { bytes in
             try cancellation.check()
             hash.update(bytes)
             size += bytes.count
+            head.append(contentsOf: bytes.prefix(BTFHeader.length - head.count))
             try sink.write(bytes)
         }
         try sink.finish()
+        _ = try BTFHeader(head, fileLength: size)
         return (hash.digest(), size)
     }
 

@@ -6,15 +6,15 @@ public struct RankTooLow: Error, Equatable, CustomStringConvertible, ExitStatusP
     public let has: HeaderSource
     public let wanted: HeaderSource
 
-    public init(has: HeaderSource, wanted: HeaderSource) {
-        self.has = has
-        self.wanted = wanted
+    /// - Throws: this error if a rank is below a minimum.
+    public static func check(_ rank: HeaderSource, minimum: HeaderSource?) throws(RankTooLow) {
+        if let minimum, rank < minimum { throw RankTooLow(has: rank, wanted: minimum) }
     }
 
     public var exitStatus: ExitStatus { .refused }
 
     public var description: String {
-        "there are headers, but only on the word of '\(has.rawValue)', and --min-trust asks for '\(wanted.rawValue)' "
+        "There are headers, but only on the word of '\(has.rawValue)', and --min-trust asks for '\(wanted.rawValue)'. "
             + "(trust-too-low)"
     }
 }

@@ -1,41 +1,122 @@
 internal import ArgumentParser
+internal import Glibc
+internal import HeaderArchive
 internal import HeaderTransport
 internal import KernelHeaders
-internal import KernelProbe
+internal import TracingClient
+
+extension BundleFormat: ExpressibleByArgument {}
 
 struct FetchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fetch",
-        abstract: "Bring a kernel's headers into a folder.",
+        abstract: "Bring a kernel's headers from a server into a folder or a file.",
         discussion: """
-            Every file is checked against the kernel's manifest while it is unpacked. The folder appears when all of it \
-            is there and right; otherwise nothing does. Its path is printed.
+            Every file of the tree is checked while it is unpacked. The folder appears when all of it is there and \
+            right; otherwise nothing does. Its path is printed. To have a tool find the headers, 'kheader exec' and \
+            'kheader path' need no folder.
 
-              kheader fetch                    into ./kheaders-BUILDID
-              kheader fetch --to /tmp/headers  into a folder of this name
-              kheader fetch --build-id 3f1c…   of another kernel
+              kheader fetch                       the running kernel's, into ./kheaders-BUILDID
+              kheader fetch --to /tmp/headers     into a folder of this name
+              kheader fetch --build-id 3f1c…      of another kernel
+              kheader fetch --format tar.xz       as one file, ./kheaders-BUILDID.tar.xz
+              kheader fetch --output - | tar -x --zstd
+              kheader fetch --source include/linux/sched.h
             """)
 
-    @Option(
-        name: .customLong("build-id"),
-        help: ArgumentHelp("The kernel. Default: the one that runs here.", valueName: "id"),
-        transform: BuildIDArgument.parse)
-    var buildID: BuildID?
+    @OptionGroup var kernel: KernelOptions
 
     @Option(
         help: ArgumentHelp("A folder that is not there yet, or empty. Default: kheaders-BUILDID.", valueName: "dir"))
     var to: String?
 
+    @Option(help: "Not a folder, but one file of this kind.")
+    var format: BundleFormat?
+
+    @Flag(help: "Not the headers, but the kernel's BTF. Default file: vmlinux-BUILDID.btf.")
+    var btf = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Not the whole tree, but one header of it, such as include/linux/sched.h. Default file: standard output.",
+            valueName: "path"),
+        transform: Self.headerPath)
+    var source: HeaderPath?
+
+    @Option(
+        help: ArgumentHelp(
+            "The file that --format, --btf or --source write; '-' for standard output. Alone it asks for a bundle, of "
+                + "the kind that its name ends in, or tar.zst.", valueName: "file"))
+    var output: String?
+
+    @OptionGroup var trust: TrustOptions
     @OptionGroup var servers: ServerOptions
 
-    func run() async throws {
-        let id = try buildID ?? RunningKernel().identity.buildID
-        let client = try servers.client()
-        let destination = to ?? "kheaders-\(id)"
-        let tree = try await ProgressBar.show("Fetching \("\(id)".prefix(12))") { bar in
-            try await TreeFetch(client: client) { bar.update($0, of: $1) }.fetch(id, to: destination)
+    func validate() throws {
+        let kinds = [format != nil, btf, source != nil].count { $0 }
+        guard kinds <= 1 else { throw ValidationError("--format, --btf and --source each ask for something else.") }
+        guard to == nil || kinds == 0 && output == nil else {
+            throw ValidationError("--to names a folder for the tree; --output names a file.")
         }
-        try Console.put(tree.path)
-        Console.say("\(tree.files) files, \(ByteSize.text(tree.bytes)), tree \(tree.treeDigest), each file verified.")
+    }
+
+    func run() async throws {
+        let client = try servers.client()
+        let id = try await kernel.kernel(client)
+        try await ProgressBar.show("Fetching \("\(id)".prefix(12))") { bar in
+            let progress: TransferProgress = { bar.update($0, of: $1) }
+            if btf {
+                try await save(output ?? "vmlinux-\(id).btf", "BTF of \(id)") {
+                    _ = try await checked(client, id)
+                    return try await client.btf(of: id, progress: progress, $0)
+                }
+            } else if let source {
+                try await save(output ?? "-", source.string) { consume in
+                    _ = try await checked(client, id)
+                    let bytes = try await client.source(source, of: id)
+                    return try await BlockingWork.run { try consume(MemorySource(bytes), $0) }
+                }
+            } else if output != nil || format != nil {
+                let format = format ?? BundleFormat.allCases.first { output?.hasSuffix(".\($0.rawValue)") ?? false }
+                let kind = format ?? .tarZstd
+                try await save(output ?? "kheaders-\(id).\(kind.rawValue)", "headers of \(id)") {
+                    let tree = try await checked(client, id).treeDigest
+                    return try await client.download(.tree(tree), as: kind, progress: progress, $0)
+                }
+            } else {
+                let kernel = try await checked(client, id)
+                let tree = try await TreeFetch(client: client, progress: progress).fetch(
+                    kernel, to: to ?? "kheaders-\(id)")
+                try Console.put(tree.path)
+                Console.say(
+                    "\(tree.files) files, \(ByteSize.text(tree.bytes)), tree \(tree.treeDigest), each file verified.")
+            }
+        }
+    }
+
+    /// The kernel as the server has it, if that can be trusted as far as the user wants.
+    private func checked(_ client: HeaderServerClient, _ id: BuildID) async throws -> KernelSummary {
+        let kernel = try await client.kernel(id)
+        try RankTooLow.check(kernel.source, minimum: trust.minimum)
+        return kernel
+    }
+
+    private func save(
+        _ file: String, _ what: String, _ fetch: (@escaping DownloadedFile.Consumer) async throws -> Int
+    ) async throws {
+        guard file != "-" || source != nil || isatty(STDOUT_FILENO) == 0 else {
+            throw ValidationError("Standard output is a terminal. Send it into a pipe or a file.")
+        }
+        let size = try await DownloadedFile.save(to: file, fetch)
+        if file != "-" { try Console.put(file) }
+        Console.say("\(what): \(ByteSize.text(size)), verified.")
+    }
+
+    private static func headerPath(_ text: String) throws -> HeaderPath {
+        // As it stands in a tree, or as debuginfod's clients write it.
+        guard let path = HeaderPath(String(text.drop { $0 == "/" })) else {
+            throw ValidationError("'\(text)' is not the path of a header, such as include/linux/sched.h.")
+        }
+        return path
     }
 }

@@ -5,7 +5,13 @@ internal import KernelProbe
 internal import TracingClient
 
 extension HeaderFinder.Source: ExpressibleByArgument {}
-extension HeaderSource: ExpressibleByArgument {}
+extension HeaderSource: ExpressibleByArgument {
+    // `unknown` is no rank to ask for.
+    init?(argument: String) {
+        guard let rank = Self.allCases.first(where: { $0.rawValue == argument }) else { return nil }
+        self = rank
+    }
+}
 
 /// Which kernel's headers are wanted on this host, and where they may come from.
 struct TreeOptions: ParsableArguments {

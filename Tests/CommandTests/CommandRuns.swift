@@ -8,11 +8,19 @@ func run(_ program: String, _ arguments: String...) async throws -> ShellCommand
     try await run(program, arguments)
 }
 
+/// Runs a script of the shell's; the arguments are `$1` and so on.
+func run(shell script: String, _ arguments: String...) async throws -> ShellCommand.Result {
+    try await run(command: ShellCommand("sh", ["-c", script, "sh"] + arguments))
+}
+
+func run(_ program: String, _ arguments: [String]) async throws -> ShellCommand.Result {
+    try await run(command: ShellCommand(BuiltProgram.path(program), arguments))
+}
+
 /// Waits on a thread of its own: the threads of Swift's tasks, as many as there are cores, have the server to run that the
 /// program talks to.
-func run(_ program: String, _ arguments: [String]) async throws -> ShellCommand.Result {
-    let command = ShellCommand(BuiltProgram.path(program), arguments)
-    return try await withCheckedThrowingContinuation { continuation in
+private func run(command: ShellCommand) async throws -> ShellCommand.Result {
+    try await withCheckedThrowingContinuation { continuation in
         DispatchQueue.global().async { continuation.resume(with: Result { try command.run() }) }
     }
 }
