@@ -4,7 +4,7 @@ extension HeaderPath {
     /// The path of a name as an archive or a folder has it.
     ///
     /// - Throws: `Problem` with an `archive-path-…` code.
-    init(named name: [UInt8]) throws {
+    package init(named name: [UInt8]) throws {
         do throws(Flaw) {
             self = try HeaderPath(normalising: name)
         } catch {

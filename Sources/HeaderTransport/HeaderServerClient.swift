@@ -125,7 +125,8 @@ public struct HeaderServerClient: Sendable {
 
     // MARK: Asking
 
-    var serverNames: String { servers.map { "\($0)" }.joined(separator: ", ") }
+    /// The servers as they were named, for messages.
+    public var serverNames: String { servers.map { "\($0)" }.joined(separator: ", ") }
 
     private func document<Document: Decodable & Sendable>(_ path: String) async throws -> Document {
         try await ask(CurlRequest(path: path, seconds: timeouts.document)) { transfer, server, _ in

@@ -26,16 +26,23 @@ public struct TreeFetch: Sendable {
         self.progress = progress
     }
 
-    /// - Parameter destination: a folder that is not there yet, or empty.
+    /// - Parameters:
+    ///   - tree: the digest of the kernel's tree; nil for the one that the server names.
+    ///   - destination: a folder that is not there yet, or empty.
     /// - Throws: ``TreeFetchError``, what ``HeaderServerClient`` throws, `SystemCallError`, `Problem` with `disk-full`.
-    public func fetch(_ id: BuildID, to destination: String) async throws -> Tree {
-        try await fetch(id, to: try TreeDestination(destination))
+    public func fetch(
+        _ id: BuildID, tree: KernelHeaders.Digest? = nil, to destination: String
+    ) async throws -> Tree {
+        try await fetch(id, tree: tree, to: try TreeDestination(destination))
     }
 
-    func fetch(_ id: BuildID, to destination: TreeDestination) async throws -> Tree {
+    func fetch(
+        _ id: BuildID, tree: KernelHeaders.Digest? = nil, to destination: TreeDestination
+    ) async throws -> Tree {
         let folder = try ScratchFolder(prefix: destination.stagingPrefix)
         defer { folder.remove() }
-        let tree = try await fill(folder.path, of: id)
+        let tree =
+            if let tree { try await fill(folder.path, with: tree) } else { try await fill(folder.path, of: id) }
         try Task.checkCancellation()
         do {
             try folder.publish(as: destination.path)

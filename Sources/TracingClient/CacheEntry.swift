@@ -1,6 +1,6 @@
 internal import Glibc
 internal import HeaderArchive
-public import KernelHeaders
+internal import KernelHeaders
 
 /// An artefact in the cache that was found good. While this value lives no cleaning removes it.
 public final class CacheEntry: Sendable {

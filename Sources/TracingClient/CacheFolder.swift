@@ -17,10 +17,10 @@ public struct CacheFolder: Sendable, Equatable {
     ///
     /// - Throws: ``CacheError/noPlace``.
     public static func place(
-        option: String?, userID: UInt32 = geteuid(), environment: (String) -> String? = Self.environment
+        option: String?, userID: UInt32? = nil, environment: (String) -> String? = Self.environment
     ) throws(CacheError) -> String {
         if let named = option ?? environment(variable) { return named }
-        if userID == 0 { return "/run/kheader" }
+        if userID ?? geteuid() == 0 { return "/run/kheader" }
         for name in ["XDG_RUNTIME_DIR", "XDG_CACHE_HOME"] {
             // The XDG specification: what is not absolute is to be ignored.
             if let folder = environment(name), folder.hasPrefix("/") { return "\(folder)/kheader" }
@@ -37,7 +37,7 @@ public struct CacheFolder: Sendable, Equatable {
     /// Makes the folder if it is not there, with those above it, and checks it.
     ///
     /// - Throws: ``CacheError``.
-    public init(_ text: String, userID: UInt32 = geteuid()) throws(CacheError) {
+    public init(_ text: String, userID: UInt32? = nil) throws(CacheError) {
         guard let absolute = Self.absolute(text) else {
             throw .unwritable(path: text, reason: "it has no name")
         }
@@ -47,7 +47,7 @@ public struct CacheFolder: Sendable, Equatable {
         }
         defer { free(resolved) }
         path = String(cString: resolved)
-        try Self.check(path, userID: userID)
+        try Self.check(path, userID: userID ?? geteuid())
     }
 
     /// Whether this process can write there.

@@ -1,6 +1,6 @@
 internal import Glibc
 internal import HeaderArchive
-public import HeaderTransport
+internal import HeaderTransport
 public import KernelHeaders
 
 extension HeaderCache {
@@ -73,11 +73,12 @@ extension HeaderCache {
     /// - Throws: ``CacheError/unwritable(path:reason:)``; `SystemCallError`.
     @discardableResult
     public func clean(
-        unusedFor age: Int?, keeping bytes: Int?, except kept: BuildID? = nil, now: Int = time(nil)
+        unusedFor age: Int?, keeping bytes: Int?, except kept: BuildID? = nil, now: Int? = nil
     ) throws -> [Listing] {
         guard folder.isWritable else {
             throw CacheError.unwritable(path: folder.path, reason: String(cString: strerror(EACCES)))
         }
+        let now = now ?? time(nil)
         let entries = try list()
         let locks = try made("locks")
         var total = entries.reduce(0) { $0 + ($1.stamp?.bytes ?? 0) }

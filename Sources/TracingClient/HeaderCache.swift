@@ -1,6 +1,6 @@
 internal import Glibc
 internal import HeaderArchive
-public import HeaderTransport
+internal import HeaderTransport
 public import KernelHeaders
 
 /// This host's kernel headers: one verified, read-only tree per build ID, and one BTF.

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import HeaderTransport
+internal import TracingClient
 
 struct PathCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
