@@ -81,8 +81,8 @@ public struct CacheFolder: Sendable, Equatable {
     /// bit, as `/tmp`, may be above, as what is in it can be renamed by its owner only.
     private static func check(_ path: String, userID: UInt32) throws(CacheError) {
         var checked = ""
-        for name in [""] + path.split(separator: "/") {
-            checked += checked == "/" ? "\(name)" : "/\(name)"
+        for name in [""] + path.split(separator: "/").map(String.init) {
+            checked += checked == "/" ? name : "/\(name)"
             var status = stat()
             guard lstat(checked, &status) == 0 else {
                 throw .unwritable(path: path, reason: String(cString: strerror(errno)))
