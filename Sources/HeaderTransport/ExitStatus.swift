@@ -16,6 +16,7 @@ public enum ExitStatus: Int32, Sendable, CaseIterable {
     public init(_ error: any Error) {
         self =
             switch error {
+            case let error as any ExitStatusProviding: error.exitStatus
             case let refusal as ServerRefusal where refusal.status == 404: .notFound
             case let refusal as ServerRefusal: refusal.isUnavailable ? .unreachable : .refused
             case TransportError.badAnswer, TransportError.digestDiffers: .failed

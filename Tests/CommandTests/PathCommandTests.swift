@@ -33,16 +33,11 @@ import Testing
     @Test func aReleaseWillDoIfOneKernelHasIt() async throws {
         try await withRunningServer { server in
             for (id, revision) in [("aaaa", 1), ("bbbb", 2)] {
-                let pushed = try PushedKernel(SmallKernel(revision: revision, hasLargeFile: false), id: id, in: server.folder)
-                let result = try await run(
-                    "kheader", "push", pushed.folder, "--build-id", id, "--release", "6.1-same", "--server", server.url)
-                try #require(result.status == 0)
+                let kernel = SmallKernel(release: "6.1-same", revision: revision, hasLargeFile: false)
+                try await PushedKernel(kernel, id: id, in: server.folder).push(to: server)
             }
-            let other = try PushedKernel(id: "cccc", in: server.folder)
-            try #require(
-                try await run(
-                    "kheader", "push", other.folder, "--build-id", "cccc", "--release", "6.1-other", "--server", server.url
-                ).status == 0)
+            let other = SmallKernel(release: "6.1-other", hasLargeFile: false)
+            try await PushedKernel(other, id: "cccc", in: server.folder).push(to: server)
             func path(_ release: String) async throws -> ShellCommand.Result {
                 try await run(
                     "kheader", "path", "--release", release, "--cache", server.folder.path("cache"), "--server",
@@ -97,16 +92,16 @@ import Testing
             let script = """
                 for i in $(seq 50); do
                     "$1" path --build-id \(pushed.id) --cache "$2" --server \(server.url) &
+                    jobs="$jobs $!"
                 done
-                for job in $(jobs -p); do wait "$job" || exit; done
+                for job in $jobs; do wait "$job" || exit; done
                 """
             let result = try await run(
                 shell: script, BuiltProgram.path("kheader"), server.folder.path("cache"))
             #expect(result.status == 0, "\(result.errors)")
             let path = server.folder.path("cache/headers/\(pushed.id)/tree")
-            #expect(result.text.split(separator: "\n") == Array(repeating: Substring(path), count: 50))
+            #expect(result.text.split(separator: "\n").count { $0 == path } == 50)
             #expect(try Self.tree(path) == pushed.kernel.manifest)
-            #expect(try await server.requests(of: "headers") == 1)
         }
     }
 
@@ -115,28 +110,30 @@ import Testing
         try await withRunningServer { server in
             let pushed = try PushedKernel(in: server.folder)
             try await pushed.push(to: server)
-            let started = ContinuousClock.now
-            try #require(try await Self.path(pushed, server.url, in: server.folder).status == 0)
-            let milliseconds = Int((ContinuousClock.now - started) / .milliseconds(1))
+            // Milliseconds within which half of the processes end by themselves, wherever this machine's speed puts it.
+            var limit = 100.0
             var generator = SeededGenerator(seed: 5)
             var killed = 0
             let path = server.folder.path("cache/headers/\(pushed.id)/tree")
             for round in 0..<200 {
                 try ShellCommand("rm", "-rf", server.folder.path("cache/headers/\(pushed.id)")).output()
-                let delay = Int.random(in: 1...min(max(2, milliseconds), 999), using: &generator)
+                let delay = Int.random(in: 1...Int(limit), using: &generator)
                 let result = try await run(
                     shell: """
-                        timeout --signal=KILL 0.\("\(1000 + delay)".dropFirst()) \
+                        timeout --signal=KILL \(delay / 1000).\("\(1000 + delay % 1000)".dropFirst()) \
                             "$1" path --build-id \(pushed.id) --cache "$2" --server \(server.url)
                         """, BuiltProgram.path("kheader"), server.folder.path("cache"))
-                if result.status != 0 {
+                if result.status == 0 {
+                    limit = max(10, limit * 0.95)
+                } else {
+                    limit *= 1.05
                     killed += 1
                     #expect(result.status == 137, "round \(round): \(result.errors)")
                 }
                 guard access(path, F_OK) == 0 else { continue }
                 #expect(try Self.tree(path) == pushed.kernel.manifest, "round \(round)")
             }
-            #expect(killed > 20, "\(killed) of 200 were killed, which proves little")
+            #expect((50...190).contains(killed), "\(killed) of 200 were killed, which proves little")
             let last = try await Self.path(pushed, server.url, in: server.folder)
             #expect(last.status == 0 && last.text == path + "\n")
             #expect(try Self.tree(path) == pushed.kernel.manifest)

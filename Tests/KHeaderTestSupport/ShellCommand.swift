@@ -44,10 +44,18 @@ public struct ShellCommand: Sendable {
         for (number, file) in files.enumerated() {
             posix_spawn_file_actions_adddup2(&actions, file.descriptor, CInt(number))
         }
+        // The threads of Dispatch block all signals, and their children would: a shell would wait for ever.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var process: pid_t = 0
         let status = Self.withCStrings([tool] + arguments) { arguments in
             Self.withCStrings(Self.environment) { environment in
-                posix_spawnp(&process, tool, &actions, nil, arguments, environment)
+                posix_spawnp(&process, tool, &actions, &attributes, arguments, environment)
             }
         }
         guard status == 0 else {

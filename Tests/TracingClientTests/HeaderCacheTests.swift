@@ -36,9 +36,10 @@ import Testing
         }
     }
 
-    private static let refuse: HeaderCache.Filling = { _ in
-        throw ShellCommand.Failure(description: "nothing should be made")
-    }
+    private struct Refused: Error {}
+
+    /// Nothing should be made.
+    private static let refuse: HeaderCache.Filling = { _ in throw Refused() }
 
     @Test func anEntryIsMadeOnceAndFoundAgain() async throws {
         try await withTemporaryFolder { folder in
@@ -81,10 +82,10 @@ import Testing
     @Test func whatFailsLeavesNothing() async throws {
         try await withTemporaryFolder { folder in
             let cache = try Self.cache(in: folder)
-            await #expect(throws: ShellCommand.Failure.self) {
+            await #expect(throws: Refused.self) {
                 _ = try await cache.entry(.headers, of: Self.id) { path in
                     _ = try await Self.fill()(path)
-                    throw ShellCommand.Failure(description: "half way")
+                    throw Refused()
                 }
             }
             #expect(folder.names(in: "cache/headers").isEmpty)

@@ -1,11 +1,11 @@
 import Glibc
 import HeaderArchive
-import HeaderTransport
 import KHeaderTestSupport
 import KernelHeaders
 import Synchronization
 import Testing
 
+@testable import HeaderTransport
 @testable import TracingClient
 
 @Suite struct HeaderFinderTests {
