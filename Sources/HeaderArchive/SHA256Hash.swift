@@ -11,8 +11,7 @@ public struct SHA256Hash {
 
     /// The digest of what was given so far.
     public func digest() -> KernelHeaders.Digest {
-        guard let digest = KernelHeaders.Digest(bytes: Array(hash.finalize())) else { preconditionFailure("32 bytes") }
-        return digest
+        hash.finalize().withUnsafeBytes { KernelHeaders.Digest($0) }
     }
 
     public static func digest(of bytes: UnsafeRawBufferPointer) -> KernelHeaders.Digest {

@@ -17,36 +17,48 @@ struct TarHeader {
 
     static func isZero(_ block: UnsafeRawBufferPointer) -> Bool { block.allSatisfy { $0 == 0 } }
 
+    /// Bytes of the checksum's own field.
+    private static let checksumField = 148..<156
+
     /// - Parameter block: 512 bytes that are not all zero.
     /// - Throws: `Problem` with `archive-checksum` or `archive-corrupt`.
     init(_ block: UnsafeRawBufferPointer) throws {
-        guard let stored = Self.number(block[148..<156]) else {
+        guard let stored = Self.number(block, Self.checksumField) else {
             throw Problem(.archiveChecksum, "A tar header's checksum field is not a number. The archive is damaged.")
         }
         // The checksum counts its own field as spaces. Old writers summed signed bytes; theirs differs only for names
         // that are not ASCII, and is not taken.
         var sum = 8 * 0x20
-        for (index, byte) in block.enumerated() where !(148..<156).contains(index) { sum += Int(byte) }
+        for byte in block { sum += Int(byte) }
+        for byte in block[Self.checksumField] { sum -= Int(byte) }
         guard sum == stored else {
             throw Problem(.archiveChecksum, "A tar header's checksum is wrong. The archive is damaged.")
         }
-        guard let size = Self.number(block[124..<136]), size >= 0, let mode = Self.number(block[100..<108]) else {
+        guard let size = Self.number(block, 124..<136), size >= 0, let mode = Self.number(block, 100..<108) else {
             throw Problem(.archiveCorrupt, "A tar header's size or mode is not a number. The archive is damaged.")
         }
         self.size = size
         self.mode = mode
         typeFlag = block[156]
-        linkName = Self.text(block[157..<257])
-        let name = Self.text(block[0..<100])
+        linkName = Self.text(block, 157..<257)
+        let name = Self.text(block, 0..<100)
         // POSIX archives say "ustar\0"; GNU ones "ustar " and use the place of the prefix for other things.
-        let prefix = block[257..<263].elementsEqual("ustar\0".utf8) ? Self.text(block[345..<500]) : []
+        let prefix = Self.isPOSIX(block) ? Self.text(block, 345..<500) : []
         self.name = prefix.isEmpty ? name : prefix + [UInt8(ascii: "/")] + name
     }
 
-    private static func text(_ field: Slice<UnsafeRawBufferPointer>) -> [UInt8] { Array(field.prefix { $0 != 0 }) }
+    private static func isPOSIX(_ block: UnsafeRawBufferPointer) -> Bool {
+        block[257..<263].elementsEqual("ustar\0".utf8)
+    }
+
+    private static func text(_ block: UnsafeRawBufferPointer, _ range: Range<Int>) -> [UInt8] {
+        let field = UnsafeRawBufferPointer(rebasing: block[range])
+        return Array(field.prefix(field.firstIndex(of: 0) ?? field.count))
+    }
 
     /// Octal digits with spaces and NULs around, or GNU's base 256 (first bit set, big-endian).
-    private static func number(_ field: Slice<UnsafeRawBufferPointer>) -> Int? {
+    private static func number(_ block: UnsafeRawBufferPointer, _ range: Range<Int>) -> Int? {
+        let field = UnsafeRawBufferPointer(rebasing: block[range])
         guard let first = field.first else { return nil }
         var value = 0
         if first & 0x80 != 0 {

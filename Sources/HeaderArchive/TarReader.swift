@@ -2,12 +2,12 @@ internal import KernelHeaders
 
 /// Reads a tar from the front: ustar, pax extended headers (path, linkpath, size), GNU long names and links.
 ///
-/// Memory is bounded by ``ArchiveLimits/metadataBytes``, whatever the archive holds. Names and links come as the bytes
+/// Memory is bounded by ``ArchiveLimits/metadataBytes`` and a window of 256 KiB, whatever the archive holds. Names and links come as the bytes
 /// they are; ``HeaderTreeReader`` decides what is allowed. The end of the archive must be marked by two zero blocks.
 public struct TarReader {
     private let source: any ByteSource
     private let limits: ArchiveLimits
-    private let block = BlockBuffer()
+    private let window = Window()
     /// Bytes of the current entry not read yet, and the padding behind them.
     private var contentsLeft = 0
     private var paddingLeft = 0
@@ -62,27 +62,28 @@ public struct TarReader {
         }
     }
 
-    /// Hands the current entry's contents to `sink`, a piece at a time.
+    /// Hands the current entry's contents to `sink`: in one piece if they are no longer than the window, and the source
+    /// does not end in them.
     public mutating func readContents(_ sink: (UnsafeRawBufferPointer) throws -> Void) throws {
         while contentsLeft > 0 {
-            let piece = block.large.prefix(contentsLeft)
-            let buffer = UnsafeMutableRawBufferPointer(rebasing: piece)
-            let count = try source.read(into: buffer)
-            guard count > 0 else { throw Self.truncated }
-            contentsLeft -= count
-            try sink(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            try window.fill(min(contentsLeft, Window.size), from: source)
+            let piece = window.take(contentsLeft)
+            guard !piece.isEmpty else { throw Self.truncated }
+            contentsLeft -= piece.count
+            try sink(piece)
         }
     }
 
     /// Reads what follows the end mark: tar pads with zeros, anything else is refused. Also lets the decompressor below
     /// see its own end, where its checksum is.
     public mutating func readToEnd() throws {
-        try source.drain { bytes in
-            guard TarHeader.isZero(bytes) else {
+        repeat {
+            guard TarHeader.isZero(window.take(Window.size)) else {
                 throw Problem(
                     .archiveTrailingData, "There is data after the end of the tar. Send one archive at a time.")
             }
-        }
+            try window.fill(1, from: source)
+        } while window.count > 0
     }
 
     private mutating func setContents(_ size: Int) {
@@ -92,19 +93,19 @@ public struct TarReader {
 
     /// Nil at the two zero blocks that end a tar.
     private func readHeader() throws -> TarHeader? {
-        try readBlock()
-        guard TarHeader.isZero(UnsafeRawBufferPointer(block.small)) else {
-            return try TarHeader(UnsafeRawBufferPointer(block.small))
-        }
-        try readBlock()
-        guard TarHeader.isZero(UnsafeRawBufferPointer(block.small)) else {
+        let block = try readBlock()
+        guard TarHeader.isZero(block) else { return try TarHeader(block) }
+        guard TarHeader.isZero(try readBlock()) else {
             throw Problem(.archiveCorrupt, "The tar has a single zero block in its middle. The archive is damaged.")
         }
         return nil
     }
 
-    private func readBlock() throws {
-        guard try source.readFully(into: block.small) == TarHeader.blockSize else { throw Self.truncated }
+    private func readBlock() throws -> UnsafeRawBufferPointer {
+        try window.fill(TarHeader.blockSize, from: source)
+        let block = window.take(TarHeader.blockSize)
+        guard block.count == TarHeader.blockSize else { throw Self.truncated }
+        return block
     }
 
     private mutating func skipRest() throws {
@@ -180,14 +181,38 @@ public struct TarReader {
     }
 }
 
-/// The reader's buffers, freed with it.
-private final class BlockBuffer {
-    let small = UnsafeMutableRawBufferPointer.allocate(byteCount: TarHeader.blockSize, alignment: 16)
-    let large = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
+/// What was read of the tar and is not handed out yet. It fits into a core's cache, where the next one who needs the
+/// bytes, the hash or the disk, still finds them.
+private final class Window {
+    static let size = 1 << 18
 
-    deinit {
-        small.deallocate()
-        large.deallocate()
+    private let space = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
+    private var start = 0
+    private var end = 0
+
+    deinit { space.deallocate() }
+
+    var count: Int { end - start }
+
+    /// Reads until so many bytes are there, in one piece; fewer only at the end of the source. What was taken before is
+    /// gone then.
+    func fill(_ wanted: Int, from source: any ByteSource) throws {
+        while count < wanted {
+            if start > 0 {
+                space.copyMemory(from: UnsafeRawBufferPointer(rebasing: space[start..<end]))
+                (start, end) = (0, count)
+            }
+            let read = try source.read(into: UnsafeMutableRawBufferPointer(rebasing: space[end...]))
+            if read == 0 { return }
+            end += read
+        }
+    }
+
+    /// So many bytes, or all that are there; good until the next ``fill(_:from:)``.
+    func take(_ most: Int) -> UnsafeRawBufferPointer {
+        let piece = UnsafeRawBufferPointer(rebasing: space[start..<start + min(most, count)])
+        start += piece.count
+        return piece
     }
 }
 

@@ -2,8 +2,13 @@ internal import KernelHeaders
 
 /// Collects a tree's entries and refuses those that a tree can't have together, whatever order they come in.
 struct TreeBuilder {
-    private var entries: [HeaderPath: TreeManifest.Kind] = [:]
+    private var entries: [TreeManifest.Entry] = []
+    /// Where in ``entries`` a path is; nil while they are sorted, as they come in most archives.
+    private var places: [HeaderPath: Int]?
+    /// Once a path is here, neither it nor one above it is or becomes an entry.
     private var folders: Set<HeaderPath> = []
+    /// The last entry's, which is that of the next one mostly.
+    private var lastFolder: HeaderPath?
     private let folderLimit: Int
 
     /// - Parameter folderLimit: how many folders a tree may have. One entry can bring 31 of them, each with its own path.
@@ -12,18 +17,22 @@ struct TreeBuilder {
     /// - Throws: `Problem` with `archive-path-duplicate`, `-through-link` or `-through-file`, `archive-too-many-entries`.
     mutating func add(_ path: HeaderPath, _ kind: TreeManifest.Kind) throws {
         try check(path, isLink: kind.isLink)
-        entries[path] = kind
+        append(TreeManifest.Entry(path: path, kind: kind))
+        guard !isInLastFolder(path) else { return }
         try addFolders(path.ancestors)
+        lastFolder = path.parent
     }
 
     /// Throws what ``add(_:_:)`` would throw, but for the limit.
     func check(_ path: HeaderPath, isLink: Bool) throws {
-        guard entries[path] == nil else {
+        guard entry(at: path) == nil else {
             throw Problem(.archivePathDuplicate, "The archive has \(path.shown) twice. Make it from a clean folder.")
         }
         if folders.contains(path) { throw Self.through(path, isLink: isLink) }
-        for folder in path.ancestors {
-            if let kind = entries[folder] { throw Self.through(folder, isLink: kind.isLink) }
+        guard !isInLastFolder(path) else { return }
+        for folder in path.ancestors.reversed() {
+            if folders.contains(folder) { break }
+            if let kind = entry(at: folder) { throw Self.through(folder, isLink: kind.isLink) }
         }
     }
 
@@ -34,37 +43,54 @@ struct TreeBuilder {
         for folder in paths.reversed() {
             // Whoever added this folder has added those above it.
             guard folders.insert(folder).inserted else { break }
-            if let kind = entries[folder] { throw Self.through(folder, isLink: kind.isLink) }
+            if let kind = entry(at: folder) { throw Self.through(folder, isLink: kind.isLink) }
         }
         guard folders.count <= folderLimit else {
             throw Problem(.archiveTooManyEntries, "The archive has over \(folderLimit) folders.")
         }
     }
 
+    private func isInLastFolder(_ path: HeaderPath) -> Bool { lastFolder.map(path.isDirectly(in:)) ?? false }
+
+    private mutating func append(_ entry: TreeManifest.Entry) {
+        if places == nil, let last = entries.last, !(last.path < entry.path) {
+            places = Dictionary(uniqueKeysWithValues: entries.indices.map { (entries[$0].path, $0) })
+        }
+        places?[entry.path] = entries.count
+        entries.append(entry)
+    }
+
+    private func entry(at path: HeaderPath) -> TreeManifest.Kind? {
+        if let places { return places[path].map { entries[$0].kind } }
+        guard let last = entries.last, !(last.path < path) else { return nil }
+        return TreeManifest.index(of: path, in: entries).map { entries[$0].kind }
+    }
+
     /// What a hard link to this path is: the same file again. Nil if there is no such file yet.
     func file(at path: HeaderPath) -> TreeManifest.Kind? {
-        if case .file? = entries[path] { entries[path] } else { nil }
+        if case .file? = entry(at: path) { entry(at: path) } else { nil }
     }
 
     /// - Throws: `Problem` with `archive-link-escapes`, `archive-has-no-headers`.
     func manifest() throws -> TreeManifest {
-        for (path, kind) in entries {
-            if case .link(let target) = kind, !Self.staysInside(target, from: path) {
+        for entry in entries {
+            if case .link(let target) = entry.kind, !Self.staysInside(target, from: entry.path) {
                 throw Problem(
                     .archiveLinkEscapes,
-                    "The link \(path.shown) leaves the tree, or goes up after it went down. Replace it by the file it means."
+                    "The link \(entry.path.shown) leaves the tree, or goes up after it went down. Replace it by the file it means."
                 )
             }
         }
-        let hasHeaders = entries.contains { path, kind in
-            if case .file = kind { path.string.hasSuffix(".h") && Self.isHeaderLocation(path) } else { false }
+        let hasHeaders = entries.contains { entry in
+            guard case .file = entry.kind else { return false }
+            return entry.path.string.hasSuffix(".h") && Self.isHeaderLocation(entry.path)
         }
         guard hasHeaders else {
             throw Problem(
                 .archiveHasNoHeaders,
                 "There is no *.h file under include/ or arch/<arch>/include/. Is this a kernel's headers?")
         }
-        return TreeManifest(entries: entries.map { TreeManifest.Entry(path: $0, kind: $1) })
+        return TreeManifest(entries: entries)
     }
 
     /// Whether a path is where the kernel's `gen_kheaders.sh` takes headers from.

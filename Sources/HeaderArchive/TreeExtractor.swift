@@ -112,12 +112,11 @@ public final class TreeExtractor: TreeVisitor {
 
     private func seal(_ manifest: TreeManifest) throws {
         var sealed: Set<HeaderPath> = []
-        var last: Substring.UTF8View?
+        var last: HeaderPath?
         for entry in manifest.entries {
-            let parent = entry.path.parentBytes
             // Sorted by path, the files of a folder are mostly one after the other.
-            if let last, let parent, last.elementsEqual(parent) { continue }
-            last = parent
+            if let last, entry.path.isDirectly(in: last) { continue }
+            last = entry.path.parent
             for folder in entry.path.ancestors.reversed() {
                 guard sealed.insert(folder).inserted else { break }
             }

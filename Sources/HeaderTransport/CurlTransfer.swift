@@ -7,7 +7,7 @@ internal import HeaderArchive
 /// Nothing happens between the calls: ``read(into:)`` lets curl work until there are bytes, and curl is paused when
 /// ``bufferSize`` of them wait, so memory does not grow with the body. For one thread.
 final class CurlTransfer: ByteSource {
-    /// Bytes that may wait to be read; one write of curl's, 16 KiB, may come on top.
+    /// Bytes that may wait to be read; one write of curl's may come on top.
     static let bufferSize = 1 << 18
     /// How long curl waits for the network before it looks whether the work was cancelled, in milliseconds.
     private static let patience: CInt = 200

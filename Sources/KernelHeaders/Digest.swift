@@ -11,11 +11,16 @@ public struct Digest: Hashable, Sendable {
     /// - Returns: nil unless there are exactly ``length`` bytes.
     public init?(bytes: some Collection<UInt8>) {
         guard bytes.count == Self.length else { return nil }
-        var words: [UInt64] = [0, 0, 0, 0]
-        for (index, byte) in bytes.enumerated() {
-            words[index / 8] = words[index / 8] << 8 | UInt64(byte)
+        self = Array(bytes).withUnsafeBytes { Digest($0) }
+    }
+
+    /// - Parameter bytes: exactly ``length``.
+    package init(_ bytes: UnsafeRawBufferPointer) {
+        precondition(bytes.count == Self.length, "a digest has \(Self.length) bytes")
+        func word(_ number: Int) -> UInt64 {
+            UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8 * number, as: UInt64.self))
         }
-        self.words = (words[0], words[1], words[2], words[3])
+        words = (word(0), word(1), word(2), word(3))
     }
 
     /// - Parameter text: 64 lower-case hexadecimal digits; nil for anything else.
@@ -27,11 +32,13 @@ public struct Digest: Hashable, Sendable {
     /// The 32 bytes, most significant first.
     public var bytes: [UInt8] {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(Self.length)
-        for word in [words.0, words.1, words.2, words.3] {
-            for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: word >> shift)) }
-        }
+        append(to: &bytes)
         return bytes
+    }
+
+    func append(to bytes: inout [UInt8]) {
+        let inOrder = (words.0.bigEndian, words.1.bigEndian, words.2.bigEndian, words.3.bigEndian)
+        withUnsafeBytes(of: inOrder) { bytes.append(contentsOf: $0) }
     }
 
     public static func == (one: Digest, other: Digest) -> Bool { one.words == other.words }

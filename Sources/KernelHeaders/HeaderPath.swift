@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A file's path in a header tree: relative, UTF-8, without `.`, `..` or empty components.
 ///
 /// Paths are compared, hashed and sorted by their bytes: Swift's own string equality would take two names that differ
@@ -42,6 +44,39 @@ public struct HeaderPath: Hashable, Sendable {
         string = String(decoding: Array(components.joined(separator: [UInt8(ascii: "/")])), as: UTF8.self)
     }
 
+    /// The same, for whom every nanosecond counts: most names need nothing but a look at each byte.
+    package init(normalising name: [UInt8]) throws(Flaw) {
+        if let path = name.withUnsafeBufferPointer({ Self.ordinary($0) }) {
+            self.init(trusted: path)
+        } else {
+            try self.init(normalising: name[...])
+        }
+    }
+
+    /// The path of a name in ASCII that is in its normal form but for a `./` in front; nil if it is not, and has to be looked
+    /// at closely.
+    private static func ordinary(_ name: UnsafeBufferPointer<UInt8>) -> String? {
+        let (slash, dot) = (UInt8(ascii: "/"), UInt8(ascii: "."))
+        var path = name[...]
+        if path.count > 2, path[0] == dot, path[1] == slash { path = path.dropFirst(2) }
+        guard path.count <= maximumLength else { return nil }
+        var depth = 1
+        var start = path.startIndex
+        for index in path.indices {
+            let byte = path[index]
+            guard byte != 0, byte < 0x80 else { return nil }
+            guard byte == slash else { continue }
+            // Empty, or "." or "..", or one that only begins like them.
+            guard index > start, path[start] != dot, index - start <= maximumComponentLength else { return nil }
+            depth += 1
+            start = index + 1
+        }
+        guard start < path.endIndex, path[start] != dot, path.endIndex - start <= maximumComponentLength,
+            depth <= maximumDepth
+        else { return nil }
+        return String(decoding: UnsafeBufferPointer(rebasing: path), as: UTF8.self)
+    }
+
     /// - Returns: nil unless the text is a path in its normal form already.
     public init?(_ text: String) {
         guard let path = try? HeaderPath(normalising: text.utf8), path.string.utf8.elementsEqual(text.utf8) else {
@@ -61,27 +96,55 @@ public struct HeaderPath: Hashable, Sendable {
             .map { HeaderPath(trusted: String(string[..<$0])) }
     }
 
-    /// The bytes of the folder's path that this is in; nil at the top.
-    package var parentBytes: Substring.UTF8View? {
-        string.utf8.lastIndex(of: UInt8(ascii: "/")).map { string.utf8[..<$0] }
+    /// Whether this is in a folder, and not in a folder of it.
+    package func isDirectly(in folder: HeaderPath) -> Bool {
+        withBytes { path in
+            folder.withBytes { folder in
+                guard path.count > folder.count + 1, path[folder.count] == UInt8(ascii: "/"),
+                    Self.compare(UnsafeRawBufferPointer(rebasing: path[..<folder.count]), folder) == 0
+                else { return false }
+                return !path[(folder.count + 1)...].contains(UInt8(ascii: "/"))
+            }
+        }
+    }
+
+    /// The folder that this is in; nil at the top.
+    package var parent: HeaderPath? {
+        string.utf8.lastIndex(of: UInt8(ascii: "/")).map { HeaderPath(trusted: String(string[..<$0])) }
+    }
+
+    package func withBytes<Value>(_ body: (UnsafeRawBufferPointer) -> Value) -> Value {
+        // Strings of Swift's own have their bytes in one piece.
+        string.utf8.withContiguousStorageIfAvailable { body(UnsafeRawBufferPointer($0)) }
+            ?? Array(string.utf8).withUnsafeBytes(body)
     }
 
     private init(trusted: String) { string = trusted }
 
     public static func == (one: HeaderPath, other: HeaderPath) -> Bool {
-        one.string.utf8.elementsEqual(other.string.utf8)
+        compare(one, other) == 0
+    }
+
+    /// Below 0, 0, or above, as C's functions have it.
+    fileprivate static func compare(_ one: HeaderPath, _ other: HeaderPath) -> Int {
+        one.withBytes { one in other.withBytes { other in compare(one, other) } }
+    }
+
+    private static func compare(_ one: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Int {
+        guard let start = one.baseAddress, let otherStart = other.baseAddress else { return one.count - other.count }
+        let order = Int(memcmp(start, otherStart, min(one.count, other.count)))
+        return order == 0 ? one.count - other.count : order
     }
 
     public func hash(into hasher: inout Hasher) {
-        var text = string
-        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        withBytes { hasher.combine(bytes: $0) }
     }
 }
 
 extension HeaderPath: Comparable {
     /// The order of the bytes, which is the order of every list of paths in this project.
     public static func < (one: HeaderPath, other: HeaderPath) -> Bool {
-        one.string.utf8.lexicographicallyPrecedes(other.string.utf8)
+        compare(one, other) < 0
     }
 }
 

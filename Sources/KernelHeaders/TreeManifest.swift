@@ -55,7 +55,9 @@ public struct TreeManifest: Equatable, Sendable {
 
     /// - Parameter entries: in any order, no path twice.
     public init(entries: [Entry]) {
-        self.entries = entries.sorted { $0.path < $1.path }
+        // Archives are mostly sorted.
+        let isSorted = zip(entries, entries.dropFirst()).allSatisfy { $0.path < $1.path }
+        self.entries = isSorted ? entries : entries.sorted { $0.path < $1.path }
     }
 
     /// The canonical form, see the type's description.
@@ -63,18 +65,15 @@ public struct TreeManifest: Equatable, Sendable {
         var bytes = Self.magic
         bytes.reserveCapacity(entries.count * 96)
         for entry in entries {
-            let path = entry.path.string.utf8
             switch entry.kind {
             case .file(let size, let digest, let executable):
-                bytes.append(UInt8(ascii: executable ? "x" : "f"))
-                bytes.appendLittleEndian(UInt32(path.count))
-                bytes.append(contentsOf: path)
+                bytes.append(executable ? UInt8(ascii: "x") : UInt8(ascii: "f"))
+                entry.path.append(to: &bytes)
                 bytes.appendLittleEndian(UInt64(size))
-                bytes.append(contentsOf: digest.bytes)
+                digest.append(to: &bytes)
             case .link(let target):
                 bytes.append(UInt8(ascii: "l"))
-                bytes.appendLittleEndian(UInt32(path.count))
-                bytes.append(contentsOf: path)
+                entry.path.append(to: &bytes)
                 bytes.appendLittleEndian(UInt32(target.utf8.count))
                 bytes.append(contentsOf: target.utf8)
             }
@@ -91,7 +90,10 @@ public struct TreeManifest: Equatable, Sendable {
     }
 
     /// Where in ``entries`` a path is, or nil. Takes O(log n).
-    public func index(of path: HeaderPath) -> Int? {
+    public func index(of path: HeaderPath) -> Int? { Self.index(of: path, in: entries) }
+
+    /// - Parameter entries: sorted by path.
+    package static func index(of path: HeaderPath, in entries: [Entry]) -> Int? {
         var low = 0
         var high = entries.count
         while low < high {
@@ -103,6 +105,16 @@ public struct TreeManifest: Equatable, Sendable {
 
     /// The entry at a path, or nil.
     public subscript(path: HeaderPath) -> Entry? { index(of: path).map { entries[$0] } }
+}
+
+extension HeaderPath {
+    /// Length and bytes, as the canonical form has them.
+    fileprivate func append(to bytes: inout [UInt8]) {
+        withBytes {
+            bytes.appendLittleEndian(UInt32($0.count))
+            bytes.append(contentsOf: $0)
+        }
+    }
 }
 
 extension [UInt8] {
