@@ -9,6 +9,13 @@ public enum BlockingWork {
         _ body: @escaping @Sendable (Cancellation) throws -> Value
     ) async throws -> Value {
         let cancellation = Cancellation()
+        return try await run(cancellation) { try body(cancellation) }
+    }
+
+    /// - Parameter cancellation: others may cancel it too.
+    static func run<Value: Sendable>(
+        _ cancellation: Cancellation, _ body: @escaping @Sendable () throws -> Value
+    ) async throws -> Value {
         // Not Swift's own threads, of which there is one a core: transfers that wait would keep all else from running.
         // And not a concurrent queue, which has no more threads than that; a serial one gets a thread of its own.
         let queue = DispatchQueue(label: "kheader.blocking")
@@ -18,7 +25,7 @@ public enum BlockingWork {
                     continuation.resume(
                         with: Result {
                             try cancellation.check()
-                            return try body(cancellation)
+                            return try body()
                         })
                 }
             }

@@ -7,6 +7,7 @@ final class CurlHandle {
     private var list: UnsafeMutablePointer<curl_slist>?
     private let message = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
     private let server: ServerAddress
+    static let maximumRedirects = 6
     /// Bytes taken from the network at a time; curl's own 16 KiB cost four times the system calls.
     private static let bufferSize = 1 << 17
 
@@ -49,7 +50,7 @@ final class CurlHandle {
         // curl's own signals would be the whole process's.
         try set(CURLOPT_NOSIGNAL, 1)
         try set(CURLOPT_CONNECTTIMEOUT, timeouts.connect)
-        try set(CURLOPT_LOW_SPEED_LIMIT, 1)
+        try set(CURLOPT_LOW_SPEED_LIMIT, TransferTimeouts.lowestSpeed)
         try set(CURLOPT_LOW_SPEED_TIME, timeouts.silence)
         try set(CURLOPT_BUFFERSIZE, Self.bufferSize)
         if let seconds { try set(CURLOPT_TIMEOUT, seconds) }
@@ -70,7 +71,7 @@ final class CurlHandle {
         // A redirect must not lead from a checked connection to an unchecked one.
         try set(CURLOPT_REDIR_PROTOCOLS_STR, server.base.hasPrefix("https:") ? "https" : "http,https")
         try set(CURLOPT_FOLLOWLOCATION, 1)
-        try set(CURLOPT_MAXREDIRS, 6)
+        try set(CURLOPT_MAXREDIRS, Self.maximumRedirects)
         try set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
     }
 

@@ -9,8 +9,8 @@ internal import HeaderArchive
 final class CurlTransfer: ByteSource {
     /// Bytes that may wait to be read; one write of curl's may come on top.
     static let bufferSize = 1 << 18
-    /// How long curl waits for the network before it looks whether the work was cancelled, in milliseconds.
-    private static let patience: CInt = 200
+    /// How long curl waits for the network at a time, in milliseconds; a cancellation ends it early.
+    private static let patience: CInt = 1000
 
     private let request: CurlRequest
     private let server: ServerAddress
@@ -42,9 +42,13 @@ final class CurlTransfer: ByteSource {
         self.multi = multi
         setCallbacks()
         curl_multi_add_handle(multi, handle.easy)
+        // The one call of libcurl's that another thread may make.
+        nonisolated(unsafe) let shared = multi
+        cancellation.onCancel { curl_multi_wakeup(shared) }
     }
 
     deinit {
+        cancellation.onCancel(nil)
         curl_multi_remove_handle(multi, handle.easy)
         curl_multi_cleanup(multi)
     }
@@ -111,6 +115,10 @@ final class CurlTransfer: ByteSource {
     private func checkResult() throws {
         guard let result, result != CURLE_OK else { return }
         if let uploadFailure { throw uploadFailure }
+        if result == CURLE_TOO_MANY_REDIRECTS {
+            throw TransportError.badAnswer(
+                server: "\(server)", what: "with a redirect after \(CurlHandle.maximumRedirects) others")
+        }
         let reason = handle.reason(result)
         let isTransient = CurlLibrary.isTransient(result)
         throw response.status == 0

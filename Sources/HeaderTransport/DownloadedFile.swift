@@ -35,7 +35,8 @@ public enum DownloadedFile {
         }
     }
 
-    private static func take(_ source: any ByteSource, to file: ScratchFile, _ cancellation: Cancellation) throws -> Int {
+    private static func take(_ source: any ByteSource, to file: ScratchFile, _ cancellation: Cancellation) throws -> Int
+    {
         try SystemCallError.check("ftruncate", file.path) { ftruncate(file.descriptor, 0) }
         lseek(file.descriptor, 0, SEEK_SET)
         let sink = FileSink(borrowing: file.descriptor)

@@ -4,8 +4,9 @@ public import KernelHeaders
 
 /// The server's API as async calls, over libcurl.
 ///
-/// Each call asks the servers in their order. An unreachable or busy one is passed over, and a question that one cannot
-/// answer (404, 500) goes on to the next; when none has answered, all are asked again up to three times, after pauses
+/// Each call asks the servers in their order: a question goes to the next one too when the one before takes long for its
+/// answer (``RetryPolicy/stagger``), and the first good answer counts. An unreachable or busy one is passed over, and a
+/// question that one cannot answer (404, 500) goes on to the next; when none has answered, all are asked again up to three times, after pauses
 /// with jitter that respect `Retry-After`. A cancelled task's call ends within a moment.
 ///
 /// All calls throw ``ServerRefusal`` for a server's no, ``TransportError``, or `CancellationError`.
@@ -15,12 +16,14 @@ public struct HeaderServerClient: Sendable {
     /// The most bytes of a refusal taken.
     static let refusalLimit = 1 << 16
 
-    private let servers: [ServerAddress]
-    private let userAgent: String
+    let servers: [ServerAddress]
+    let userAgent: String
     let timeouts: TransferTimeouts
-    private let notice: @Sendable (String) -> Void
+    let notice: @Sendable (String) -> Void
     /// Waits before another round; tests do not.
     var pause: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+    /// Waits before the next server is asked beside the others; tests do so for ever, or not at all.
+    var stagger: @Sendable () async throws -> Void = { try await Task.sleep(for: RetryPolicy.stagger) }
 
     /// - Parameters:
     ///   - servers: at least one.
@@ -134,71 +137,7 @@ public struct HeaderServerClient: Sendable {
         }
     }
 
-    private enum Outcome<Value: Sendable>: Sendable {
-        case answer(Value)
-        case failure(any Error, RetryPolicy.Event)
-    }
-
-    /// - Parameter take: is called with a successful response; may be called again if reading it throws
-    ///   ``TransportError``.
-    func ask<Value: Sendable>(
-        _ request: CurlRequest, _ take: @escaping @Sendable (CurlTransfer, ServerAddress, Cancellation) throws -> Value
-    ) async throws -> Value {
-        var policy = RetryPolicy(servers: servers.count, isRead: request.upload == nil)
-        var generator = SystemRandomNumberGenerator()
-        var server = 0
-        var report: any Error = CancellationError()
-        while true {
-            let address = servers[server]
-            switch try await BlockingWork.run({ try attempt(request, address, $0, take) }) {
-            case .answer(let value): return value
-            case .failure(let error, let event):
-                // An answer says more than the silence of the servers after it.
-                if error is ServerRefusal || !(report is ServerRefusal) { report = error }
-                guard case .ask(let next, let delay) = policy.action(after: event, using: &generator) else {
-                    throw report
-                }
-                let whom = next == server ? "again" : "\(servers[next])"
-                let when = delay == .zero ? "" : " in \(delay.wholeMilliseconds) ms"
-                notice("\(address): \(Self.reason(error)). Asking \(whom)\(when).")
-                if delay != .zero { try await pause(delay) }
-                server = next
-            }
-        }
-    }
-
-    private static func reason(_ error: any Error) -> String {
-        switch error {
-        case let error as TransportError: error.reason
-        case let refusal as ServerRefusal: "status \(refusal.status)"
-        default: "\(error)"
-        }
-    }
-
-    private func attempt<Value: Sendable>(
-        _ request: CurlRequest, _ server: ServerAddress, _ cancellation: Cancellation,
-        _ take: (CurlTransfer, ServerAddress, Cancellation) throws -> Value
-    ) throws -> Outcome<Value> {
-        do {
-            let transfer = try CurlTransfer(
-                request, to: server, userAgent: userAgent, timeouts: timeouts, cancellation: cancellation)
-            let head = try transfer.head()
-            if (200..<300).contains(head.status) { return .answer(try take(transfer, server, cancellation)) }
-            let refusal = ServerRefusal(
-                status: head.status, mediaType: head.mediaType,
-                body: try Self.body(of: transfer, limit: Self.refusalLimit, server), server: "\(server)")
-            return .failure(refusal, .answered(status: head.status, retryAfter: transfer.retryAfter))
-        } catch let error as TransportError {
-            switch error {
-            case .unreachable(_, _, let isTransient), .brokenOff(_, _, let isTransient):
-                return .failure(error, .failed(isTransient: isTransient))
-            case .digestDiffers: return .failure(error, .failed(isTransient: true))
-            case .badAnswer: throw error
-            }
-        }
-    }
-
-    private static func decode<Document: Decodable>(
+    static func decode<Document: Decodable>(
         _ type: Document.Type, from transfer: CurlTransfer, _ server: ServerAddress
     ) throws -> Document {
         let body = try body(of: transfer, limit: documentLimit, server)
@@ -209,7 +148,7 @@ public struct HeaderServerClient: Sendable {
         }
     }
 
-    private static func body(of transfer: CurlTransfer, limit: Int, _ server: ServerAddress) throws -> [UInt8] {
+    static func body(of transfer: CurlTransfer, limit: Int, _ server: ServerAddress) throws -> [UInt8] {
         var body: [UInt8] = []
         try transfer.drain { bytes in
             body.append(contentsOf: bytes)
@@ -218,11 +157,5 @@ public struct HeaderServerClient: Sendable {
             }
         }
         return body
-    }
-}
-
-extension Duration {
-    fileprivate var wholeMilliseconds: Int64 {
-        components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
     }
 }

@@ -13,12 +13,21 @@ struct ServerOptions: ParsableArguments {
     var urls: [String] = []
 
     func validate() throws {
-        do { _ = try addresses() } catch { throw ValidationError("\(error)") }
+        do {
+            _ = try addresses()
+            _ = try timeouts()
+        } catch { throw ValidationError("\(error)") }
     }
 
     /// A client that says on standard error why it asks again.
     func client() throws -> HeaderServerClient {
-        HeaderServerClient(servers: try addresses(), program: "kheader") { Console.say("kheader: \($0)") }
+        HeaderServerClient(servers: try addresses(), program: "kheader", timeouts: try timeouts()) {
+            Console.say("kheader: \($0)")
+        }
+    }
+
+    private func timeouts() throws -> TransferTimeouts {
+        try TransferTimeouts(variable: getenv(TransferTimeouts.variable).map { String(cString: $0) })
     }
 
     private func addresses() throws -> [ServerAddress] {

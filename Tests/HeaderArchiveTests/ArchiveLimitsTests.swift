@@ -163,7 +163,7 @@ import Testing
     }
 
     @Test func timeLimit() throws {
-        let limits = Self.limits { $0.seconds = 10 }
+        let limits = Self.limits { $0.seconds = 3 }
         for (step, code) in [(Duration.milliseconds(1), nil), (.seconds(1), ProblemCode.archiveTimeLimit)] {
             // A clock that goes on by a step whenever somebody looks.
             var now = ContinuousClock.now

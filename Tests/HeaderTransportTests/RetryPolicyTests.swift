@@ -13,10 +13,10 @@ import Testing
     private let failed = RetryPolicy.Event.failed(isTransient: true)
 
     private func action(
-        _ policy: inout RetryPolicy, _ event: RetryPolicy.Event, jitter: UInt64 = 1
+        _ policy: inout RetryPolicy, _ event: RetryPolicy.Event, of server: Int = 0, jitter: UInt64 = 1
     ) -> RetryPolicy.Action {
         var generator = Constant(value: jitter)
-        return policy.action(after: event, using: &generator)
+        return policy.action(after: event, of: server, using: &generator)
     }
 
     @Test func oneServerIsAskedFourTimes() {
@@ -34,7 +34,7 @@ import Testing
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<100 {
             var policy = RetryPolicy(servers: 1, isRead: true)
-            guard case .ask(_, let pause) = policy.action(after: failed, using: &generator) else {
+            guard case .ask(_, let pause) = policy.action(after: failed, of: 0, using: &generator) else {
                 Issue.record("no second attempt")
                 return
             }
@@ -45,8 +45,8 @@ import Testing
     @Test func theNextServerIsAskedAtOnceAndARoundLaterThePauseComes() {
         var policy = RetryPolicy(servers: 3, isRead: true)
         #expect(action(&policy, failed, jitter: .max) == .ask(server: 1, after: .zero))
-        #expect(action(&policy, failed, jitter: .max) == .ask(server: 2, after: .zero))
-        #expect(action(&policy, failed, jitter: .max) == .ask(server: 0, after: RetryPolicy.firstPause))
+        #expect(action(&policy, failed, of: 1, jitter: .max) == .ask(server: 2, after: .zero))
+        #expect(action(&policy, failed, of: 2, jitter: .max) == .ask(server: 0, after: RetryPolicy.firstPause))
     }
 
     @Test(arguments: [429, 502, 503, 504])
@@ -58,7 +58,7 @@ import Testing
     @Test func retryAfterIsTheLeastPause() {
         var policy = RetryPolicy(servers: 2, isRead: true)
         _ = action(&policy, .answered(status: 503, retryAfter: 7))
-        let next = action(&policy, .answered(status: 429, retryAfter: 3), jitter: .max)
+        let next = action(&policy, .answered(status: 429, retryAfter: 3), of: 1, jitter: .max)
         #expect(next == .ask(server: 0, after: .seconds(7) + RetryPolicy.firstPause))
     }
 
@@ -82,7 +82,7 @@ import Testing
         var question = RetryPolicy(servers: 2, isRead: true)
         #expect(action(&question, .answered(status: status, retryAfter: nil)) == .ask(server: 1, after: .zero))
         // Somebody did answer: no further round.
-        #expect(action(&question, failed) == .stop)
+        #expect(action(&question, failed, of: 1) == .stop)
         var upload = RetryPolicy(servers: 2, isRead: false)
         #expect(action(&upload, .answered(status: status, retryAfter: nil)) == .stop)
     }
@@ -90,12 +90,61 @@ import Testing
     @Test func whatWillNotGetBetterIsNotTriedAgain() {
         var policy = RetryPolicy(servers: 2, isRead: true)
         #expect(action(&policy, .failed(isTransient: false)) == .ask(server: 1, after: .zero))
-        #expect(action(&policy, .failed(isTransient: false)) == .stop)
+        #expect(action(&policy, .failed(isTransient: false), of: 1) == .stop)
     }
 
     @Test func hopeIsForOneRoundOnly() {
         var policy = RetryPolicy(servers: 1, isRead: true)
         #expect(action(&policy, failed) == .ask(server: 0, after: .zero))
         #expect(action(&policy, .failed(isTransient: false)) == .stop)
+    }
+
+    @Test func aSlowServerIsJoinedByTheNextOneAfterTheOther() {
+        var policy = RetryPolicy(servers: 3, isRead: true)
+        #expect(policy.staggers)
+        #expect(policy.staggerEnded() == 1)
+        #expect(policy.staggerEnded() == 2)
+        #expect(!policy.staggers)
+        #expect(policy.staggerEnded() == nil)
+        // The round is over when all of them have failed, in whatever order.
+        #expect(action(&policy, failed, of: 1) == .wait)
+        #expect(action(&policy, failed, of: 0) == .wait)
+        #expect(action(&policy, failed, of: 2) == .ask(server: 0, after: .zero))
+        #expect(policy.staggerEnded() == 1)
+    }
+
+    @Test func whoFailsMakesRoomAtOnceForTheNext() {
+        var policy = RetryPolicy(servers: 3, isRead: true)
+        #expect(policy.staggerEnded() == 1)
+        #expect(action(&policy, failed, of: 0) == .ask(server: 2, after: .zero))
+        #expect(action(&policy, .answered(status: 404, retryAfter: nil), of: 2) == .wait)
+        #expect(action(&policy, failed, of: 1) == .stop)
+    }
+
+    @Test func uploadsAndSingleServersHaveNoOneBesideThem() {
+        var upload = RetryPolicy(servers: 2, isRead: false)
+        #expect(!upload.staggers)
+        #expect(upload.staggerEnded() == nil)
+        #expect(!RetryPolicy(servers: 1, isRead: true).staggers)
+    }
+
+    @Test func whoWasOvertakenIsAskedAgainIfTheFasterOneBreaksOff() {
+        var policy = RetryPolicy(servers: 3, isRead: true)
+        #expect(policy.staggerEnded() == 1)
+        // 1 answers first, 0 is let go.
+        #expect(action(&policy, .overtaken, of: 0) == .wait)
+        #expect(action(&policy, failed, of: 1) == .ask(server: 0, after: .zero))
+        #expect(action(&policy, failed, of: 0) == .ask(server: 2, after: .zero))
+        // The other way round: the winner has failed before the other was gone.
+        var late = RetryPolicy(servers: 2, isRead: true)
+        #expect(late.staggerEnded() == 1)
+        #expect(action(&late, failed, of: 1) == .wait)
+        #expect(action(&late, .overtaken, of: 0) == .ask(server: 0, after: .zero))
+    }
+
+    @Test func aLastWordEndsItThoughOthersAreAtIt() {
+        var policy = RetryPolicy(servers: 2, isRead: true)
+        #expect(policy.staggerEnded() == 1)
+        #expect(action(&policy, .answered(status: 403, retryAfter: nil), of: 1) == .stop)
     }
 }

@@ -25,7 +25,7 @@ final class ScriptedServer: Sendable {
     ///   - onRequest: is called with each request; when it answers false, the server keeps silent until the client
     ///     leaves.
     init(
-        in folder: TemporaryFolder, _ answers: [[UInt8]], name: String = "socket",
+        in folder: TemporaryFolder, _ answers: [[UInt8]], name: String = "socket", drips: Bool = false,
         onRequest: @escaping @Sendable () -> Bool = { true }
     ) throws {
         let path = folder.path(name)
@@ -42,7 +42,12 @@ final class ScriptedServer: Sendable {
             }
         }
         try SystemCallError.check("listen", path) { listen(listener, 16) }
-        DispatchQueue(label: "scripted server").async { [self] in serve(answers, onRequest) }
+        DispatchQueue(label: "scripted server").async { [self] in serve(answers, drips, onRequest) }
+    }
+
+    /// Sends a head, and then a byte each tenth of a second until the client leaves, again and again.
+    convenience init(in folder: TemporaryFolder, dripping head: [UInt8]) throws {
+        try self.init(in: folder, [[UInt8]](repeating: head, count: 100), drips: true)
     }
 
     convenience init(in folder: TemporaryFolder, _ answers: String..., name: String = "socket") throws {
@@ -57,7 +62,7 @@ final class ScriptedServer: Sendable {
     /// Makes the server's thread end, which holds on to the server.
     func stop() { shutdown(listener, CInt(SHUT_RDWR)) }
 
-    private func serve(_ answers: [[UInt8]], _ onRequest: () -> Bool) {
+    private func serve(_ answers: [[UInt8]], _ drips: Bool, _ onRequest: () -> Bool) {
         var answers = answers[...]
         while case let connection = accept(listener, nil, nil), connection >= 0 {
             if let request = Self.readRequest(connection) { requests.withLock { $0.append(request) } }
@@ -66,6 +71,7 @@ final class ScriptedServer: Sendable {
                 recv(connection, &byte, 1, 0)
             } else if let answer = answers.popFirst() {
                 Self.send(connection, answer)
+                if drips { Self.drip(connection) }
             }
             close(connection)
         }
@@ -95,6 +101,12 @@ final class ScriptedServer: Sendable {
         let mark: [UInt8] = [13, 10, 13, 10]
         guard bytes.count >= 4 else { return nil }
         return (0...bytes.count - 4).first { bytes[$0..<$0 + 4].elementsEqual(mark) }.map { $0 + 4 }
+    }
+
+    private static func drip(_ connection: CInt) {
+        var event = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
+        var byte: UInt8 = 0
+        while poll(&event, 1, 100) == 0, Glibc.send(connection, &byte, 1, CInt(MSG_NOSIGNAL)) == 1 {}
     }
 
     private static func send(_ connection: CInt, _ bytes: [UInt8]) {

@@ -1,0 +1,124 @@
+internal import KernelHeaders
+
+// How one question or upload goes to the servers: which of them when is ``RetryPolicy``'s, who of several comes first
+// ``ServerRace``'s.
+extension HeaderServerClient {
+    private enum Outcome<Value: Sendable>: Sendable {
+        case answer(Value)
+        case failure(any Error, RetryPolicy.Event)
+        case overtaken
+    }
+
+    private enum Happening<Value: Sendable>: Sendable {
+        case ended(server: Int, Outcome<Value>)
+        /// `attempt` counts the attempts so far: a stagger that began before the last one is of no matter.
+        case staggerEnded(attempt: Int)
+    }
+
+    /// - Parameter take: is called with a successful response, on one thread at a time; may be called again if reading it
+    ///   throws ``TransportError``.
+    func ask<Value: Sendable>(
+        _ request: CurlRequest, _ take: @escaping @Sendable (CurlTransfer, ServerAddress, Cancellation) throws -> Value
+    ) async throws -> Value {
+        try await withThrowingTaskGroup(of: Happening<Value>.self) { group in
+            defer { group.cancelAll() }
+            var policy = RetryPolicy(servers: servers.count, isRead: request.upload == nil)
+            var generator = SystemRandomNumberGenerator()
+            var report: any Error = CancellationError()
+            var attempts = 0
+            let race = ServerRace()
+            func start(_ server: Int) {
+                attempts += 1
+                group.addTask {
+                    let cancellation = Cancellation()
+                    race.start(server, cancellation)
+                    defer { race.end(server) }
+                    do {
+                        return .ended(
+                            server: server,
+                            try await BlockingWork.run(cancellation) {
+                                try attempt(request, server, race, cancellation, take)
+                            })
+                    } catch is CancellationError where !Task.isCancelled {
+                        return .ended(server: server, .overtaken)
+                    }
+                }
+                guard policy.staggers else { return }
+                group.addTask { [attempts] in
+                    try await stagger()
+                    return .staggerEnded(attempt: attempts)
+                }
+            }
+            start(0)
+            while let happening = try await group.next() {
+                switch happening {
+                case .staggerEnded(let attempt):
+                    guard attempt == attempts, !race.hasWinner, let next = policy.staggerEnded() else { continue }
+                    start(next)
+                case .ended(_, .answer(let value)): return value
+                case .ended(let server, .overtaken):
+                    if case .ask(let next, _) = policy.action(after: .overtaken, of: server, using: &generator) {
+                        start(next)
+                    }
+                case .ended(let server, .failure(let error, let event)):
+                    // An answer says more than the silence of the servers after it.
+                    if error is ServerRefusal || !(report is ServerRefusal) { report = error }
+                    switch policy.action(after: event, of: server, using: &generator) {
+                    case .ask(let next, let delay):
+                        tell(server, error, next, delay)
+                        if delay != .zero { try await pause(delay) }
+                        start(next)
+                    case .wait: tell(server, error, nil, .zero)
+                    case .stop: throw report
+                    }
+                }
+            }
+            throw report
+        }
+    }
+
+    private func tell(_ server: Int, _ error: any Error, _ next: Int?, _ delay: Duration) {
+        let reason =
+            switch error {
+            case let error as TransportError: error.reason
+            case let refusal as ServerRefusal: "status \(refusal.status)"
+            default: "\(error)"
+            }
+        let whom = next.map { $0 == server ? " Asking again" : " Asking \(servers[$0])" }
+        let when = delay == .zero ? "" : " in \(delay.wholeMilliseconds) ms"
+        notice("\(servers[server]): \(reason).\(whom.map { $0 + when + "." } ?? "")")
+    }
+
+    private func attempt<Value: Sendable>(
+        _ request: CurlRequest, _ server: Int, _ race: ServerRace, _ cancellation: Cancellation,
+        _ take: (CurlTransfer, ServerAddress, Cancellation) throws -> Value
+    ) throws -> Outcome<Value> {
+        let address = servers[server]
+        do {
+            let transfer = try CurlTransfer(
+                request, to: address, userAgent: userAgent, timeouts: timeouts, cancellation: cancellation)
+            let head = try transfer.head()
+            if (200..<300).contains(head.status) {
+                return race.win(server) ? .answer(try take(transfer, address, cancellation)) : .overtaken
+            }
+            let refusal = ServerRefusal(
+                status: head.status, mediaType: head.mediaType,
+                body: try Self.body(of: transfer, limit: Self.refusalLimit, address), server: "\(address)")
+            return .failure(refusal, .answered(status: head.status, retryAfter: transfer.retryAfter))
+        } catch let error as TransportError {
+            switch error {
+            case .unreachable(_, _, let isTransient), .brokenOff(_, _, let isTransient):
+                return .failure(error, .failed(isTransient: isTransient))
+            case .digestDiffers: return .failure(error, .failed(isTransient: true))
+            // Another server may answer better; this one will not.
+            case .badAnswer: return .failure(error, .failed(isTransient: false))
+            }
+        }
+    }
+}
+
+extension Duration {
+    fileprivate var wholeMilliseconds: Int64 {
+        components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
+    }
+}
