@@ -15,10 +15,15 @@ public enum HeaderServer {
     ) -> Router<ServerRequestContext> {
         let router = Router(context: ServerRequestContext.self, options: [.autoGenerateHeadEndpoints])
         let table = RouteTable()
+        let metrics = MetricsRegistry()
+        router.add(middleware: MetricsMiddleware(registry: metrics))
         router.add(middleware: ProblemMiddleware(routes: table))
         KernelRoutes(store: store).add(to: router)
         TreeRoutes(store: store).add(to: router)
+        BTFRoutes(store: store).add(to: router)
+        MetadataRoutes(store: store).add(to: router)
         ToolchainRoutes(registry: toolchains).add(to: router)
+        MetricsRoutes(store: store, registry: metrics).add(to: router)
         HealthRoutes(store: store).add(to: router)
         table.fill(
             router.routes.flatMap { route in

@@ -38,23 +38,7 @@ struct KernelRoutes<Context: RequestContext> {
             architecture: try request.label("architecture").map { Architecture(machine: $0) },
             hasBTF: try request.boolean("hasBTF"))
         let source = try Self.source(request)
-        // RFC 9110, 14.5: a part must not be taken for the whole.
-        guard request.headers[.contentRange] == nil else {
-            throw Problem(
-                .requestMalformed, "Uploads in parts are not taken. Send the whole archive, without Content-Range.")
-        }
-        let expected = try request.headers[.contentDigest].flatMap { try ContentDigest.sha256($0) }
-        let length = request.headers[.contentLength].flatMap { Int($0) }
-        let upload = try store.stageUpload(expecting: length)
-        for try await buffer in request.body { try buffer.withUnsafeReadableBytes { try upload.write($0) } }
-        guard length == nil || length == upload.length else {
-            throw Problem(.uploadIncomplete, "The upload ended before its Content-Length. Send it again.")
-        }
-        let digest = try upload.finish()
-        guard expected == nil || expected == digest else {
-            throw Problem(
-                .contentDigestMismatch, "What arrived does not have the digest of Content-Digest. Send it again.")
-        }
+        let (upload, digest) = try await request.receive { try store.stageUpload(expecting: $0) }
         let (receipt, isNew) = try await store.ingest(upload, digest: digest, identity: identity, source: source)
         context.logger.info(
             isNew ? "headers stored" : "headers known",

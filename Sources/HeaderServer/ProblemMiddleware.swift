@@ -19,10 +19,9 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         var response: Response
         do {
             response = try await next(request, context)
-        } catch let error as RangeNotSatisfiable {
-            let detail = "The file has \(error.length) bytes, and none of the ranges asked for is in it."
-            response = try answer(Problem(.rangeNotSatisfiable, detail), request, context)
-            response.headers[.contentRange] = "bytes */\(error.length)"
+        } catch let refusal as Refusal {
+            response = try answer(refusal.problem, request, context)
+            response.headers.append(contentsOf: refusal.fields)
         } catch let error as HTTPError where error.status == .notFound {
             response = try answerUnknownRoute(request, context)
         } catch {

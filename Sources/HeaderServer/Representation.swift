@@ -9,12 +9,12 @@ import NIOCore
 struct Representation {
     /// Where the bytes are.
     enum Contents: Sendable {
-        case memory(ByteBuffer)
+        case memory([UInt8])
         case bundle(Bundle)
 
         var length: Int {
             switch self {
-            case .memory(let buffer): buffer.readableBytes
+            case .memory(let bytes): bytes.count
             case .bundle(let bundle): bundle.length
             }
         }
@@ -33,18 +33,26 @@ struct Representation {
     /// SHA-256 of the bytes: the entity tag and `Repr-Digest` (RFC 9530).
     let digest: Digest
     let lifetime: Lifetime
-    /// What else is said of it.
-    var fields: HTTPFields = [:]
+    /// Without folders, for debuginfod's clients.
+    let fileName: String
+    /// The digest of the tree that it was made of.
+    var tree: Digest?
 
     private var entityTag: String { "\"\(digest)\"" }
 
-    /// - Throws: `Problem` with `precondition-failed` or `range-not-satisfiable`.
+    /// - Throws: ``Refusal`` with `larger-than-maxsize` or `range-not-satisfiable`, `Problem` with `precondition-failed`.
     func response(to request: Request, over channel: any Channel) throws -> Response {
-        var headers = fields
+        let size: HTTPFields = [.debuginfodSize: "\(contents.length)", .debuginfodFile: fileName]
+        if let most = request.headers[.debuginfodMaximumSize].flatMap({ Int($0) }), most > 0, contents.length > most {
+            let detail = "The file has \(contents.length) bytes, and \(APIField.debuginfodMaximumSize) allows \(most)."
+            throw Refusal(problem: Problem(.largerThanMaxsize, detail), fields: size)
+        }
+        var headers = size
         headers[.eTag] = entityTag
         headers[.cacheControl] = lifetime.rawValue
         headers[.acceptRanges] = "bytes"
         headers[.reprDigest] = "sha-256=:\(digest.base64):"
+        headers[.tree] = tree.map { "\($0)" }
         if let field = request.headers[.ifMatch], !EntityTags(field).matchStrongly(entityTag) {
             throw Problem(
                 .preconditionFailed, "The file is not the one of your If-Match: its entity tag is \(entityTag).")
@@ -66,7 +74,10 @@ struct Representation {
             return Response(
                 status: .partialContent, headers: headers, body: body(multipart(parts, boundary: boundary), channel))
         case .unsatisfiable:
-            throw RangeNotSatisfiable(length: contents.length)
+            let detail = "The file has \(contents.length) bytes, and none of the ranges asked for is in it."
+            // RFC 9110, 15.5.17.
+            throw Refusal(
+                problem: Problem(.rangeNotSatisfiable, detail), fields: [.contentRange: "bytes */\(contents.length)"])
         }
     }
 
@@ -109,8 +120,10 @@ struct Representation {
 
     private func body(_ pieces: [Piece], _ channel: any Channel) -> ResponseBody {
         let contents = contents
-        if case .memory(let buffer) = contents, case .contents(let range)? = pieces.first, pieces.count == 1 {
-            return ResponseBody(byteBuffer: buffer.slice(range))
+        if case .memory(let bytes) = contents, case .contents(let range)? = pieces.first, pieces.count == 1,
+            range.count <= Contents.chunk
+        {
+            return ResponseBody(byteBuffer: ByteBuffer(bytes: bytes[range]))
         }
         return ResponseBody(contentLength: pieces.reduce(0) { $0 + $1.length }) { writer in
             for piece in pieces {
@@ -127,13 +140,17 @@ struct Representation {
 extension Representation.Contents {
     /// Bytes read at a time. Measured for Hummingbird's writer: smaller pieces cost more processor time, larger ones more
     /// memory for each slow client.
-    private static let chunk = 256 << 10
+    fileprivate static let chunk = 256 << 10
 
     fileprivate func write(
         _ range: Range<Int>, to writer: inout any ResponseBodyWriter, over channel: any Channel
     ) async throws {
         switch self {
-        case .memory(let buffer): try await writer.write(buffer.slice(range))
+        // In pieces, as each slow client holds one in memory: the bytes themselves are everybody's.
+        case .memory(let bytes):
+            for offset in stride(from: range.lowerBound, to: range.upperBound, by: Self.chunk) {
+                try await writer.write(ByteBuffer(bytes: bytes[offset..<min(offset + Self.chunk, range.upperBound)]))
+            }
         case .bundle(let bundle):
             if try await bundle.send(range, over: channel) { return }
             var offset = range.lowerBound
@@ -155,23 +172,15 @@ extension Representation.Contents {
     }
 }
 
-extension ByteBuffer {
-    fileprivate func slice(_ range: Range<Int>) -> ByteBuffer {
-        getSlice(at: readerIndex + range.lowerBound, length: range.count) ?? ByteBuffer()
-    }
-}
-
-/// 416, which also tells the length (RFC 9110, 15.5.17).
-struct RangeNotSatisfiable: Error {
-    let length: Int
-}
-
 extension HTTPField.Name {
     // Literals that are valid field names; `init?` is for names that come from outside.
     static let reprDigest = name("Repr-Digest")
     static let contentDigest = name("Content-Digest")
     static let requestID = name("X-Request-ID")
     static let tree = name(APIField.tree)
+    static let debuginfodSize = name(APIField.debuginfodSize)
+    static let debuginfodFile = name(APIField.debuginfodFile)
+    static let debuginfodMaximumSize = name(APIField.debuginfodMaximumSize)
 
     private static func name(_ text: String) -> HTTPField.Name {
         guard let name = HTTPField.Name(text) else { preconditionFailure("\(text) is no field name") }

@@ -5,13 +5,7 @@ import KernelHeaders
 /// What requests carry in their path and query, checked. Each refusal is a `Problem` with a 400 code.
 extension RequestContext {
     func buildID() throws -> BuildID {
-        guard let id = BuildID(try parameters.require("buildID")) else {
-            throw Problem(
-                .buildIDMalformed,
-                "This is not a GNU build ID: 2 to \(2 * BuildID.maximumLength) lower-case hexadecimal digits, an even number of them. "
-                    + "See it with: kheader kernels list, or readelf -n vmlinux")
-        }
-        return id
+        try BuildID(checking: try parameters.require("buildID"))
     }
 
     func treeDigest() throws -> Digest {
@@ -22,13 +16,33 @@ extension RequestContext {
         return digest
     }
 
-    /// The path of a header: what follows `source/`, percent-decoded. Dot segments are refused, not resolved.
+    /// The path of a header: what follows `source/`, percent-decoded. debuginfod's clients send absolute paths as compilers
+    /// write them, and its server resolves them as text (elfutils' `canon_pathname`): so leading and doubled slashes and
+    /// dot segments go away here too, and `..` does not lead above the tree.
     func headerPath() throws -> HeaderPath {
         let text = parameters.getCatchAll().joined(separator: "/")
-        guard let decoded = APIPath.percentDecoded(text), let path = try? HeaderPath(normalising: decoded) else {
+        var parts: [ArraySlice<UInt8>] = []
+        let decoded = APIPath.percentDecoded(text)
+        for part in decoded?.split(separator: UInt8(ascii: "/")) ?? [] where !part.elementsEqual(".".utf8) {
+            if part.elementsEqual("..".utf8) { _ = parts.popLast() } else { parts.append(part) }
+        }
+        guard decoded != nil, let path = try? HeaderPath(normalising: Array(parts.joined(separator: "/".utf8))) else {
             throw Problem(.pathMalformed, "This is not a path in a header tree. They look like include/linux/sched.h")
         }
         return path
+    }
+}
+
+extension BuildID {
+    /// - Throws: `Problem` with `build-id-malformed`.
+    init(checking text: String) throws {
+        guard let id = BuildID(text) else {
+            throw Problem(
+                .buildIDMalformed,
+                "This is not a GNU build ID: 2 to \(2 * BuildID.maximumLength) lower-case hexadecimal digits, an even number of them. "
+                    + "See it with: kheader kernels list, or readelf -n vmlinux")
+        }
+        self = id
     }
 }
 

@@ -12,7 +12,7 @@ import SystemPackage
 /// ```
 /// { "listen": "127.0.0.1:8003", "state": "/var/lib/kheaderd", "logLevel": "info", "bundleBytes": 4294967296,
 ///   "limits": { "archiveBytes": 1073741824, "unpackedBytes": 1073741824, "fileBytes": 16777216, "entries": 100000,
-///               "ratio": 100, "seconds": 300 } }
+///               "ratio": 100, "seconds": 300, "btfBytes": 67108864 } }
 /// ```
 public struct ServerSettings: Sendable {
     public var listen = ListenAddress.standard
@@ -75,6 +75,7 @@ public struct ServerSettings: Sendable {
         try await Self.set(&store.limits.entries, reader, "limits.entries")
         try await Self.set(&store.limits.ratio, reader, "limits.ratio")
         try await Self.set(&store.limits.seconds, reader, "limits.seconds")
+        try await Self.set(&store.btfBytes, reader, "limits.btfBytes")
     }
 
     private static func set(_ value: inout Int, _ reader: ConfigReader, _ key: ConfigKey) async throws {

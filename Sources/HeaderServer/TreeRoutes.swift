@@ -23,12 +23,13 @@ struct TreeRoutes {
         tree: @escaping @Sendable (Context) async throws -> Digest
     ) {
         for format in BundleFormat.allCases {
-            group.get("headers.\(format.rawValue)") { request, context in
+            let name = "headers.\(format.rawValue)"
+            group.get("\(name)") { request, context in
                 let digest = try await tree(context)
                 let bundle = try await store.bundle(of: digest, format: format)
                 return try Representation(
                     contents: .bundle(bundle), mediaType: format.mediaType, digest: bundle.digest, lifetime: lifetime,
-                    fields: [.tree: "\(digest)"]
+                    fileName: name, tree: digest
                 ).response(to: request, over: context.channel)
             }
         }
@@ -40,18 +41,44 @@ struct TreeRoutes {
                 return (bytes, SHA256Hash.digest(of: bytes))
             }
             return try Representation(
-                contents: .memory(ByteBuffer(bytes: bytes)), mediaType: "application/json", digest: hash,
-                lifetime: lifetime, fields: [.tree: "\(digest)"]
+                contents: .memory(bytes), mediaType: "application/json", digest: hash, lifetime: lifetime,
+                fileName: "manifest.json", tree: digest
             ).response(to: request, over: context.channel)
         }
         group.get("source/**") { request, context in
             let path = try context.headerPath()
             let digest = try await tree(context)
-            let file = try await store.file(at: path, in: digest)
+            let file = try await file(at: path, in: digest)
             return try Representation(
-                contents: .memory(ByteBuffer(bytes: file.bytes)), mediaType: "application/octet-stream",
-                digest: file.digest, lifetime: lifetime, fields: [.tree: "\(digest)"]
+                contents: .memory(file.bytes), mediaType: "application/octet-stream", digest: file.digest,
+                lifetime: lifetime, fileName: path.components.last ?? "", tree: digest
             ).response(to: request, over: context.channel)
         }
+    }
+
+    /// A file by its path in the tree, or by the path that it has on a host with the kernel's headers package, which is
+    /// what compilers write into debug information.
+    private func file(at path: HeaderPath, in tree: Digest) async throws -> (bytes: [UInt8], digest: Digest) {
+        do {
+            return try await store.file(at: path, in: tree)
+        } catch let problem as Problem where problem.code == .fileUnknown {
+            guard let inside = Self.pathInHeadersFolder(path) else { throw problem }
+            return try await store.file(at: inside, in: tree)
+        }
+    }
+
+    /// What follows `[usr/]lib/modules/RELEASE/{build,source}/` or `usr/src/linux-headers-RELEASE/`; nil for other paths.
+    private static func pathInHeadersFolder(_ path: HeaderPath) -> HeaderPath? {
+        var parts = path.components[...]
+        if parts.starts(with: ["usr", "src"]), parts.count > 3, parts[2].hasPrefix("linux-headers-") {
+            parts = parts.dropFirst(3)
+        } else {
+            if parts.first == "usr" { parts = parts.dropFirst() }
+            guard parts.starts(with: ["lib", "modules"]), parts.count > 4,
+                ["build", "source"].contains(parts[parts.startIndex + 3])
+            else { return nil }
+            parts = parts.dropFirst(4)
+        }
+        return HeaderPath(parts.joined(separator: "/"))
     }
 }

@@ -35,15 +35,22 @@ extension Catalogue {
 
     /// Kernels in the order of release and build ID, after the one given.
     ///
-    /// - Parameter release: only those with it; nil for all.
+    /// - Parameters:
+    ///   - release: only those with it; nil for all.
+    ///   - pattern: only those whose `/lib/modules/RELEASE/build` matches it; nil for all.
     func kernels(
-        release: String?, after last: (release: String, id: BuildID)?, limit: Int, _ database: Database
+        release: String?, headersFolder pattern: String?, after last: (release: String, id: BuildID)?, limit: Int,
+        _ database: Database
     ) throws -> [KernelRow] {
         var conditions: [String] = []
         var arguments = StatementArguments()
         if let release {
             conditions.append("release = ?")
             arguments += [release]
+        }
+        if let pattern {
+            conditions.append("release != '' AND '/lib/modules/' || release || '/build' GLOB ?")
+            arguments += [pattern]
         }
         if let last {
             conditions.append("(release, buildID) > (?, ?)")

@@ -13,6 +13,12 @@ struct StoredTree: Sendable {
     var numbers: [Int?]
 }
 
+/// A block, by the numbers of its pack and of itself in it.
+struct BlockKey: Hashable, Sendable {
+    let pack: Int
+    let block: Int
+}
+
 /// Reads blobs and manifests out of the packs, checking each against its digest.
 ///
 /// Memory: ``cacheBytes`` of raw blocks, 128 open packs' block tables, the manifests of the last 8 trees, and what the caller
@@ -34,7 +40,7 @@ final class ContentReader: Sendable {
 
     private let catalogue: Catalogue
     private let layout: StoreLayout
-    private let cache = BlockCache(limit: ContentReader.cacheBytes)
+    private let cache = ByteCache<BlockKey>(limit: ContentReader.cacheBytes)
     private let state = Mutex(State())
 
     init(catalogue: Catalogue, layout: StoreLayout) {
@@ -132,7 +138,7 @@ final class ContentReader: Sendable {
     }
 
     private func block(_ block: Int, ofPack pack: Int) throws -> [UInt8] {
-        try cache.block(.init(pack: pack, block: block)) {
+        try cache.bytes(.init(pack: pack, block: block)) {
             let entry = try blockEntry(block, ofPack: pack)
             // Depth falls with each step, so that a damaged index can't send this round in a circle.
             let prefix = try locations(of: entry.prefix).flatMap { location in

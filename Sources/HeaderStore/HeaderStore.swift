@@ -12,6 +12,8 @@ public final class HeaderStore: Sendable {
     /// What an operator may set.
     public struct Options: Sendable {
         public var limits = ArchiveLimits.standard
+        /// Bytes that a kernel's BTF may have. Those of distributions' kernels have 4 to 8 MB.
+        public var btfBytes = 64 << 20
         /// Bytes of bundles that are kept on disk.
         public var bundleBytes = 4 << 30
         /// What the disk has free, in bytes; nil to ask the file system.
@@ -30,8 +32,10 @@ public final class HeaderStore: Sendable {
     private let catalogue: Catalogue
     private let content: ContentReader
     private let bundles: BundleStore
+    private let btf: BTFStore
     private let disk: DiskBudget
     private let ingests = WorkQueue(label: "ingest", width: 1)
+    private let btfIngests = WorkQueue(label: "btf", width: 1)
     private let reads = WorkQueue(label: "reads", width: 4)
 
     /// Opens the store in a folder, making it if there is none, and removes what an interrupted write left behind.
@@ -49,6 +53,7 @@ public final class HeaderStore: Sendable {
         bundles = try BundleStore(
             catalogue: catalogue, content: content, files: options.files, layout: layout, disk: disk,
             limit: options.bundleBytes)
+        btf = try BTFStore(files: options.files, layout: layout, disk: disk, logger: logger)
     }
 
     /// Bytes that an upload may have.
@@ -95,35 +100,92 @@ public final class HeaderStore: Sendable {
         return (outcome.receipt, outcome.isNew)
     }
 
+    /// Starts an upload of BTF; as ``stageUpload(expecting:)``, with the limit of BTF.
+    public func stageBTF(expecting: Int?) throws -> StagedUpload {
+        try StagedUpload(
+            files: options.files, layout: layout, disk: disk, expecting: expecting, limit: options.btfBytes)
+    }
+
+    /// Takes a finished upload as a kernel's raw BTF, whether the store has its headers or not.
+    ///
+    /// - Parameters:
+    ///   - upload: is discarded, whatever becomes of it.
+    ///   - digest: what ``StagedUpload/finish()`` answered.
+    /// - Returns: the receipt, and whether the BTF is new to the store. It is durable by then.
+    /// - Throws: `Problem` with `btf-malformed`, `btf-conflict` or `disk-full`.
+    public func ingestBTF(
+        _ upload: StagedUpload, digest: Digest, buildID: BuildID
+    ) async throws -> (receipt: BTFReceipt, isNew: Bool) {
+        try await btfIngests.run { [btf] in
+            defer { upload.discard() }
+            return try btf.ingest(upload, digest: digest, id: buildID)
+        }
+    }
+
     // MARK: Out
 
-    /// - Throws: `Problem` with `kernel-unknown`.
+    /// A kernel of which the store has the headers.
+    ///
+    /// - Throws: `Problem` with `kernel-unknown`, or `kernel-has-no-headers` if there is nothing but BTF.
     public func kernel(_ id: BuildID) async throws -> KernelSummary {
         guard let row = try await catalogue.pool.read({ [catalogue] in try catalogue.kernel(id, $0) }) else {
+            guard btf.record(id) == nil else {
+                throw Problem(
+                    .kernelHasNoHeaders,
+                    "This server has the BTF of build ID \(id), and no headers. Push them with: kheader push ARCHIVE --build-id \(id)"
+                )
+            }
             throw Problem(
                 .kernelUnknown,
                 "This server has never seen build ID \(id). Push its headers with: kheader push ARCHIVE --build-id \(id)"
             )
         }
-        return row.summary
+        return withBTF(row.summary)
+    }
+
+    /// What is known of a kernel's BTF goes beside what the catalogue has.
+    private func withBTF(_ kernel: KernelSummary) -> KernelSummary {
+        guard let record = btf.record(kernel.identity.buildID) else { return kernel }
+        var kernel = kernel
+        kernel.identity.hasBTF = true
+        kernel.btfBytes = record.bytes
+        return kernel
+    }
+
+    /// What the store has of a kernel; nothing of one that it has never seen.
+    public func artefacts(of id: BuildID) async throws -> (kernel: KernelSummary?, hasBTF: Bool) {
+        let row = try await catalogue.pool.read { [catalogue] in try catalogue.kernel(id, $0) }
+        return (row.map { withBTF($0.summary) }, btf.record(id) != nil)
+    }
+
+    /// A kernel's raw BTF and its SHA-256, or nil if the store has none of this kernel.
+    ///
+    /// - Throws: `Problem` with `kernel-unknown` if the store has nothing at all of it, or `store-damaged`.
+    public func btf(of id: BuildID) async throws -> (bytes: [UInt8], digest: Digest)? {
+        guard let record = btf.record(id) else {
+            _ = try await kernel(id)
+            return nil
+        }
+        return (try await reads.run { [btf] in try btf.contents(id, record) }, record.digest)
     }
 
     /// Kernels in the order of release and build ID.
     ///
     /// - Parameters:
     ///   - release: only kernels with exactly this release; nil for all.
+    ///   - pattern: only those whose `/lib/modules/RELEASE/build` matches it (SQLite's `GLOB`).
     ///   - cursor: ``KernelList/next`` of the page before.
     ///   - limit: kernels a page, at least 1.
     /// - Throws: `Problem` with `parameter-malformed` for a cursor that this store did not give.
     public func kernels(
-        release: String? = nil, after cursor: String? = nil, limit: Int
+        release: String? = nil, headersFolder pattern: String? = nil, after cursor: String? = nil, limit: Int
     ) async throws -> KernelList {
         let last = try cursor.map { try KernelCursor($0) }
         let rows = try await catalogue.pool.read { [catalogue] in
             try catalogue.kernels(
-                release: release, after: last.map { ($0.release, $0.id) }, limit: limit + 1, $0)
+                release: release, headersFolder: pattern, after: last.map { ($0.release, $0.id) }, limit: limit + 1, $0)
         }
-        let page = rows.prefix(limit).map(\.summary)
+        let page = rows.prefix(limit).map { withBTF($0.summary) }
         let next = rows.count > limit ? page.last.map { KernelCursor($0).description } : nil
         return KernelList(kernels: page, next: next)
     }
@@ -165,7 +227,15 @@ public final class HeaderStore: Sendable {
         var status = try await catalogue.pool.read { [catalogue] in try catalogue.status($0) }
         status.catalogueBytes = ["", "-wal", "-shm"].reduce(0) { $0 + Self.fileSize(layout.catalogue + $1) }
         status.bundleBytes = bundles.bytes
+        (status.btfKernels, status.btfBytes) = btf.status
         return status
+    }
+
+    /// The part of the store's disk that is free for it, 0 to 1.
+    public func freeRatio() throws -> Double {
+        var status = statvfs()
+        try SystemCallError.check("statvfs", layout.root) { statvfs(layout.root, &status) }
+        return status.f_blocks == 0 ? 0 : Double(status.f_bavail) / Double(status.f_blocks)
     }
 
     private static func fileSize(_ path: String) -> Int {

@@ -55,6 +55,6 @@ public final class StagedUpload: @unchecked Sendable {
     }
 
     private static func tooLarge(_ limit: Int) -> Problem {
-        Problem(.uploadTooLarge, "The archive is over this server's limit of \(limit) bytes.")
+        Problem(.uploadTooLarge, "The upload is over this server's limit of \(limit) bytes.")
     }
 }

@@ -7,6 +7,7 @@ internal import KernelHeaders
 /// lock                held (flock) by the server that uses the store
 /// catalogue.sqlite    what is known of kernels, trees, blobs; its journal beside it
 /// packs/              truth: <SHA-256 of the file>.khpack
+/// btf/                truth: <build ID>.<SHA-256 of the raw BTF>.<its bytes>.btf.zst
 /// bundles/            derived: <tree digest>.<format>
 /// staging/            what is being written; emptied at each start
 /// ```
@@ -19,6 +20,7 @@ struct StoreLayout: Sendable {
     var lock: String { "\(root)/lock" }
     var catalogue: String { "\(root)/catalogue.sqlite" }
     var packs: String { "\(root)/packs" }
+    var btf: String { "\(root)/btf" }
     var bundles: String { "\(root)/bundles" }
     var staging: String { "\(root)/staging" }
 

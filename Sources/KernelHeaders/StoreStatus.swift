@@ -11,14 +11,17 @@ public struct StoreStatus: Codable, Sendable, Equatable {
     /// Bytes of the distinct contents, before compression.
     public var blobBytes: Int
     public var packs: Int
-    /// Bytes on disk: packs (contents and manifests), the catalogue with its journal, and the cached bundles.
+    /// Kernels whose BTF is here, with or without headers.
+    public var btfKernels: Int
+    /// Bytes on disk: packs (contents and manifests), the catalogue with its journal, the cached bundles, and BTF.
     public var packBytes: Int
     public var catalogueBytes: Int
     public var bundleBytes: Int
+    public var btfBytes: Int
 
     public init(
         kernels: Int, trees: Int, conflicts: Int, blobs: Int, files: Int, rawBytes: Int, blobBytes: Int, packs: Int,
-        packBytes: Int, catalogueBytes: Int, bundleBytes: Int
+        packBytes: Int, catalogueBytes: Int, bundleBytes: Int, btfKernels: Int = 0, btfBytes: Int = 0
     ) {
         self.kernels = kernels
         self.trees = trees
@@ -31,5 +34,7 @@ public struct StoreStatus: Codable, Sendable, Equatable {
         self.packBytes = packBytes
         self.catalogueBytes = catalogueBytes
         self.bundleBytes = bundleBytes
+        self.btfKernels = btfKernels
+        self.btfBytes = btfBytes
     }
 }

@@ -19,7 +19,7 @@ func run(_ program: String, _ arguments: [String]) async throws -> ShellCommand.
 
 /// Waits on a thread of its own: the threads of Swift's tasks, as many as there are cores, have the server to run that the
 /// program talks to.
-private func run(command: ShellCommand) async throws -> ShellCommand.Result {
+func run(command: ShellCommand) async throws -> ShellCommand.Result {
     try await withCheckedThrowingContinuation { continuation in
         DispatchQueue.global().async { continuation.resume(with: Result { try command.run() }) }
     }

@@ -34,7 +34,8 @@ struct StoreWithKernel: Sendable {
         }
         let digest = Digest(of: [])
         for name in [
-            "staging/1-upload", "staging/2-blobs", "staging/3-pack", "packs/\(digest).khpack", "bundles/\(digest).tar",
+            "staging/4-btf", "staging/1-upload", "staging/2-blobs", "staging/3-pack", "packs/\(digest).khpack",
+            "bundles/\(digest).tar",
         ] {
             try folder.write(Array(name.utf8), to: "base/\(name)")
         }
@@ -63,10 +64,13 @@ extension CrashingProcess {
 }
 
 extension HTTPConnection {
-    func put(_ kernel: StoredKernel) async -> Bool {
-        let head =
-            "PUT \(APIPath.headers(kernel.id)) HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(kernel.archive.count)\r\n\r\n"
-        return await send(Array(head.utf8) + kernel.archive)
+    func put(_ kernel: StoredKernel) async -> Bool { await put(kernel.archive, to: APIPath.headers(kernel.id)) }
+
+    func put(btf: [UInt8], of id: BuildID) async -> Bool { await put(btf, to: APIPath.btf(id)) }
+
+    private func put(_ body: [UInt8], to target: String) async -> Bool {
+        let head = "PUT \(target) HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(body.count)\r\n\r\n"
+        return await send(Array(head.utf8) + body)
     }
 }
 

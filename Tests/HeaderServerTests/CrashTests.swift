@@ -38,6 +38,31 @@ import Testing
         }
     }
 
+    @Test func aServerKilledAtAnyStepOfAnUploadOfBTFLosesNothingItAcknowledged() async throws {
+        let (first, second) = try Self.kernels()
+        let btf = SmallBTF.bytes(["task_struct"])
+        try await withTemporaryFolder { folder in
+            let base = try await StoreWithKernel(first, in: folder)
+            let deaths = try await everyStep { step in
+                let state = try base.copy(named: "\(step)")
+                let server = try CrashingProcess(["serve", state, "\(step)"])
+                let answer = try await server.ask { await $0.put(btf: btf, of: second.id) }
+                let end = try await server.stop()
+                let store = try HeaderStore(folder: state)
+                try await store.requireNoStrays(in: state)
+                try await store.requireWhole(first)
+                let isThere = try await store.artefacts(of: second.id).hasBTF
+                if answer?.status == 201 { #expect(isThere, "acknowledged, and lost at step \(end)") }
+                #expect(try await store.put(btf: btf, of: second.id).isNew == !isThere)
+                #expect(try await store.btf(of: second.id)?.bytes == btf)
+                try await store.requireNoStrays(in: state)
+                try store.close()
+                return end
+            }
+            expectAllCalls(in: deaths, "create", "write", "sync", "close", "rename", "syncDirectory", "remove")
+        }
+    }
+
     @Test func aServerKilledAtAnyStepOfABundlesBuildBuildsItAgain() async throws {
         let (first, second) = try Self.kernels()
         try await withTemporaryFolder { folder in
@@ -104,6 +129,10 @@ import Testing
         let (first, second) = try Self.kernels()
         try await withTemporaryFolder { folder in
             let base = try await StoreWithKernel(first, in: folder)
+            let btf = SmallBTF.bytes()
+            let store = try HeaderStore(folder: base.state)
+            try await store.put(btf: btf, of: second.id)
+            try store.close()
             // As a crash leaves it: the second kernel is in the catalogue's journal, and nowhere else.
             let server = try CrashingProcess(["serve", base.state, "0"])
             #expect(try await server.ask { await $0.put(second) }?.status == 201)
@@ -125,6 +154,7 @@ import Testing
                 try await store.requireNoStrays(in: state)
                 try await store.requireWhole(first)
                 try await store.requireWhole(second)
+                #expect(try await store.btf(of: second.id)?.bytes == btf)
                 try store.close()
                 return end
             }

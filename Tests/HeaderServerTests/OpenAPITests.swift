@@ -86,7 +86,7 @@ import Testing
             exchanges.append(Exchange(operation: "GET \(path)", target: target + query, fields: fields))
         }
         func put(_ target: String, _ body: [UInt8], _ fields: String...) {
-            let operation = "PUT /v1/kernels/{buildID}/headers"
+            let operation = "PUT /v1/kernels/{buildID}/\(target.contains("/btf") ? "btf" : "headers")"
             exchanges.append(
                 Exchange(operation: operation, target: "/v1/kernels/\(target)", fields: fields, body: body))
         }
@@ -102,29 +102,46 @@ import Testing
         put("ab/headers", [])
         put("ab/headers", TestKernels.tar { $0.addFile("../x.h") })
         put("ab/headers?architecture=sparc64", TestKernels.tar { $0.addFile("arch/x86/include/asm/page.h") })
-        for path in ["/livez", "/readyz", "/v1/store", "/v1/toolchains", "/v1/kernels"] { get(path, [:]) }
+        for _ in 1...2 { put("\(TestKernels.id)/btf", SmallBTF.bytes()) }
+        put("\(TestKernels.id)/btf", SmallBTF.bytes(["x"]))
+        put("x/btf", [])
+        put("ab/btf", [1], "Content-Digest: sha-256=:\(String(repeating: "A", count: 43))=:")
+        put("ab/btf", [1])
+        put("ab/btf", [UInt8](repeating: 1, count: 1001))
+        get("/metadata", [:], query: "?key=buildid&value=\(TestKernels.id)")
+        get("/metadata", [:], query: "?key=glob&value=*")
+        get("/metadata", [:])
+        for name in ["debuginfo", "executable"] {
+            for id in [TestKernels.id, "XX"] { get("/buildid/{buildID}/\(name)", ["buildID": id]) }
+        }
+        for path in ["/livez", "/readyz", "/metrics", "/v1/store", "/v1/toolchains", "/v1/kernels"] { get(path, [:]) }
         get("/v1/kernels", [:], query: "?limit=1")
         get("/v1/kernels", [:], query: "?limit=x")
         for id in [TestKernels.id, "XX", "ff"] { get("/v1/kernels/{buildID}", ["buildID": id]) }
-        let names = BundleFormat.allCases.map { "headers.\($0.rawValue)" } + ["manifest.json", "source/{path}"]
+        let names =
+            BundleFormat.allCases.map { "headers.\($0.rawValue)" }
+            + ["manifest.json", "source/{path}", "section/{section}"]
         for (base, name, known) in [("buildid", "buildID", TestKernels.id), ("trees", "treeDigest", digest)] {
             let unknown = String(repeating: "0", count: known.count)
-            for file in names {
+            for file in names where base == "buildid" || !file.hasPrefix("section") {
                 let path = "/\(base)/{\(name)}/\(file)"
-                let values = [name: known, "path": "include/linux/kconfig.h"]
+                let values = [name: known, "path": "include/linux/kconfig.h", "section": ".BTF"]
                 get(path, values)
                 for field in [
                     "Range: bytes=0-3", "Range: bytes=0-0,-1", "Range: bytes=999999-", "If-None-Match: *",
-                    "If-Match: \"x\"",
+                    "If-Match: \"x\"", "X-DEBUGINFOD-MAXSIZE: 1",
                 ] {
                     get(path, values, field)
                 }
-                for value in ["x", unknown] { get(path, [name: value, "path": "include/linux/kconfig.h"]) }
+                for value in ["x", unknown] {
+                    get(path, [name: value, "path": "include/linux/kconfig.h", "section": ".BTF"])
+                }
             }
-            for value in ["include/none.h", "../x"] {
+            for value in ["include/none.h", "include/%00"] {
                 get("/\(base)/{\(name)}/source/{path}", [name: known, "path": value])
             }
         }
+        get("/buildid/{buildID}/section/{section}", ["buildID": TestKernels.id, "section": ".text"])
         return exchanges
     }
 
@@ -132,7 +149,10 @@ import Testing
     private static let trouble: Set<Int> = [500, 507]
 
     @Test func everyAnswerIsAsDocumented() async throws {
-        try await withRunningServer(options: { $0.limits.archiveBytes = 20_000 }) { server in
+        try await withRunningServer(options: {
+            $0.limits.archiveBytes = 20_000
+            $0.btfBytes = 1000
+        }) { server in
             let digest = try await server.upload(
                 TestKernels.tar { $0.addLink("include/l.h", to: "linux/kconfig.h") }, as: "aa"
             )
@@ -165,6 +185,9 @@ import Testing
                 let answer = try await server.put("/v1/kernels/ab/headers", TestKernels.tar())
                 #expect(Self.trouble.contains(answer.status))
                 try hold(answer, against: "PUT /v1/kernels/{buildID}/headers", "\(room)")
+                let btf = try await server.put("/v1/kernels/ab/btf", SmallBTF.bytes())
+                #expect(Self.trouble.contains(btf.status))
+                try hold(btf, against: "PUT /v1/kernels/{buildID}/btf", "\(room)")
                 for format in BundleFormat.allCases {
                     let name = "headers.\(format.rawValue)"
                     let answer = try await server.get("/buildid/\(TestKernels.id)/\(name)")

@@ -19,18 +19,20 @@ import Testing
         #expect(settings.logLevel == .info)
         #expect(settings.store.limits == .standard)
         #expect(settings.store.bundleBytes == HeaderStore.Options().bundleBytes)
+        #expect(settings.store.btfBytes == 64 << 20)
     }
 
     private static let json = """
         { "listen": "[::1]:1", "state": "/file", "logLevel": "debug", "bundleBytes": 11,
-          "limits": { "archiveBytes": 1, "unpackedBytes": 2, "fileBytes": 3, "entries": 4, "ratio": 5, "seconds": 6 } }
+          "limits": { "archiveBytes": 1, "unpackedBytes": 2, "fileBytes": 3, "entries": 4, "ratio": 5, "seconds": 6,
+                      "btfBytes": 7 } }
         """
 
     private static let environment = [
         "KHEADERD_LISTEN": "localhost:2", "KHEADERD_STATE": "/environment", "KHEADERD_LOG_LEVEL": "error",
         "KHEADERD_BUNDLE_BYTES": "12", "KHEADERD_LIMITS_ARCHIVE_BYTES": "101", "KHEADERD_LIMITS_UNPACKED_BYTES": "102",
         "KHEADERD_LIMITS_FILE_BYTES": "103", "KHEADERD_LIMITS_ENTRIES": "104", "KHEADERD_LIMITS_RATIO": "105",
-        "KHEADERD_LIMITS_SECONDS": "106",
+        "KHEADERD_LIMITS_SECONDS": "106", "KHEADERD_LIMITS_BTF_BYTES": "107",
     ]
 
     private static func limits(from first: Int) -> ArchiveLimits {
@@ -53,6 +55,7 @@ import Testing
             #expect(settings.logLevel == .debug)
             #expect(settings.store.bundleBytes == 11)
             #expect(settings.store.limits == Self.limits(from: 1))
+            #expect(settings.store.btfBytes == 7)
         }
     }
 
@@ -65,6 +68,7 @@ import Testing
             #expect(settings.logLevel == .error)
             #expect(settings.store.bundleBytes == 12)
             #expect(settings.store.limits == Self.limits(from: 101))
+            #expect(settings.store.btfBytes == 107)
             // What the environment leaves out, the file still says.
             let mixed = try await Self.settings(state: nil, ["KHEADERD_LIMITS_RATIO": "7"], file: file)
             var limits = Self.limits(from: 1)
@@ -105,7 +109,7 @@ import Testing
         ("BUNDLE_BYTES", "-1"),
         ("BUNDLE_BYTES", "4GB"), ("LIMITS_ENTRIES", "0"), ("LIMITS_ENTRIES", "many"), ("LIMITS_RATIO", "1.5"),
         ("LIMITS_SECONDS", "99999999999999999999"), ("LIMITS_FILE_BYTES", ""), ("LIMITS_ARCHIVE_BYTES", "-5"),
-        ("LIMITS_UNPACKED_BYTES", "0x10"),
+        ("LIMITS_UNPACKED_BYTES", "0x10"), ("LIMITS_BTF_BYTES", "0"),
     ])
     func wrongValues(_ name: String, _ value: String) async {
         await #expect(throws: (any Error).self) { try await Self.settings(["KHEADERD_\(name)": value]) }

@@ -105,14 +105,48 @@ import Testing
         }
     }
 
-    @Test func pathsThatLeadElsewhere() async throws {
+    /// As debuginfod's clients send them, and resolves them: as text, and never above the tree.
+    @Test func pathsAreResolved() async throws {
+        try await withRunningServer { server in
+            try await server.upload(query: "?release=6.1.0-99-amd64")
+            for path in [
+                "/include/linux/sched.h", "%2Finclude/linux/sched.h", "%2Finclude%2Flinux%2Fsched.h",
+                "include/./linux//sched.h", "include/none/../linux/sched.h", "include%2Fnone%2F%2E%2E/linux/sched.h",
+                "../include/linux/sched.h", "..%2F..%2Finclude/linux/sched.h", "/..//include/../include/linux/sched.h",
+                "/lib/modules/6.1.0-99-amd64/build/include/linux/sched.h",
+                "/usr/lib/modules/6.1.0-99-amd64/source/include/linux/sched.h",
+                "/usr/src/linux-headers-6.1.0-99-common/include/linux/sched.h",
+                "/usr/src/linux-headers-6.1.0-99-amd64/scripts/../include/linux/sched.h",
+            ] {
+                let answer = try await server.get("\(Self.source)/\(path)")
+                #expect(answer.status == 200, "\(path)")
+                #expect(answer.body == TestKernels.kernel.contents("include/linux/sched.h"))
+                #expect(answer[APIField.debuginfodFile] == "sched.h")
+            }
+        }
+    }
+
+    @Test func pathsThatLeadElsewhereFindNothing() async throws {
+        try await withRunningServer { server in
+            try await server.upload(TestKernels.tar())
+            for path in [
+                "../x", "%2E%2e/x", "..%2Fx", "include%2F..%2F..%2Fetc%2Fpasswd", "%2Fetc/passwd",
+                "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "..%2f..%2f..%2fcatalogue.sqlite", "/lib/modules/6.1/build",
+                "/lib/modules/6.1/include/linux/kconfig.h", "/usr/src/linux-headers-6.1",
+                "/usr/src/linux/include/linux/kconfig.h", "/usr/include/linux/kconfig.h",
+                "/lib/modules/6.1/build/lib/modules/6.1/build/include/linux/kconfig.h",
+            ] {
+                try expect(await server.get("\(Self.source)/\(path)"), refusesWith: .fileUnknown)
+            }
+        }
+    }
+
+    @Test func whatIsNoPath() async throws {
         try await withRunningServer { server in
             try await server.upload(TestKernels.tar())
             let long = (1...260).map { "d\($0)" }.joined(separator: "/")
             for path in [
-                "..", "../x", "include/../include/linux/kconfig.h", "include/..", "%2e%2e", "%2E%2e/x",
-                "include/%2e%2e/include/linux/kconfig.h", "..%2Fx", "include%2F..%2F..%2Fetc%2Fpasswd", "%2Fetc/passwd",
-                "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "..%2f..%2f..%2fcatalogue.sqlite", ".", "%2e", "%00",
+                "..", "../..", "include/..", "%2e%2e", "%2F", "include%2F..%2F..", ".", "%2e", "%00",
                 "include/linux/kconfig.h%00", "include/%", "include/%4", "include/%zz", "include/%FF.h",
                 "%C0%AE%C0%AE/x",
                 String(repeating: "d/", count: 33), String(repeating: "x", count: 256), long,

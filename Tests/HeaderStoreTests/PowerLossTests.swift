@@ -32,6 +32,53 @@ import Testing
         }
     }
 
+    @Test func aPowerLossAtAnyStepOfAnUploadOfBTFTakesNothingThatWasAcknowledged() async throws {
+        let btf = SmallBTF.bytes(["task_struct"])
+        try await withTemporaryFolder { folder in
+            let loss = try PowerLoss(of: folder.path("store"), gallery: folder.makeFolder("gallery"))
+            let store = try HeaderStore(folder: folder.path("store")) { $0.files = loss.files }
+            try await store.put(first)
+            loss.watch()
+            try await store.put(btf: btf, of: second.id)
+            try loss.takePicture()
+            var isThere: [Bool] = []
+            for picture in loss.pictures {
+                let store = try HeaderStore(folder: picture)
+                try await store.requireNoStrays(in: picture)
+                try await store.requireWhole(first)
+                isThere.append(try await store.artefacts(of: second.id).hasBTF)
+                #expect(try await store.put(btf: btf, of: second.id).isNew == !isThere[isThere.count - 1])
+                #expect(try await store.btf(of: second.id)?.bytes == btf)
+                try store.close()
+            }
+            let appearance = try #require(isThere.firstIndex(of: true))
+            #expect(appearance > 5)
+            #expect(isThere[appearance...].allSatisfy { $0 })
+        }
+    }
+
+    /// A crash may leave the file with its name not synced: whoever is told that it is known must be able to rely on it.
+    @Test func btfThatAStartFindsIsSafe() async throws {
+        let btf = SmallBTF.bytes()
+        try await withTemporaryFolder { folder in
+            let path = folder.path("store")
+            let loss = try PowerLoss(of: path, gallery: folder.makeFolder("gallery"))
+            let before = try HeaderStore(folder: path) { $0.files = loss.files }
+            try await before.put(btf: btf, of: first.id)
+            try before.close()
+            // The same names and bytes, none of it synced: renamed to and fro.
+            let name = try #require(folder.names(in: "store/btf").first)
+            try loss.files.rename("\(path)/btf/\(name)", to: "\(path)/staging/\(name)")
+            try loss.files.syncDirectory("\(path)/btf")
+            try loss.files.rename("\(path)/staging/\(name)", to: "\(path)/btf/\(name)")
+            let store = try HeaderStore(folder: path) { $0.files = loss.files }
+            #expect(try await !store.put(btf: btf, of: first.id).isNew)
+            try loss.takePicture()
+            let found = try HeaderStore(folder: try #require(loss.pictures.last))
+            #expect(try await found.btf(of: first.id)?.bytes == btf)
+        }
+    }
+
     @Test func aPowerLossAtAnyStepOfTheFirstStartLeavesAStoreThatOpens() async throws {
         try await withTemporaryFolder { folder in
             let loss = try PowerLoss(of: folder.path("store"), gallery: folder.makeFolder("gallery"))
@@ -84,6 +131,20 @@ import Testing
             await #expect(throws: (any Error).self) {
                 _ = try await look(at: try #require(loss.pictures.last), for: first)
             }
+        }
+    }
+
+    @Test(arguments: [PowerLoss.Lie.fileSync, .directorySync])
+    func withoutTheSyncsBTFIsLost(lie: PowerLoss.Lie) async throws {
+        try await withTemporaryFolder { folder in
+            let gallery = try folder.makeFolder("gallery")
+            let loss = PowerLoss(of: folder.path("store"), gallery: gallery, lies: [lie])
+            try HeaderStore(folder: folder.path("store")).close()
+            let store = try HeaderStore(folder: folder.path("store")) { $0.files = loss.files }
+            try await store.put(btf: SmallBTF.bytes(), of: first.id)
+            try loss.takePicture()
+            let left = try HeaderStore(folder: try #require(loss.pictures.last))
+            await #expect(throws: (any Error).self) { _ = try #require(try await left.btf(of: first.id)) }
         }
     }
 

@@ -20,6 +20,8 @@ public final class PowerLoss: Sendable {
         var safeLengths: [String: Int] = [:]
         var renames: [(from: String, target: String)] = []
         var folders: [String] = []
+        /// Whether the folder that is being made was not there.
+        var isNew = false
         var removals: [(path: String, kept: String)] = []
         var pictures: [String] = []
         var counter = 0
@@ -44,6 +46,7 @@ public final class PowerLoss: Sendable {
         ObservedFileSystem { [self] moment, call in
             try state.withLock { state in
                 if moment == .before, case .remove(let path) = call { try keep(path, &state) }
+                if moment == .before, case .makeDirectory(let path) = call { state.isNew = access(path, F_OK) != 0 }
                 guard moment == .after else { return }
                 take(call, &state)
                 if state.isWatching { try takePicture(&state) }
@@ -62,7 +65,7 @@ public final class PowerLoss: Sendable {
 
     private func take(_ call: FileSystemCall, _ state: inout State) {
         switch call {
-        case .makeDirectory(let path): state.folders.append(path)
+        case .makeDirectory(let path): if state.isNew { state.folders.append(path) }
         case .create(let path): state.safeLengths[path] = 0
         case .write, .close: break
         case .truncate(let path, let length): state.safeLengths[path] = min(state.safeLengths[path] ?? length, length)

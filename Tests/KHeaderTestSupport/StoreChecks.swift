@@ -44,6 +44,14 @@ extension HeaderStore {
         return try await ingest(upload, digest: try upload.finish(), identity: identity, source: source)
     }
 
+    /// Uploads a kernel's BTF.
+    @discardableResult
+    public func put(btf: [UInt8], of id: BuildID) async throws -> (receipt: BTFReceipt, isNew: Bool) {
+        let upload = try stageBTF(expecting: btf.count)
+        try btf.withUnsafeBytes { try upload.write($0) }
+        return try await ingestBTF(upload, digest: try upload.finish(), buildID: id)
+    }
+
     /// The bytes of a kernel's bundle.
     public func bundleBytes(_ kernel: StoredKernel, _ format: BundleFormat) async throws -> [UInt8] {
         let bundle = try await bundle(of: kernel.manifest.digest, format: format)
@@ -95,8 +103,8 @@ extension HeaderStore {
     public func requireNoStrays(in folder: String) async throws {
         let status = try await status()
         let known: Set = [
-            "VERSION", "lock", "catalogue.sqlite", "catalogue.sqlite-wal", "catalogue.sqlite-shm", "packs", "bundles",
-            "staging",
+            "VERSION", "lock", "catalogue.sqlite", "catalogue.sqlite-wal", "catalogue.sqlite-shm", "packs", "btf",
+            "bundles", "staging",
         ]
         let strays = try FolderListing.names(in: folder).filter { !known.contains($0) }
         guard strays.isEmpty else { throw StoreFlaw(description: "the store has \(strays)") }
@@ -108,6 +116,16 @@ extension HeaderStore {
         }
         guard packs.count == status.packs, packs.reduce(0, { $0 + $1.1.count }) == status.packBytes else {
             throw StoreFlaw(description: "\(packs.count) packs on disk, \(status.packs) in the catalogue")
+        }
+        let btf = try FolderListing.names(in: "\(folder)/btf").map { ($0, try Self.bytes("\(folder)/btf/\($0)")) }
+        for (name, bytes) in btf {
+            let raw = try CompressionTool.zstd.decompress(bytes)
+            guard name.hasSuffix(".\(Digest(of: raw)).\(raw.count).btf.zst") else {
+                throw StoreFlaw(description: "\(name) has other BTF than its name says")
+            }
+        }
+        guard btf.count == status.btfKernels, btf.reduce(0, { $0 + $1.1.count }) == status.btfBytes else {
+            throw StoreFlaw(description: "\(btf.count) files of BTF on disk, \(status.btfKernels) are known")
         }
         let bundles = try FolderListing.names(in: "\(folder)/bundles")
             .reduce(0) { $0 + (try Self.bytes("\(folder)/bundles/\($1)").count) }
