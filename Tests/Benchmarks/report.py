@@ -5,6 +5,7 @@ import platform
 import statistics
 from pathlib import Path
 
+from fetch import Comparison
 from ingest import Cost, Memory
 from storage import FLAVOUR_LIMIT, Storage
 
@@ -24,7 +25,14 @@ def load() -> float:
     return round(os.getloadavg()[0], 2)
 
 
-def markdown(command: str, about: dict, storage: Storage, costs: list[Cost], memories: list[Memory]) -> str:
+def markdown(
+    command: str,
+    about: dict,
+    storage: Storage,
+    costs: list[Cost],
+    memories: list[Memory],
+    fetches: list[Comparison],
+) -> str:
     parts = [
         f"`{command}`, {about['date']}: {about['cpu']}, {about['cores']} cores, load {about['load_before']} before and "
         f"{about['load_after']} after. Sizes are exact; of times, read the ratios.",
@@ -38,6 +46,11 @@ def markdown(command: str, about: dict, storage: Storage, costs: list[Cost], mem
         "Hashing is `xz -dc ARCHIVE | sha256sum` of the same archive, run right before each upload.",
         "## Peak memory of an upload",
         _memories(memories),
+        "## A client's headers",
+        _fetches(fetches),
+        "Seconds are medians; a ratio is ours to the peer's, run right before it, and the median of all rounds. A cold fetch "
+        "is `kheader fetch --to`, every file verified, from a server on loopback, against `tar xf kheaders.tar.xz` of the "
+        "same tree; warm is what is in the cache already.",
     ]
     if storage.problems:
         parts += ["## Wrong", "\n".join(f"- {problem}" for problem in storage.problems)]
@@ -84,6 +97,23 @@ def _costs(costs: list[Cost]) -> str:
 def _memories(memories: list[Memory]) -> str:
     rows = [[_mb(memory.tar), _mb(memory.idle), f"**{_mb(memory.peak)}**"] for memory in memories]
     return table(["tar", "peak before it", "peak after it"], rows)
+
+
+def _fetches(fetches: list[Comparison]) -> str:
+    header = ["", "wall s", "peer", "its wall s", "wall ratio", "spread", "at most", "CPU ratio", "spread", "at most"]
+    rows = []
+    for fetch in fetches:
+        row = [fetch.what, _median(fetch.ours), fetch.peer, _median(fetch.theirs)]
+        for quantity, limit in [("wall", fetch.wall_limit), ("cpu", fetch.cpu_limit)]:
+            ratios = fetch.ratios(quantity)
+            row += [f"**{fetch.ratio(quantity):.2f}**", f"{min(ratios):.2f} – {max(ratios):.2f}"]
+            row.append("" if limit is None else f"{limit:.2f}")
+        rows.append(row)
+    return table(header, rows)
+
+
+def _median(runs: list) -> str:
+    return f"{statistics.median(run.wall for run in runs):.3f}"
 
 
 def _mb(count: int) -> str:
