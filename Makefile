@@ -14,7 +14,7 @@ build_needs := pkg-config=pkg-config libcurl.pc=libcurl4-openssl-dev liblzma.pc=
 	libzstd.pc=libzstd-dev zlib.pc=zlib1g-dev curl=curl
 # What the tests hold the programs against.
 test_needs := python3=python3 bsdtar=libarchive-tools lz4=lz4 zstd=zstd xz=xz-utils readelf=binutils strace=strace \
-	debuginfod-find=debuginfod
+	debuginfod-find=debuginfod bpftrace=bpftrace /usr/bin/python3:bcc=python3-bpfcc
 lint_needs := python3=python3 python3:ensurepip=python3-venv
 bench_needs := python3=python3 xz=xz-utils ostree=ostree borg=borgbackup debuginfod-find=debuginfod
 

@@ -62,8 +62,12 @@ let package = Package(
         .target(
             name: "HeaderTransport", dependencies: ["HeaderArchive", "KernelHeaders", "CCurl"], swiftSettings: settings),
         .target(
-            name: "TracingClient", dependencies: ["HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders"],
-            swiftSettings: byteLoops),
+            name: "TracingClient",
+            dependencies: [
+                "HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ], swiftSettings: byteLoops),
         .target(
             name: "HeaderStore",
             dependencies: [
@@ -93,8 +97,9 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "kheader",
-            dependencies: ["TracingClient", "HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders", argumentParser],
-            swiftSettings: settings),
+            dependencies: [
+                "TracingClient", "HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders", argumentParser,
+            ], swiftSettings: settings),
         .executableTarget(
             name: "kheader-agent",
             dependencies: ["HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders", argumentParser],

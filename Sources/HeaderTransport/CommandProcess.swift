@@ -55,7 +55,7 @@ private final class SignalWatch: Sendable {
         let received = Received()
         self.received = received
         // Who started us with a signal ignored (nohup) wants it to stay ignored.
-        sources = numbers.filter { !Self.isIgnored($0) }.map { number in
+        sources = numbers.filter { !InheritedSignals.isIgnored($0) }.map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler {
@@ -77,13 +77,5 @@ private final class SignalWatch: Sendable {
         sigaddset(&numbers, number)
         pthread_sigmask(SIG_UNBLOCK, &numbers, nil)
         raise(number)
-    }
-
-    private static func isIgnored(_ number: CInt) -> Bool {
-        var action = sigaction()
-        guard sigaction(number, nil, &action) == 0, let handler = action.__sigaction_handler.sa_handler else {
-            return false
-        }
-        return unsafeBitCast(handler, to: Int.self) == 1
     }
 }

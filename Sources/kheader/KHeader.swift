@@ -15,11 +15,16 @@ internal import KernelHeaders
             """,
         version: ReleaseVersion.current,
         subcommands: [
-            FetchCommand.self, PathCommand.self, CacheCommand.self, PushCommand.self, ImportCommand.self,
-            KernelsCommand.self, StoreCommand.self,
+            ExecCommand.self, EnvCommand.self, FlagsCommand.self, DoctorCommand.self, FetchCommand.self,
+            PathCommand.self, CacheCommand.self, PushCommand.self, ImportCommand.self, KernelsCommand.self,
+            StoreCommand.self,
         ])
 
-    static func main() async {
+    static let signals = InheritedSignals()
+
+    // On the main thread, the only one whose signals are as this process inherited them.
+    @MainActor static func main() async {
+        _ = signals
         await CommandProcess.run("kheader", explain: { (fullMessage(for: $0), exitCode(for: $0).rawValue) }) {
             var command = try parseAsRoot()
             if var asyncCommand = command as? any AsyncParsableCommand {

@@ -24,6 +24,9 @@ struct KernelOptions: ParsableArguments {
         }
     }
 
+    /// Whether it is not just the one that runs here.
+    var isNamed: Bool { buildID != nil || release != nil }
+
     /// - Parameter cache: what this host knows of releases, should no server answer; nil for nothing.
     func kernel(_ client: HeaderServerClient, _ cache: HeaderCache? = nil) async throws -> BuildID {
         if let buildID { return buildID }

@@ -30,7 +30,7 @@ struct ServerOptions: ParsableArguments {
         try TransferTimeouts(variable: getenv(TransferTimeouts.variable).map { String(cString: $0) })
     }
 
-    private func addresses() throws -> [ServerAddress] {
+    func addresses() throws -> [ServerAddress] {
         try ServerAddress.list(
             options: urls, variable: getenv(ServerAddress.variable).map { String(cString: $0) })
     }

@@ -1,0 +1,43 @@
+internal import Glibc
+internal import HeaderArchive
+
+/// A file that says a few things of a host or a tree.
+enum SmallFile {
+    /// The most bytes read. A distribution's `autoconf.h` has some 300 kB.
+    static let limit = 4 << 20
+
+    /// The contents; nil if there is no such file, it can't be read, or is too large. What is not UTF-8 is replaced.
+    static func text(_ path: String) -> String? {
+        bytes(path).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    static func bytes(_ path: String) -> [UInt8]? {
+        // Without O_NONBLOCK, opening a pipe waits for a writer that may never come.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        return read(FileSource(borrowing: descriptor))
+    }
+
+    /// Unpacked, if it is gzip.
+    static func gzipped(_ path: String) -> String? {
+        guard let file = try? FileSource(path: path), let source = try? GzipSource(file), let bytes = read(source)
+        else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func read(_ source: some ByteSource) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        do {
+            try source.drain { piece in
+                guard piece.count <= limit - bytes.count else { throw TooLarge() }
+                bytes.append(contentsOf: piece)
+            }
+        } catch {
+            return nil
+        }
+        return bytes
+    }
+
+    private struct TooLarge: Error {}
+}

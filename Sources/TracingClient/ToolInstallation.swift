@@ -1,0 +1,75 @@
+internal import HeaderArchive
+internal import Subprocess
+internal import SystemPackage
+
+/// A tracing tool that is installed on this host.
+public struct ToolInstallation: Sendable, Equatable, Encodable {
+    public let tool: TracingTool
+    public let path: String
+    /// As the tool says: `0.17.0`; nil if it does not answer.
+    public let version: String?
+
+    /// The tools found: each at its first place.
+    ///
+    /// - Parameters:
+    ///   - path: folders of programs, separated by colons, as in `PATH`.
+    ///   - root: where the host's `/` is, for libraries.
+    ///   - patience: how long a program may take to say its version.
+    public static func find(
+        path: String, root: String = "/", patience: Duration = .seconds(5)
+    ) async -> [ToolInstallation] {
+        var found = library(root == "/" ? "" : root).map { [$0] } ?? []
+        for tool in [TracingTool.bpftrace, .clang] {
+            for folder in path.split(separator: ":") where ToolTree.isProgram("\(folder)/\(tool)") {
+                let program = "\(folder)/\(tool)"
+                found.append(ToolInstallation(tool: tool, path: program, version: await version(of: program, patience)))
+                break
+            }
+        }
+        return found
+    }
+
+    /// bcc is a library, whose file is named after its version: `libbcc.so.0.26.0`.
+    private static func library(_ base: String) -> ToolInstallation? {
+        let folders = ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64"].map { base + $0 }
+        let triples = names(folders[0]).filter { $0.contains("-linux-") }.map { "\(folders[0])/\($0)" }
+        let prefix = "libbcc.so."
+        for folder in triples + folders {
+            let versions = names(folder).filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
+            guard let version = versions.max(by: { $0.utf8.count < $1.utf8.count }) else { continue }
+            return ToolInstallation(tool: .bcc, path: "\(folder)/\(prefix)\(version)", version: String(version))
+        }
+        return nil
+    }
+
+    private static func names(_ folder: String) -> [String] { ((try? FolderListing.names(in: folder)) ?? []).sorted() }
+
+    private static func version(of program: String, _ patience: Duration) async -> String? {
+        await withTaskGroup(of: String?.self) { group in
+            group.addTask {
+                // A version is a few lines; who prints more is something else.
+                let result = try? await run(
+                    .path(FilePath(program)), arguments: ["--version"], input: .none, output: .string(limit: 1 << 14),
+                    error: .discarded)
+                guard let result, result.terminationStatus.isSuccess else { return nil }
+                return version(in: result.standardOutput)
+            }
+            group.addTask {
+                try? await Task.sleep(for: patience)
+                return nil
+            }
+            // Cancelling ends the program.
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
+        }
+    }
+
+    /// The first word of a text that begins as a version does: `v0.17.0`, `14.0.6`.
+    static func version(in text: String) -> String? {
+        for word in text.split(whereSeparator: { " \n(),".contains($0) }) {
+            let version = word.first == "v" ? word.dropFirst() : word
+            if version.first?.isNumber == true, version.contains(".") { return String(version) }
+        }
+        return nil
+    }
+}
