@@ -1,4 +1,4 @@
-public import KernelHeaders
+internal import KernelHeaders
 
 /// How long a transfer may take, in seconds, so that a server that is away, slow or silent makes nobody hang.
 public struct TransferTimeouts: Sendable, Equatable {

@@ -82,4 +82,23 @@ import Testing
             #expect(folder.names(in: "outside") == ["file"])
         }
     }
+
+    /// Wherever the last free page or inode happens to be used.
+    @Test(.enabled(if: SmallDisk.canMount, "takes the right to mount a tmpfs"))
+    func aFullDiskIsSaidAndNothingIsLeft() throws {
+        let disk = try SmallDisk(bytes: 2 << 20)
+        let folder = "\(disk.path)/tree"
+        try TemporaryFolder.makeFolders(folder)
+        for kilobytes in [0, 4, 64, 128] {
+            try disk.fillUp(leaving: kilobytes << 10)
+            let problem = #expect(throws: Problem.self) {
+                try TreeUnpacker(folder: folder, access: .readOnly).unpack(MemorySource(kernel.tar))
+            }
+            #expect(problem?.code == .diskFull)
+            #expect(problem?.detail.contains(folder) == true)
+            #expect(try FolderListing.names(in: folder).isEmpty)
+            try disk.empty()
+        }
+        #expect(try TreeUnpacker(folder: folder).unpack(MemorySource(kernel.tar)).digest == kernel.manifest.digest)
+    }
 }

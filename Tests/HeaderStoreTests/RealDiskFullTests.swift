@@ -65,29 +65,3 @@ struct RealDiskFullTests {
         return try StoredKernel(id: id, files: ["include/linux/noise.h": noise, "include/linux/bpf.h": [id]])
     }
 }
-
-/// A tmpfs, unmounted when nobody holds it.
-private final class SmallDisk {
-    let path: String
-    private let folder: TemporaryFolder
-
-    static let canMount = (try? SmallDisk(bytes: 1 << 20)) != nil
-
-    init(bytes: Int) throws {
-        folder = try TemporaryFolder()
-        path = try folder.makeFolder("disk")
-        try SystemCallError.check("mount", path) { mount("tmpfs", path, "tmpfs", 0, "size=\(bytes)") }
-    }
-
-    deinit { umount2(path, CInt(MNT_DETACH)) }
-
-    /// Takes up all but so many bytes.
-    func fillUp(leaving bytes: Int) throws {
-        var status = statvfs()
-        try SystemCallError.check("statvfs", path) { statvfs(path, &status) }
-        let free = Int(status.f_bavail) * Int(status.f_frsize)
-        try TemporaryFolder.write([UInt8](repeating: 0, count: max(0, free - bytes)), to: "\(path)/ballast")
-    }
-
-    func empty() throws { try PosixFileSystem().remove("\(path)/ballast") }
-}
