@@ -69,7 +69,7 @@ import Testing
             // The same names and bytes, none of it synced: renamed to and fro.
             let name = try #require(folder.names(in: "store/btf").first)
             try loss.files.rename("\(path)/btf/\(name)", to: "\(path)/staging/\(name)")
-            try loss.files.syncDirectory("\(path)/btf")
+            for folder in ["btf", "staging"] { try loss.files.syncDirectory("\(path)/\(folder)") }
             try loss.files.rename("\(path)/staging/\(name)", to: "\(path)/btf/\(name)")
             let store = try HeaderStore(folder: path) { $0.files = loss.files }
             #expect(try await !store.put(btf: btf, of: first.id).isNew)
