@@ -14,7 +14,8 @@ build_needs := pkg-config=pkg-config libcurl.pc=libcurl4-openssl-dev liblzma.pc=
 	libzstd.pc=libzstd-dev zlib.pc=zlib1g-dev curl=curl
 # What the tests hold the programs against.
 test_needs := python3=python3 bsdtar=libarchive-tools lz4=lz4 zstd=zstd xz=xz-utils readelf=binutils strace=strace \
-	debuginfod-find=debuginfod bpftrace=bpftrace /usr/bin/python3:bcc=python3-bpfcc
+	debuginfod-find=debuginfod bpftrace=bpftrace groff=groff-base \
+	/usr/bin/python3:bcc=python3-bpfcc
 lint_needs := python3=python3 python3:ensurepip=python3-venv
 bench_needs := python3=python3 xz=xz-utils ostree=ostree borg=borgbackup debuginfod-find=debuginfod
 
@@ -24,7 +25,7 @@ linter_folder := $(KHEADERD_CACHE)/linters
 linters_installed := $(linter_folder)/$(firstword $(linters))-$(lastword $(linters))
 
 .PHONY: help deps build demo test-deps test lint-deps lint bench-deps bench-build bench \
-	bench-quick clean
+	bench-quick install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +48,8 @@ test-deps: ## Install and download what the tests need and this machine lacks
 test: deps test-deps ## Run the tests, or with FILTER=NAME some of them
 	swift build --build-tests
 	swift test --skip-build $(if $(FILTER),--filter '$(FILTER)')
+	$(if $(FILTER),,swift build --product generate-manual)
+	$(if $(FILTER),,Tests/check-install.sh .build/debug .build/debug/generate-manual)
 
 lint-deps: $(linters_installed)
 
@@ -59,7 +62,7 @@ $(linters_installed):
 
 lint: lint-deps ## Check format, scripts and the API's description
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
-	$(linter_folder)/bin/shellcheck .ci/run Tests/*.sh Tests/*/*.sh
+	$(linter_folder)/bin/shellcheck .ci/run deploy/*.sh Tests/*.sh Tests/*/*.sh
 	$(linter_folder)/bin/openapi-spec-validator --subschema-errors all openapi/openapi.yaml
 
 bench-deps:
@@ -78,6 +81,21 @@ bench: bench-build ## Measure storage, CPU, memory and fetches on a dozen kernel
 
 bench-quick: bench-build ## The same on four kernels
 	$(run_bench) --quick
+
+# Of release builds, or with BUILD=debug of those that the tests have made. DESTDIR goes before all paths.
+PREFIX ?= /usr/local
+BUILD ?= release
+ifeq ($(BUILD),release)
+install_build := swift build -c release --static-swift-stdlib
+else
+install_build := swift build
+endif
+
+install: deps ## Install programs, completions, manual pages and the systemd unit (PREFIX, DESTDIR)
+	for program in kheader kheaderd kheader-agent; do $(install_build) --product $$program; done
+	swift build --product generate-manual
+	PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) STRIP=$(if $(filter release,$(BUILD)),1) \
+		deploy/install.sh .build/$(BUILD) .build/debug/generate-manual
 
 clean: ## Remove what was built (not the downloads)
 	swift package clean

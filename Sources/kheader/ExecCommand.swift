@@ -16,12 +16,14 @@ struct ExecCommand: AsyncParsableCommand {
 
             These variables are set, and no others:
 
-              BCC_KERNEL_SOURCE                              for bcc
-              BPFTRACE_KERNEL_SOURCE, BPFTRACE_KERNEL_BUILD  for bpftrace
-              BPFTRACE_BTF                                   with --btf; else bpftrace takes the running kernel's
-              KHEADER_TREE                                   the tree, for other tools
-              KHEADER_BUILD_ID                               the kernel it belongs to
+              BCC_KERNEL_SOURCE       for bcc
+              BPFTRACE_KERNEL_SOURCE  for bpftrace
+              BPFTRACE_KERNEL_BUILD   for bpftrace
+              BPFTRACE_BTF            for bpftrace, with --btf
+              KHEADER_TREE            the tree, for others
+              KHEADER_BUILD_ID        the tree's kernel
 
+            Without --btf bpftrace takes types from the running kernel's BTF where it can, and only others from headers.
             sudo drops variables, so put it in front: 'sudo kheader exec -- bpftrace ...'.
             """)
 

@@ -18,7 +18,7 @@ struct FetchCommand: AsyncParsableCommand {
 
               kheader fetch                       the running kernel's, into ./kheaders-BUILDID
               kheader fetch --to /tmp/headers     into a folder of this name
-              kheader fetch --build-id 3f1c…      of another kernel
+              kheader fetch --build-id 3f1c...    of another kernel
               kheader fetch --format tar.xz       as one file, ./kheaders-BUILDID.tar.xz
               kheader fetch --output - | tar -x --zstd
               kheader fetch --source include/linux/sched.h

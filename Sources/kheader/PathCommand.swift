@@ -9,7 +9,7 @@ struct PathCommand: AsyncParsableCommand {
         discussion: """
             The folder has include/ and arch/, is verified and read-only, and stays the same for this kernel.
 
-              clang -I "$(kheader path)/include" …
+              clang -I "$(kheader path)/include" ...
             """)
 
     @Flag(help: "Print the file with the kernel's BTF instead.")

@@ -17,8 +17,8 @@ struct PushCommand: AsyncParsableCommand {
             first. Standard output has one line: the build ID, the tree digest, and 'created' or 'known'.
 
               kheader push \(kernelsOwnArchive)
-              kheader push headers.tar.zst --build-id 3f1c… --release 6.1.0-custom
-              kheader push /usr/src/linux --build-dir /usr/src/build --build-id 3f1c…
+              kheader push headers.tar.zst --build-id 3f1c... --release 6.1.0-custom
+              kheader push /usr/src/linux --build-dir /usr/src/build --build-id 3f1c...
             """)
 
     @Argument(

@@ -12,7 +12,7 @@ struct Serve: AsyncParsableCommand {
             SIGINT end it after the requests under way.
 
             What is not given here is taken from the environment (KHEADERD_STATE, KHEADERD_LISTEN, KHEADERD_LOG_LEVEL, \
-            KHEADERD_LIMITS_ENTRIES …), then from the file.
+            KHEADERD_LIMITS_ENTRIES and so on), then from the file.
             """)
 
     @Option(help: ArgumentHelp("The store's folder; made if it is not there.", valueName: "DIR"))
