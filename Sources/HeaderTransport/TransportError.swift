@@ -20,7 +20,7 @@ public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible 
     }
 
     /// What happened, in a few words.
-    var reason: String {
+    package var reason: String {
         switch self {
         case .unreachable(_, let reason, _), .brokenOff(_, let reason, _): reason
         case .badAnswer(_, let what): "answered \(what)"

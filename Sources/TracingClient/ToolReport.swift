@@ -84,7 +84,7 @@ public struct ToolReport: Sendable, Encodable {
     ///
     /// - Parameter width: the terminal's columns.
     public func text(width: Int) -> String {
-        var page = LabelledLines(width: width, label: 12)
+        var page = LabelledLines(width: width, label: 13)
         page.add("Kernel", kernelLines)
         page.add("BTF", [survey.hasBTF ? "/sys/kernel/btf/vmlinux" : "none: /sys/kernel/btf/vmlinux is not there"])
         page.add("Own archive", [archiveLine])

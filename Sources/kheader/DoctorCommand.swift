@@ -108,10 +108,12 @@ struct DoctorCommand: AsyncParsableCommand {
             let kernel = try await client([address]).kernel(id)
             let conflicts = kernel.conflicts == 0 ? "" : ", \(kernel.conflicts) other trees were refused"
             return Answer(
-                place: .init(name, hasHeaders: true, "has them, on the word of: \(kernel.source.rawValue)\(conflicts)"),
+                place: .init(name, hasHeaders: true, "has them, trust: \(kernel.source.rawValue)\(conflicts)"),
                 kernel: kernel.identity)
         } catch let refusal as ServerRefusal where refusal.status == 404 {
             return Answer(place: .init(name, hasHeaders: false, "does not have them"))
+        } catch let error as TransportError {
+            return Answer(place: .init(name, hasHeaders: false, "\(error.reason) (\(error.code))"))
         } catch {
             return Answer(place: .init(name, hasHeaders: false, "\(error)"))
         }
