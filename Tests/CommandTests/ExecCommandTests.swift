@@ -34,6 +34,16 @@ import Testing
         }
     }
 
+    @Test func bpftraceGetsTheKernelsBTFIfItIsWanted() async throws {
+        try await Self.withPushedKernel { server, pushed in
+            try #require(try await server.put("/v1/kernels/\(pushed.id)/btf", SmallBTF.bytes()).status == 201)
+            let result = try await Self.exec(pushed.id, server, "--btf", "--", "sh", "-c", "cat \"$BPFTRACE_BTF\"")
+            #expect(result.status == 0 && result.output == SmallBTF.bytes(), "\(result.errors)")
+            let without = try await Self.exec(pushed.id, server, "--", "printenv", "BPFTRACE_BTF")
+            #expect(without.status == 1 && without.output.isEmpty)
+        }
+    }
+
     @Test func exitCodesAndSignalsAreTheToolsOwn() async throws {
         try await Self.withPushedKernel { server, pushed in
             #expect(try await Self.exec(pushed.id, server, "--", "sh", "-c", "exit 42").status == 42)
