@@ -108,12 +108,13 @@ public struct HeaderServerClient: Sendable {
 
     /// Sends a kernel's BTF, as `/sys/kernel/btf/vmlinux` has it.
     ///
-    /// - Returns: whether it was new to the server.
-    public func pushBTF(_ file: UploadFile, of id: BuildID, progress: TransferProgress? = nil) async throws -> Bool {
+    /// - Returns: the server's receipt, and whether the BTF was new to it.
+    public func pushBTF(
+        _ file: UploadFile, of id: BuildID, progress: TransferProgress? = nil
+    ) async throws -> (receipt: BTFReceipt, isNew: Bool) {
         try await ask(upload(file, to: APIPath.btf(id), progress)) { transfer, server, _ in
             let isNew = try transfer.head().status == 201
-            _ = try Self.body(of: transfer, limit: Self.documentLimit, server)
-            return isNew
+            return (try Self.decode(BTFReceipt.self, from: transfer, server), isNew)
         }
     }
 

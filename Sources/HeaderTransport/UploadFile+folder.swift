@@ -23,6 +23,22 @@ extension UploadFile {
         try self.init(owning: descriptor, name: name, cancellation: cancellation)
     }
 
+    /// Bytes in memory, such as a kernel's BTF out of its image.
+    ///
+    /// - Throws: `SystemCallError`; `CancellationError`.
+    public convenience init(bytes: [UInt8], name: String, cancellation: Cancellation) throws {
+        let descriptor = try Self.namelessFile()
+        do {
+            let sink = FileSink(borrowing: descriptor)
+            try sink.write(bytes)
+            try sink.finish()
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        try self.init(owning: descriptor, name: name, cancellation: cancellation)
+    }
+
     // O_TMPFILE would do the same, but not on every file system.
     private static func namelessFile() throws -> CInt {
         let file = try ScratchFile(prefix: "\(ScratchFolder.parent)/kheader.")

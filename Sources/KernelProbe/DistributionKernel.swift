@@ -5,6 +5,8 @@ public import KernelHeaders
 public struct DistributionKernel: Sendable {
     /// Out of the image itself.
     public let identity: KernelIdentity
+    /// Its BTF; nil if the image carries none.
+    public let btf: [UInt8]?
     /// As `uname -r` prints it; the image's package and the image agree about it.
     public let release: String
     /// The version of all its packages: `6.1.192-2`.

@@ -20,9 +20,24 @@ struct ELFImage {
     }
 
     /// Whether there is a `.BTF` section; nil if the file's sections were stripped, which leaves its segments.
-    var hasBTF: Bool? {
-        guard !tables.sections.isEmpty else { return nil }
-        return tables.sections.contains {
+    var hasBTF: Bool? { tables.sections.isEmpty ? nil : btfSection != nil }
+
+    /// The contents of the `.BTF` section; nil if there is none.
+    ///
+    /// - Throws: ``ProbeError`` with `truncated`, or `tooLarge` for more bytes than the limit.
+    func btf(limit: UInt64 = btfLimit) throws -> [UInt8]? {
+        guard let range = btfSection?.range else { return nil }
+        guard range.count <= limit else {
+            throw ProbeError(.tooLarge, "The ELF file has \(range.count) bytes of BTF; the limit is \(limit).")
+        }
+        return try bytes.bytes(at: range.offset, count: range.count, "The BTF")
+    }
+
+    /// Bytes of BTF that are read. Kernels have 4 to 10 MB.
+    static let btfLimit: UInt64 = 64 << 20
+
+    private var btfSection: ELFTables.Section? {
+        tables.sections.first {
             $0.name.elementsEqual(".BTF".utf8) && $0.type != ELFTables.Section.noBits && $0.range.count > 0
         }
     }

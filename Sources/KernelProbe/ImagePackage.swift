@@ -5,6 +5,7 @@ internal import KernelHeaders
 struct ImagePackage: Sendable {
     let package: DebianPackage
     let identity: KernelIdentity
+    let btf: [UInt8]?
     /// As `uname -r` prints it.
     let release: String
 
@@ -28,7 +29,8 @@ struct ImagePackage: Sendable {
         }
         guard let found else { return nil }
         do {
-            identity = try KernelImage(found.bytes, limit: package.limits.imageUnpackedBytes).identity
+            let image = try KernelImage(found.bytes, limit: package.limits.imageUnpackedBytes)
+            (identity, btf) = (image.identity, image.btf)
         } catch let error as ProbeError {
             throw ProbeError(error.reason, "\(package.path): boot/vmlinuz-\(found.release): \(error.description)")
         }

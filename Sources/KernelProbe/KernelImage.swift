@@ -5,6 +5,8 @@ public import KernelHeaders
 public struct KernelImage: Sendable {
     /// What the image says of its kernel; release, version line and BTF included.
     public let identity: KernelIdentity
+    /// Its BTF, as `/sys/kernel/btf/vmlinux` has it where it runs; nil if it carries none.
+    public let btf: [UInt8]?
 
     /// The most bytes a bzImage may unpack to, unless the caller says otherwise. Kernels have 30 to 100 MB.
     public static let standardLimit = 512 << 20
@@ -19,13 +21,16 @@ public struct KernelImage: Sendable {
 
     init(_ bytes: any RandomAccessBytes, limit: Int = KernelImage.standardLimit) throws {
         let start = try bytes.firstBytes(BootImage.headerLength)
+        let image: ELFImage
         if start.starts(with: ELFTables.magic) {
-            identity = try ELFImage(bytes).identity()
+            image = try ELFImage(bytes)
         } else if BootImage.matches(start) {
-            identity = try ELFImage(try BootImage(bytes).unpack(limit: limit)).identity()
+            image = try ELFImage(try BootImage(bytes).unpack(limit: limit))
         } else {
             throw Self.refusal(bytes, start)
         }
+        identity = try image.identity()
+        btf = try image.btf()
     }
 
     /// Formats whose kernel is a flat binary: nothing in it says where its notes are, and guessing a key is no option.

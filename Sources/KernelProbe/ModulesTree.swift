@@ -117,7 +117,8 @@ public struct ModulesTree: Sendable {
     private static func definition(_ macro: String, in text: String) -> String? {
         for line in text.split(separator: "\n") {
             let parts = line.split(separator: "\"", omittingEmptySubsequences: false)
-            guard parts.count == 3, parts[0].split(whereSeparator: \.isWhitespace) == ["#define", Substring(macro)] else {
+            guard parts.count == 3, parts[0].split(whereSeparator: \.isWhitespace) == ["#define", Substring(macro)]
+            else {
                 continue
             }
             return String(parts[1])

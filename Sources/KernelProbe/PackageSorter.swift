@@ -87,7 +87,8 @@ struct PackageSorter {
         }
         used.formUnion([flavour.path] + (common.map { [$0.path] } ?? []))
         return DistributionKernel(
-            identity: image.identity, release: image.release, version: version, flavour: flavour, common: common)
+            identity: image.identity, btf: image.btf, release: image.release, version: version, flavour: flavour,
+            common: common)
     }
 
     private func find(

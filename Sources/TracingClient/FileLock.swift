@@ -32,7 +32,8 @@ final class FileLock: Sendable {
     static func exclusive(_ path: String) throws -> FileLock? {
         while true {
             let lock = FileLock(
-                try SystemCallError.check("open", path) { open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o644) })
+                try SystemCallError.check("open", path) { open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o644) }
+            )
             guard try lock.take(LOCK_EX, path) else { return nil }
             // Whoever had it before may have removed the file: then this lock is of a file that nobody else will find.
             if lock.isOf(path) { return lock }

@@ -96,7 +96,8 @@ enum FolderWalk {
     }
 
     /// Closes the descriptor.
-    private static func walk(_ descriptor: CInt, _ path: String, parent: UInt64, _ body: (Entry) throws -> Void) throws {
+    private static func walk(_ descriptor: CInt, _ path: String, parent: UInt64, _ body: (Entry) throws -> Void) throws
+    {
         guard let stream = fdopendir(descriptor) else {
             let number = errno
             close(descriptor)

@@ -38,7 +38,8 @@ extension HeaderCache {
                 let stamp = open(artefact, id)?.stamp
                 found.append(
                     Listing(
-                        artefact: artefact, buildID: id, path: "\(path(artefact, id))/\(artefact.name)", stamp: stamp, lastUsed: status.st_mtim.tv_sec,
+                        artefact: artefact, buildID: id, path: "\(path(artefact, id))/\(artefact.name)", stamp: stamp,
+                        lastUsed: status.st_mtim.tv_sec,
                         isChecked: stamp.map { $0.bootID == bootID && !bootID.isEmpty } ?? false))
             }
         }

@@ -98,7 +98,7 @@ public struct HeaderFinder: Sendable {
         if sources.contains(.server) {
             do {
                 return try await fetch()
-            } catch where Self.isFinal(error) {
+            } catch  where Self.isFinal(error) {
                 throw error
             } catch {
                 failures.append(.init(.server, "\(error)", ExitStatus(error)))
@@ -106,7 +106,8 @@ public struct HeaderFinder: Sendable {
         }
         for (source, take) in locals where sources.contains(source) {
             guard let running, running.buildID == id else {
-                failures.append(.init(source, "another kernel runs here, \(running.map { "\($0.buildID)" } ?? "unknown")"))
+                failures.append(
+                    .init(source, "another kernel runs here, \(running.map { "\($0.buildID)" } ?? "unknown")"))
                 continue
             }
             do {
@@ -116,7 +117,7 @@ public struct HeaderFinder: Sendable {
                     cache.notice("They are this host's own instead, of \(stamp.place).")
                 }
                 return stamp
-            } catch where Self.isFinal(error) {
+            } catch  where Self.isFinal(error) {
                 throw error
             } catch {
                 failures.append(.init(source, "\(error)"))

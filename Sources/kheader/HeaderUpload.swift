@@ -4,7 +4,7 @@ internal import KernelHeaders
 
 /// The forms in which an upload is reported on standard output.
 enum ReceiptFormat: String, ExpressibleByArgument, CaseIterable {
-    /// `BUILDID TREEDIGEST created`, or `known` if the server had that tree already.
+    /// `BUILDID TREEDIGEST created`, or `known` if the server had that tree already; of BTF `BUILDID btf DIGEST created`.
     case text
     /// The server's receipt, a line each.
     case json
@@ -27,6 +27,20 @@ struct HeaderUpload {
         case .json: try Console.put(JSONText.text(receipt, isPretty: false))
         }
         Console.say(Self.report(receipt, isNew: isNew, release: identity.release, sent: file.size))
+    }
+
+    func send(btf file: UploadFile, of identity: KernelIdentity) async throws {
+        let id = identity.buildID
+        let (receipt, isNew) = try await ProgressBar.show("Sending BTF") { bar in
+            try await client.pushBTF(file, of: id) { bar.update($0, of: $1) }
+        }
+        switch format {
+        case .text: try Console.put("\(id) btf \(receipt.digest) \(isNew ? "created" : "known")")
+        case .json: try Console.put(JSONText.text(receipt, isPretty: false))
+        }
+        let kernel = identity.release.map { "\($0) (\(id))" } ?? "\(id)"
+        let stored = isNew ? "took the BTF, \(ByteSize.text(receipt.bytes)), stored as" : "has this BTF already, stored as"
+        Console.say("\(kernel): the server \(stored) \(ByteSize.text(receipt.storedBytes)).")
     }
 
     static func report(_ receipt: IngestReceipt, isNew: Bool, release: String?, sent: Int) -> String {

@@ -37,6 +37,11 @@ struct ImportCommand: AsyncParsableCommand {
                 try await BlockingWork.run { try Self.pack(kernel, bar, $0) }
             }
             try await upload.send(file, as: kernel.identity)
+            guard let btf = kernel.btf else { continue }
+            let types = try await BlockingWork.run {
+                try UploadFile(bytes: btf, name: "BTF of \(kernel.release)", cancellation: $0)
+            }
+            try await upload.send(btf: types, of: kernel.identity)
         }
     }
 

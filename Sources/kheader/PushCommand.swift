@@ -8,15 +8,18 @@ internal import KernelProbe
 struct PushCommand: AsyncParsableCommand {
     /// Where a running kernel offers its own headers (`CONFIG_IKHEADERS`).
     static let kernelsOwnArchive = "/sys/kernel/kheaders.tar.xz"
+    /// Where it offers its own BTF (`CONFIG_DEBUG_INFO_BTF`).
+    static let kernelsOwnBTF = "/sys/kernel/btf/vmlinux"
 
     static let configuration = CommandConfiguration(
         commandName: "push",
         abstract: "Send a kernel's headers to the server.",
         discussion: """
             An archive is sent as it is. Of a folder the headers below include/ and arch/ARCH/include/ are packed \
-            first. Standard output has one line: the build ID, the tree digest, and 'created' or 'known'.
+            first. Standard output has one line: the build ID, the tree digest, and 'created' or 'known'. BTF, which has \
+            a line of its own, lets tools find types without headers.
 
-              kheader push \(kernelsOwnArchive)
+              kheader push \(kernelsOwnArchive) --btf \(kernelsOwnBTF)
               kheader push headers.tar.zst --build-id 3f1c... --release 6.1.0-custom
               kheader push /usr/src/linux --build-dir /usr/src/build --build-id 3f1c...
             """)
@@ -25,13 +28,16 @@ struct PushCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             "A tar of headers (xz, zstd, gzip or plain), or a kernel's source or headers folder.",
             valueName: "archive|dir"))
-    var path: String
+    var path: String?
+
+    @Option(help: ArgumentHelp("The kernel's raw BTF; with or without headers.", valueName: "file"))
+    var btf: String?
 
     @Option(
         name: .customLong("build-id"),
         help: ArgumentHelp(
-            "The kernel that the headers belong to. May be left out for \(kernelsOwnArchive) only, as nothing in other "
-                + "archives tells.", valueName: "id"),
+            "The kernel that the headers belong to. May be left out for \(kernelsOwnArchive) and \(kernelsOwnBTF) only, "
+                + "as nothing in other files tells.", valueName: "id"),
         transform: BuildIDArgument.parse)
     var buildID: BuildID?
 
@@ -53,19 +59,28 @@ struct PushCommand: AsyncParsableCommand {
     @OptionGroup var servers: ServerOptions
 
     func validate() throws {
-        guard buildID != nil || path == Self.kernelsOwnArchive else {
+        guard path != nil || btf != nil else { throw ValidationError("Name an archive or a folder of headers, or --btf.") }
+        let foreign = [path, btf].compactMap { $0 }.filter { ![Self.kernelsOwnArchive, Self.kernelsOwnBTF].contains($0) }
+        guard buildID != nil || foreign.isEmpty else {
             throw ValidationError(
-                "Say with --build-id which kernel \(path) belongs to; "
-                    + "only \(Self.kernelsOwnArchive) is surely the running one's."
-            )
+                "Say with --build-id which kernel \(foreign[0]) belongs to; "
+                    + "only \(Self.kernelsOwnArchive) and \(Self.kernelsOwnBTF) are surely the running one's.")
         }
     }
 
     func run() async throws {
         let identity = try identity()
-        let client = try servers.client()
-        let file = try await ProgressBar.show("Reading \(path)") { bar in
-            try await BlockingWork.run { [path, buildFolder, arch] cancellation in
+        let upload = HeaderUpload(client: try servers.client(), source: .push, format: format)
+        if let path { try await upload.send(try await headers(path), as: identity) }
+        if let btf {
+            let file = try await BlockingWork.run { try UploadFile(path: btf, cancellation: $0) }
+            try await upload.send(btf: file, of: identity)
+        }
+    }
+
+    private func headers(_ path: String) async throws -> UploadFile {
+        try await ProgressBar.show("Reading \(path)") { bar in
+            try await BlockingWork.run { [buildFolder, arch] cancellation in
                 guard buildFolder != nil || Self.isFolder(path) else {
                     return try UploadFile(path: path, cancellation: cancellation)
                 }
@@ -75,7 +90,6 @@ struct PushCommand: AsyncParsableCommand {
                 }
             }
         }
-        try await HeaderUpload(client: client, source: .push, format: format).send(file, as: identity)
     }
 
     private func identity() throws -> KernelIdentity {

@@ -121,8 +121,10 @@ import Testing
         }
     }
 
-    private static func receiptResponse(_ status: Int) throws -> [UInt8] {
-        let body = String(decoding: try JSONEncoder().encode(receipt), as: UTF8.self)
+    private static func receiptResponse(
+        _ status: Int, _ document: some Encodable = receipt
+    ) throws -> [UInt8] {
+        let body = String(decoding: try JSONEncoder().encode(document), as: UTF8.self)
         return Array(String.response(status, body).utf8)
     }
 
@@ -188,10 +190,12 @@ import Testing
 
     @Test func onlyNewBTFIsNew() async throws {
         for (status, isNew) in [(201, true), (200, false)] {
-            try await withServer([try Self.receiptResponse(status)]) { client, server in
+            let id = try Self.receipt.buildID
+            let receipt = BTFReceipt(buildID: id, digest: .init(of: Self.large), bytes: Self.large.count, storedBytes: 1)
+            try await withServer([try Self.receiptResponse(status, receipt)]) { client, server in
                 try await withUpload(Self.large) { file in
-                    let id = try Self.receipt.buildID
-                    #expect(try await client.pushBTF(file, of: id) == isNew)
+                    let answer = try await client.pushBTF(file, of: id)
+                    #expect(answer.isNew == isNew && answer.receipt == receipt)
                     let request = try #require(server.seen.first)
                     #expect(request.head.hasPrefix("PUT /v1/kernels/0102/btf HTTP/1.1\r\n"))
                     #expect(request.head.contains("\r\nContent-Digest: \(ContentDigest.field(file.digest))\r\n"))

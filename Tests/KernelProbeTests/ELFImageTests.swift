@@ -38,6 +38,12 @@ internal import Testing
         #expect(try KernelImage(SyntheticELF(btf: []).bytes).identity.hasBTF == false)
     }
 
+    @Test func moreBTFThanTheLimitIsRefused() throws {
+        let image = try ELFImage(SyntheticELF(btf: [1, 2, 3, 4]).bytes)
+        #expect(try image.btf(limit: 4) == [1, 2, 3, 4])
+        #expect(refusal { _ = try image.btf(limit: 3) } == .tooLarge)
+    }
+
     @Test func aMachineNotKnownHasNoArchitecture() throws {
         #expect(try KernelImage(SyntheticELF(machine: 0xFFF0).bytes).identity.architecture == nil)
     }
@@ -158,7 +164,9 @@ internal import Testing
 
     @Test(arguments: machines) func readsWhatALinkerMakes(flags: [String]) throws {
         let (folder, path) = try Self.link(flags)
-        let identity = try KernelImage(path: path).identity
+        let image = try KernelImage(path: path)
+        #expect(image.btf == Array("types\0".utf8))
+        let identity = image.identity
         #expect(identity.buildID.description == "00112233445566778899")
         #expect(identity.versionLine == "6.99.0-linked (a@b) (gcc) #7 SMP")
         #expect(identity.hasBTF == true)

@@ -19,7 +19,8 @@ internal import Testing
     private static func withRoot(_ body: (TemporaryFolder, _ modules: String) throws -> Void) throws {
         try withTemporaryFolder { root in
             try small.writeSplit(source: root.path("usr/src/common"), build: root.path("usr/src/flavour"))
-            try root.write("#define UTS_VERSION \"\(version)\"\n".utf8, to: "usr/src/flavour/include/generated/utsversion.h")
+            try root.write(
+                "#define UTS_VERSION \"\(version)\"\n".utf8, to: "usr/src/flavour/include/generated/utsversion.h")
             let modules = "lib/modules/\(small.release)"
             try root.makeFolder(modules)
             symlink("../../../usr/src/common", root.path("\(modules)/source"))

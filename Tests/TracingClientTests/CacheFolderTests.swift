@@ -12,7 +12,8 @@ import TracingClient
 
     @Test func theOptionComesFirstThenTheVariableThenThePlaceOfTheUser() throws {
         let all = [
-            "KHEADER_CACHE": "/variable", "XDG_RUNTIME_DIR": "/run/user/1000", "XDG_CACHE_HOME": "/xdg", "HOME": "/home/u",
+            "KHEADER_CACHE": "/variable", "XDG_RUNTIME_DIR": "/run/user/1000", "XDG_CACHE_HOME": "/xdg",
+            "HOME": "/home/u",
         ]
         #expect(try Self.place(option: "given", all) == "given")
         #expect(try Self.place(all) == "/variable")

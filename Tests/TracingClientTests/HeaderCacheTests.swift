@@ -10,7 +10,10 @@ import Testing
 
 @Suite struct HeaderCacheTests {
     private static let kernel = SmallKernel(hasLargeFile: false)
-    private static let id = BuildID("0123abcd")!
+    private static let id: BuildID = {
+        guard let id = BuildID("0123abcd") else { preconditionFailure("a build ID") }
+        return id
+    }()
 
     /// What was said, and how often an entry was made.
     private final class Log: Sendable {
@@ -18,7 +21,8 @@ import Testing
         let makes = Mutex(0)
     }
 
-    private static func cache(in folder: TemporaryFolder, boot: String = "boot 1", log: Log = Log()) throws -> HeaderCache
+    private static func cache(in folder: TemporaryFolder, boot: String = "boot 1", log: Log = Log()) throws
+        -> HeaderCache
     {
         HeaderCache(try CacheFolder(folder.path("cache")), bootID: boot) { text in
             log.notices.withLock { $0.append(text) }
@@ -58,7 +62,8 @@ import Testing
     @Test func theTreeIsReadOnly() async throws {
         try await withTemporaryFolder { folder in
             let entry = try await Self.cache(in: folder).entry(.headers, of: Self.id, orMake: Self.fill())
-            let writable = try ShellCommand("find", entry.path, "-mindepth", "1", "!", "-type", "l", "-perm", "/222").run()
+            let writable = try ShellCommand("find", entry.path, "-mindepth", "1", "!", "-type", "l", "-perm", "/222")
+                .run()
             #expect(writable.status == 0 && writable.text.isEmpty)
         }
     }
@@ -135,7 +140,8 @@ import Testing
             case .contents:
                 // Of the same size, with the old times: only the change time tells.
                 try ShellCommand(
-                    "sh", "-c", "cp -p $1 $1.old; printf X | dd of=$1 conv=notrunc status=none; touch -r $1.old $1; rm $1.old",
+                    "sh", "-c",
+                    "cp -p $1 $1.old; printf X | dd of=$1 conv=notrunc status=none; touch -r $1.old $1; rm $1.old",
                     "sh", file
                 ).output()
             case .added: try TemporaryFolder.write([1], to: "\(entry.path)/include/generated/more.h")
@@ -236,7 +242,9 @@ import Testing
                     return stamp
                 }
                 size = entry.stamp.bytes
-                var times = [timeval(tv_sec: 1000 * (index + 1), tv_usec: 0), timeval(tv_sec: 1000 * (index + 1), tv_usec: 0)]
+                var times = [
+                    timeval(tv_sec: 1000 * (index + 1), tv_usec: 0), timeval(tv_sec: 1000 * (index + 1), tv_usec: 0),
+                ]
                 utimes(folder.path("cache/headers/\(id)"), &times)
             }
             #expect(try cache.list().map(\.buildID) == ids)

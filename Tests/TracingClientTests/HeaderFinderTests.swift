@@ -10,7 +10,10 @@ import Testing
 
 @Suite struct HeaderFinderTests {
     private static let kernel = SmallKernel(hasLargeFile: false)
-    private static let id = BuildID("0123abcd")!
+    private static let id: BuildID = {
+        guard let id = BuildID("0123abcd") else { preconditionFailure("a build ID") }
+        return id
+    }()
     private static let running = KernelIdentity(buildID: id, release: kernel.release)
     /// Nobody listens there.
     private static let nobody = "unix:/nonexistent/socket"
