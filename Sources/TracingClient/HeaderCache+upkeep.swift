@@ -69,18 +69,20 @@ extension HeaderCache {
     /// - Parameters:
     ///   - age: seconds since the last use; nil for any.
     ///   - bytes: how much all entries may have together; nil for any.
+    ///   - wanted: the only kernel whose entries are looked at, and counted; nil for all.
     ///   - kept: stays, whatever its age.
     /// - Returns: what was removed.
     /// - Throws: ``CacheError/unwritable(path:reason:)``; `SystemCallError`.
     @discardableResult
     public func clean(
-        unusedFor age: Int?, keeping bytes: Int?, except kept: BuildID? = nil, now: Int? = nil
+        unusedFor age: Int?, keeping bytes: Int?, only wanted: BuildID? = nil, except kept: BuildID? = nil,
+        now: Int? = nil
     ) throws -> [Listing] {
         guard folder.isWritable else {
             throw CacheError.unwritable(path: folder.path, reason: String(cString: strerror(EACCES)))
         }
         let now = now ?? time(nil)
-        let entries = try list()
+        let entries = try list().filter { wanted == nil || $0.buildID == wanted }
         let locks = try made("locks")
         var total = entries.reduce(0) { $0 + ($1.stamp?.bytes ?? 0) }
         var removed: [Listing] = []

@@ -12,6 +12,7 @@ struct CacheCleanCommand: AsyncParsableCommand {
             a program started by 'kheader exec' uses stays. Removed build IDs are printed, a line each.
 
               kheader cache clean --all
+              kheader cache clean --all --build-id 3f1c…
               kheader cache clean --older-than 7 --max-size 100
             """)
 
@@ -28,7 +29,7 @@ struct CacheCleanCommand: AsyncParsableCommand {
     @Flag(help: "Remove everything that is not in use.")
     var all = false
 
-    @OptionGroup var cache: CacheOptions
+    @OptionGroup var entries: CacheEntriesOptions
 
     func validate() throws {
         guard !all || days == nil && mebibytes == nil else {
@@ -39,11 +40,12 @@ struct CacheCleanCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let cache = try cache.open()
+        let cache = try entries.cache.open()
         let isPlain = days == nil && mebibytes == nil
         let removed = try cache.clean(
             unusedFor: all ? nil : days.map { $0 * 86400 } ?? (isPlain ? HeaderCache.standardAge : nil),
-            keeping: all ? 0 : mebibytes.map { $0 << 20 } ?? (isPlain ? HeaderCache.standardBytes : nil))
+            keeping: all ? 0 : mebibytes.map { $0 << 20 } ?? (isPlain ? HeaderCache.standardBytes : nil),
+            only: entries.buildID)
         for entry in removed { try Console.put("\(entry.buildID) \(entry.artefact.rawValue)") }
         let bytes = removed.reduce(0) { $0 + ($1.stamp?.bytes ?? 0) }
         Console.say("\(removed.count) removed, \(ByteSize.text(bytes)).")

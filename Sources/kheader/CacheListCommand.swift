@@ -15,10 +15,10 @@ struct CacheListCommand: AsyncParsableCommand {
     @Option(help: "How: table, or json.")
     var format = ListFormat.table
 
-    @OptionGroup var cache: CacheOptions
+    @OptionGroup var entries: CacheEntriesOptions
 
     func run() async throws {
-        let entries = try cache.open().list().map(CacheListing.init)
+        let entries = try entries.list(try entries.cache.open()).map(CacheListing.init)
         switch format {
         case .table: try Console.put(Self.table(entries))
         case .json: try Console.put(JSONText.text(entries, isPretty: true))

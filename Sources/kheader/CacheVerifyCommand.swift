@@ -19,12 +19,12 @@ struct CacheVerifyCommand: AsyncParsableCommand {
     @Option(help: "How: table, or json.")
     var format = ListFormat.table
 
-    @OptionGroup var cache: CacheOptions
+    @OptionGroup var entries: CacheEntriesOptions
 
     func run() async throws {
-        let cache = try cache.open()
+        let cache = try entries.cache.open()
         var results: [Result] = []
-        for entry in try cache.list() {
+        for entry in try entries.list(cache) {
             guard let verdict = try await cache.verify(entry) else { continue }
             results.append(Result(buildID: entry.buildID, artefact: entry.artefact.rawValue, verdict: verdict))
         }

@@ -16,10 +16,24 @@ struct KernelsListCommand: AsyncParsableCommand {
     @Option(help: "How: table, or json.")
     var format = ListFormat.table
 
+    @Option(
+        name: .customLong("build-id"), help: ArgumentHelp("Only this kernel.", valueName: "id"),
+        transform: BuildIDArgument.parse)
+    var buildID: BuildID?
+
+    @Option(help: ArgumentHelp("Only kernels of this release, as 'uname -r' prints it.", valueName: "release"))
+    var release: String?
+
     @OptionGroup var servers: ServerOptions
 
     func run() async throws {
-        let kernels = try await servers.client().allKernels()
+        let client = try servers.client()
+        let kernels =
+            if let buildID {
+                [try await client.kernel(buildID)].filter { release == nil || $0.identity.release == release }
+            } else {
+                try await client.allKernels(release: release)
+            }
         switch format {
         case .table: try Console.put(Self.table(kernels))
         case .json: try Console.put(JSONText.text(kernels, isPretty: true))

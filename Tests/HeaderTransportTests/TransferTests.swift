@@ -121,9 +121,7 @@ import Testing
         }
     }
 
-    private static func receiptResponse(
-        _ status: Int, _ document: some Encodable = receipt
-    ) throws -> [UInt8] {
+    private static func receiptResponse(_ status: Int, _ document: some Encodable) throws -> [UInt8] {
         let body = String(decoding: try JSONEncoder().encode(document), as: UTF8.self)
         return Array(String.response(status, body).utf8)
     }
@@ -132,7 +130,7 @@ import Testing
     func anUploadIsSentAsItIs(count: Int, status: Int) async throws {
         let bytes = Array(Self.large.prefix(count))
         let progress = Progress()
-        try await withServer([try Self.receiptResponse(status)]) { client, server in
+        try await withServer([try Self.receiptResponse(status, Self.receipt)]) { client, server in
             try await withUpload(bytes) { file in
                 let identity = KernelIdentity(
                     buildID: try Self.receipt.buildID, release: "6.1 +x", architecture: Architecture(machine: "x86_64"),
@@ -154,7 +152,7 @@ import Testing
 
     @Test func anUploadThatWasCutOffIsSentAgainFromTheStart() async throws {
         let busy = Array(String.response(503).utf8)
-        try await withServer([busy, try Self.receiptResponse(201)]) { client, server in
+        try await withServer([busy, try Self.receiptResponse(201, Self.receipt)]) { client, server in
             try await withUpload(Self.large) { file in
                 let identity = KernelIdentity(buildID: try Self.receipt.buildID)
                 _ = try await client.push(file, as: identity, source: .agent)
