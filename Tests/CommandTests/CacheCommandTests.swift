@@ -39,7 +39,9 @@ import Testing
                 let result = try await run(
                     "kheader", "path", "--build-id", id, "--cache", server.folder.path("cache"), "--server", server.url)
                 try #require(result.status == 0, "\(result.errors)")
-                var times = [timeval(tv_sec: all.count + 1, tv_usec: 0), timeval(tv_sec: all.count + 1, tv_usec: 0)]
+                // Two days ago: older, and an addition to the cache would remove them.
+                let used = timeval(tv_sec: time(nil) - 172_800 + all.count, tv_usec: 0)
+                var times = [used, used]
                 utimes(server.folder.path("cache/headers/\(id)"), &times)
                 all.append(pushed)
             }
@@ -64,8 +66,10 @@ import Testing
 
     @Test func anEmptyCacheIsAnEmptyList() async throws {
         try await withTemporaryFolder { folder in
-            #expect(try await Self.list(folder).isEmpty)
-            #expect(try await Self.cache(folder, "verify").status == 0)
+            let listed = try await Self.list(folder)
+            #expect(listed.isEmpty)
+            let verified = try await Self.cache(folder, "verify")
+            #expect(verified.status == 0)
         }
     }
 
