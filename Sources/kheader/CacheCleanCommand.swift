@@ -12,7 +12,7 @@ struct CacheCleanCommand: AsyncParsableCommand {
             a program started by 'kheader exec' uses stays. Removed build IDs are printed, a line each.
 
               kheader cache clean --all
-              kheader cache clean --all --build-id 3f1c…
+              kheader cache clean --all --build-id 3f1c...
               kheader cache clean --older-than 7 --max-size 100
             """)
 

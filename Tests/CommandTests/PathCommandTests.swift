@@ -102,6 +102,8 @@ import Testing
             let path = server.folder.path("cache/headers/\(pushed.id)/tree")
             #expect(result.text.split(separator: "\n").count { $0 == path } == 50)
             #expect(try Self.tree(path) == pushed.kernel.manifest)
+            let requests = try await server.get("/metrics").text.split(separator: "\n")
+            #expect(requests.contains("http_requests_total{type=\"headers\"} 1"))
         }
     }
 
