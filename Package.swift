@@ -52,7 +52,8 @@ let package = Package(
         .systemLibrary(name: "CLZMA", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        // Needs libcurl's headers to build (Debian: libcurl4-openssl-dev), and loads the library when it is first used.
+        .target(name: "CCurl"),
 
         .target(name: "KernelHeaders", swiftSettings: byteLoops),
         .target(

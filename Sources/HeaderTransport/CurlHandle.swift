@@ -13,7 +13,7 @@ final class CurlHandle {
 
     /// - Throws: ``TransportError`` if this libcurl lacks an option.
     init(_ request: CurlRequest, to server: ServerAddress, userAgent: String, timeouts: TransferTimeouts) throws {
-        CurlLibrary.start()
+        try CurlLibrary.start()
         guard let easy = curl_easy_init() else { preconditionFailure("libcurl has no memory for a handle") }
         self.easy = easy
         self.server = server

@@ -3,15 +3,29 @@ internal import Glibc
 
 /// What libcurl needs once a process.
 enum CurlLibrary {
-    /// Initialises libcurl, and ignores SIGPIPE from then on.
+    /// There is no libcurl on this host.
+    struct Missing: Error, CustomStringConvertible {
+        let reason: String
+
+        var description: String {
+            "libcurl, which speaks with servers, can't be used: \(reason). On Debian the package libcurl4 has it. "
+                + "(libcurl-missing)"
+        }
+    }
+
+    /// Loads and initialises libcurl, and ignores SIGPIPE from then on.
     ///
     /// curl would block SIGPIPE around each of its calls and unblock it afterwards; with several transfers in a
     /// process, one call would unblock it under another's feet. A write to a closed pipe answers EPIPE instead.
-    static func start() { _ = started }
+    ///
+    /// - Throws: ``Missing``.
+    static func start() throws { if let missing { throw missing } }
 
-    private static let started: Bool = {
+    private static let missing: Missing? = {
+        if let reason = khd_curl_load() { return Missing(reason: String(cString: reason)) }
         signal(SIGPIPE, SIG_IGN)
-        return curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
+        guard curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK else { return Missing(reason: "it does not start") }
+        return nil
     }()
 
     /// Whether trying again, or another server, may help: the network failed, and not what was asked for.

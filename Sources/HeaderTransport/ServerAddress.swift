@@ -55,6 +55,7 @@ public struct ServerAddress: Sendable, Equatable, CustomStringConvertible {
 
     // By curl's own parser, so that what was looked at here is what curl will connect to.
     private static func parse(_ text: String) throws -> (base: String, isLocal: Bool) {
+        try CurlLibrary.start()
         let parsed = curl_url()
         defer { curl_url_cleanup(parsed) }
         guard curl_url_set(parsed, CURLUPART_URL, text, 0) == CURLUE_OK,

@@ -1,4 +1,16 @@
+#ifndef CCURL_H
+#define CCURL_H
+
 #include <curl/curl.h>
+
+/*
+ * libcurl, loaded when it is first needed. It drags in some thirty libraries, and to map and relocate those takes longer
+ * than all else that most commands do; those that find what they look for on this host never load it.
+ *
+ * Returns NULL, or why it can't be loaded. Must have been called before any other function of curl's. Once per process:
+ * the caller sees to it that only one thread calls it.
+ */
+const char *khd_curl_load(void);
 
 /* curl_easy_setopt and curl_easy_getinfo are variadic, which Swift does not import: one wrapper per argument type. */
 typedef size_t (*khd_curl_transfer_callback)(char *buffer, size_t size, size_t count, void *context);
@@ -49,3 +61,5 @@ static inline CURLcode khd_curl_message_result(const CURLMsg *message)
 {
     return message->data.result;
 }
+
+#endif

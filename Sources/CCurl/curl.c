@@ -1,0 +1,95 @@
+#include "CCurl.h"
+#include <dlfcn.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+/* Macros that check arguments at the caller, in front of the functions that are defined here. */
+#undef curl_easy_setopt
+#undef curl_easy_getinfo
+
+/* libcurl's functions that this package calls, each with the parameters' types and names. */
+#define FUNCTIONS(F) \
+    F(CURLcode, curl_global_init, (long flags), (flags)) \
+    F(CURL *, curl_easy_init, (void), ()) \
+    F(CURLcode, curl_easy_pause, (CURL * handle, int mask), (handle, mask)) \
+    F(const char *, curl_easy_strerror, (CURLcode code), (code)) \
+    F(CURLM *, curl_multi_init, (void), ()) \
+    F(CURLMcode, curl_multi_add_handle, (CURLM * multi, CURL * easy), (multi, easy)) \
+    F(CURLMcode, curl_multi_remove_handle, (CURLM * multi, CURL * easy), (multi, easy)) \
+    F(CURLMcode, curl_multi_perform, (CURLM * multi, int *running), (multi, running)) \
+    F(CURLMcode, curl_multi_poll, \
+      (CURLM * multi, struct curl_waitfd extra[], unsigned int count, int milliseconds, int *ready), \
+      (multi, extra, count, milliseconds, ready)) \
+    F(CURLMcode, curl_multi_wakeup, (CURLM * multi), (multi)) \
+    F(CURLMsg *, curl_multi_info_read, (CURLM * multi, int *left), (multi, left)) \
+    F(CURLMcode, curl_multi_cleanup, (CURLM * multi), (multi)) \
+    F(struct curl_slist *, curl_slist_append, (struct curl_slist * list, const char *text), (list, text)) \
+    F(CURLU *, curl_url, (void), ()) \
+    F(CURLUcode, curl_url_get, (const CURLU *url, CURLUPart part, char **text, unsigned int flags), \
+      (url, part, text, flags)) \
+    F(CURLUcode, curl_url_set, (CURLU * url, CURLUPart part, const char *text, unsigned int flags), \
+      (url, part, text, flags))
+
+#define PROCEDURES(F) \
+    F(curl_easy_cleanup, (CURL * handle), (handle)) \
+    F(curl_slist_free_all, (struct curl_slist * list), (list)) \
+    F(curl_url_cleanup, (CURLU * url), (url)) \
+    F(curl_free, (void *text), (text))
+
+/* Hidden, or libcurl's own calls would come back to these. */
+#define HIDDEN __attribute__((visibility("hidden")))
+
+#define DEFINE_FUNCTION(type, name, parameters, arguments) \
+    static type(*real_##name) parameters; \
+    HIDDEN type name parameters { return real_##name arguments; }
+#define DEFINE_PROCEDURE(name, parameters, arguments) \
+    static void(*real_##name) parameters; \
+    HIDDEN void name parameters { real_##name arguments; }
+
+FUNCTIONS(DEFINE_FUNCTION)
+PROCEDURES(DEFINE_PROCEDURE)
+
+static CURLcode (*real_curl_easy_setopt)(CURL *handle, CURLoption option, ...);
+static CURLcode (*real_curl_easy_getinfo)(CURL *handle, CURLINFO info, ...);
+
+/* The option's number says what type its value has (curl.h, CURLOPTTYPE_...). */
+HIDDEN CURLcode curl_easy_setopt(CURL *handle, CURLoption option, ...)
+{
+    va_list values;
+    va_start(values, option);
+    CURLcode code;
+    if (option >= CURLOPTTYPE_OFF_T && option < CURLOPTTYPE_BLOB)
+        code = real_curl_easy_setopt(handle, option, va_arg(values, curl_off_t));
+    else if (option < CURLOPTTYPE_OBJECTPOINT)
+        code = real_curl_easy_setopt(handle, option, va_arg(values, long));
+    else
+        code = real_curl_easy_setopt(handle, option, va_arg(values, void *));
+    va_end(values);
+    return code;
+}
+
+HIDDEN CURLcode curl_easy_getinfo(CURL *handle, CURLINFO info, ...)
+{
+    va_list values;
+    va_start(values, info);
+    CURLcode code = real_curl_easy_getinfo(handle, info, va_arg(values, void *));
+    va_end(values);
+    return code;
+}
+
+const char *khd_curl_load(void)
+{
+    void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL)
+        return dlerror();
+#define LOAD(name) \
+    if ((*(void **)&real_##name = dlsym(library, #name)) == NULL) \
+        return dlerror();
+#define LOAD_FUNCTION(type, name, parameters, arguments) LOAD(name)
+#define LOAD_PROCEDURE(name, parameters, arguments) LOAD(name)
+    FUNCTIONS(LOAD_FUNCTION)
+    PROCEDURES(LOAD_PROCEDURE)
+    LOAD(curl_easy_setopt)
+    LOAD(curl_easy_getinfo)
+    return NULL;
+}
