@@ -25,8 +25,6 @@
     F(CURLMcode, curl_multi_cleanup, (CURLM * multi), (multi)) \
     F(struct curl_slist *, curl_slist_append, (struct curl_slist * list, const char *text), (list, text)) \
     F(CURLU *, curl_url, (void), ()) \
-    F(CURLUcode, curl_url_get, (const CURLU *url, CURLUPart part, char **text, unsigned int flags), \
-      (url, part, text, flags)) \
     F(CURLUcode, curl_url_set, (CURLU * url, CURLUPart part, const char *text, unsigned int flags), \
       (url, part, text, flags))
 
@@ -48,6 +46,13 @@
 
 FUNCTIONS(DEFINE_FUNCTION)
 PROCEDURES(DEFINE_PROCEDURE)
+
+static CURLUcode (*real_curl_url_get)(const CURLU *url, CURLUPart part, char **text, unsigned int flags);
+
+CURLUcode khd_curl_url_get(const CURLU *url, CURLUPart part, char **text, unsigned int flags)
+{
+    return real_curl_url_get(url, part, text, flags);
+}
 
 static CURLcode (*real_curl_easy_setopt)(CURL *handle, CURLoption option, ...);
 static CURLcode (*real_curl_easy_getinfo)(CURL *handle, CURLINFO info, ...);
@@ -89,6 +94,7 @@ const char *khd_curl_load(void)
 #define LOAD_PROCEDURE(name, parameters, arguments) LOAD(name)
     FUNCTIONS(LOAD_FUNCTION)
     PROCEDURES(LOAD_PROCEDURE)
+    LOAD(curl_url_get)
     LOAD(curl_easy_setopt)
     LOAD(curl_easy_getinfo)
     return NULL;

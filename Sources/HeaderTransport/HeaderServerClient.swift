@@ -56,7 +56,11 @@ public struct HeaderServerClient: Sendable {
     /// What the server's store holds.
     public func store() async throws -> StoreStatus { try await document(APIPath.store) }
 
-    /// A tree's `tar.zst`.
+    /// What a tree is fetched as. From this very host a tar that is not compressed: to copy it costs less than to
+    /// decompress it.
+    private var treeFormat: BundleFormat { servers.allSatisfy(\.isLocal) ? .tar : .tarZstd }
+
+    /// A tree's bundle.
     ///
     /// - Parameter consume: reads the bundle on a thread that may block, and throws what the source throws. When the
     ///   connection breaks it is called again from the start, so it must have undone what it did.
@@ -64,18 +68,18 @@ public struct HeaderServerClient: Sendable {
         tree: KernelHeaders.Digest, progress: TransferProgress? = nil,
         _ consume: @escaping @Sendable (any ByteSource, Cancellation) throws -> Value
     ) async throws -> Value {
-        let request = CurlRequest(path: APIPath.bundle(tree: tree, .tarZstd), progress: progress)
+        let request = CurlRequest(path: APIPath.bundle(tree: tree, treeFormat), progress: progress)
         return try await ask(request) { transfer, _, cancellation in try consume(transfer, cancellation) }
     }
 
-    /// A kernel's `tar.zst`, and the digest of the tree that the server says it is.
+    /// A kernel's bundle, and the digest of the tree that the server says it is.
     ///
     /// - Parameter consume: as for ``bundle(tree:progress:_:)``.
     public func bundle<Value: Sendable>(
         of id: BuildID, progress: TransferProgress? = nil,
         _ consume: @escaping @Sendable (any ByteSource, KernelHeaders.Digest, Cancellation) throws -> Value
     ) async throws -> Value {
-        let request = CurlRequest(path: APIPath.bundle(id, .tarZstd), progress: progress)
+        let request = CurlRequest(path: APIPath.bundle(id, treeFormat), progress: progress)
         return try await ask(request) { transfer, server, cancellation in
             let field = try transfer.head()[APIField.tree.lowercased()]
             guard let digest = field.flatMap({ KernelHeaders.Digest($0) }) else {

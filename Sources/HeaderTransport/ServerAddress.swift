@@ -81,7 +81,7 @@ public struct ServerAddress: Sendable, Equatable, CustomStringConvertible {
 
     private static func part(_ part: CURLUPart, of url: OpaquePointer?) -> String? {
         var text: UnsafeMutablePointer<CChar>?
-        guard curl_url_get(url, part, &text, 0) == CURLUE_OK, let text else { return nil }
+        guard khd_curl_url_get(url, part, &text, 0) == CURLUE_OK, let text else { return nil }
         defer { curl_free(text) }
         return String(cString: text)
     }

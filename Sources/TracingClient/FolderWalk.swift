@@ -9,11 +9,13 @@ enum FolderWalk {
     /// From what `lstat` says, change times (`ctime`) among it, which no program can set; contents are not read. It finds
     /// accidents; who could forge it owns the folder.
     ///
+    /// - Parameter foldersOnly: leave files out: what is added, removed or renamed still shows, in the folder's times, and
+    ///   there are twenty times fewer to look at.
     /// - Throws: `SystemCallError`.
-    static func fingerprint(of folder: String) throws -> UInt64 {
-        var sum: UInt64 = 0
+    static func fingerprint(of folder: String, foldersOnly: Bool = false) throws -> UInt64 {
+        var sum = try fingerprint(ofFile: folder)
         // The sum does not depend on the order in which the file system lists.
-        try walk(folder) { sum &+= fingerprint($0.status, name: $0.name, parent: $0.parent) }
+        try walk(folder, foldersOnly: foldersOnly) { sum &+= fingerprint($0.status, name: $0.name, parent: $0.parent) }
         return sum
     }
 
@@ -88,16 +90,17 @@ enum FolderWalk {
         let status: stat
     }
 
-    private static func walk(_ top: String, _ body: (Entry) throws -> Void) throws {
+    private static func walk(_ top: String, foldersOnly: Bool = false, _ body: (Entry) throws -> Void) throws {
         let descriptor = try SystemCallError.check("open", top) {
             open(top, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         }
-        try walk(descriptor, top, parent: 0, body)
+        try walk(descriptor, top, parent: 0, foldersOnly, body)
     }
 
     /// Closes the descriptor.
-    private static func walk(_ descriptor: CInt, _ path: String, parent: UInt64, _ body: (Entry) throws -> Void) throws
-    {
+    private static func walk(
+        _ descriptor: CInt, _ path: String, parent: UInt64, _ foldersOnly: Bool, _ body: (Entry) throws -> Void
+    ) throws {
         guard let stream = fdopendir(descriptor) else {
             let number = errno
             close(descriptor)
@@ -106,6 +109,8 @@ enum FolderWalk {
         defer { closedir(stream) }
         errno = 0
         while let entry = readdir(stream) {
+            let kind = CInt(entry.pointee.d_type)
+            if foldersOnly, kind != CInt(DT_DIR), kind != CInt(DT_UNKNOWN) { continue }
             try withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 try pointer.withMemoryRebound(to: CChar.self, capacity: 256) { name in
                     if isDots(name) { return }
@@ -113,12 +118,15 @@ enum FolderWalk {
                     try SystemCallError.check("fstatat", path) {
                         fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW)
                     }
-                    try body(Entry(parent: parent, folder: descriptor, name: name, status: status))
-                    guard status.st_mode & S_IFMT == S_IFDIR else { return }
+                    let isFolder = status.st_mode & S_IFMT == S_IFDIR
+                    if isFolder || !foldersOnly {
+                        try body(Entry(parent: parent, folder: descriptor, name: name, status: status))
+                    }
+                    guard isFolder else { return }
                     let child = try SystemCallError.check("openat", path) {
                         openat(descriptor, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
                     }
-                    try walk(child, path, parent: UInt64(status.st_ino), body)
+                    try walk(child, path, parent: UInt64(status.st_ino), foldersOnly, body)
                 }
             }
             errno = 0

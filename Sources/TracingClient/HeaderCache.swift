@@ -46,18 +46,30 @@ public struct HeaderCache: Sendable {
 
     // MARK: Using
 
-    /// The entry, if it was checked in this boot and has not changed since. No lock is waited for, nothing is read but
-    /// folders.
+    /// What of an entry is looked at before it is taken for the one that was checked in this boot.
+    public enum Look: Sendable {
+        /// What was added, removed or renamed is seen.
+        case folders
+        /// What was changed in a file is seen, too.
+        case files
+    }
+
+    /// The entry, if it was checked in this boot and has not changed since. No lock is waited for, and no file is read.
     ///
     /// - Parameter minimum: the least rank that will do.
     public func entry(
-        _ artefact: CacheEntry.Artefact, of id: BuildID, minimum: HeaderSource? = nil
+        _ artefact: CacheEntry.Artefact, of id: BuildID, minimum: HeaderSource? = nil, look: Look = .files
     ) -> CacheEntry? {
         guard let entry = open(artefact, id), entry.stamp.satisfies(minimum), entry.stamp.bootID == bootID,
-            !bootID.isEmpty, (try? Self.fingerprint(entry)) == entry.stamp.fingerprint
+            !bootID.isEmpty, isAsItWas(entry, look)
         else { return nil }
         entry.touch()
         return entry
+    }
+
+    private func isAsItWas(_ entry: CacheEntry, _ look: Look) -> Bool {
+        let found = try? Self.fingerprint(entry.artefact, at: entry.path, look)
+        return found == (look == .files ? entry.stamp.fingerprint : entry.stamp.folders)
     }
 
     /// The entry; if there is no good one, a new one.
@@ -68,9 +80,9 @@ public struct HeaderCache: Sendable {
     /// - Throws: ``CacheError``, what `fill` throws, `SystemCallError`. Nothing half is left.
     public func entry(
         _ artefact: CacheEntry.Artefact, of id: BuildID, minimum: HeaderSource? = nil, isReused: Bool = true,
-        orMake fill: Filling
+        look: Look = .files, orMake fill: Filling
     ) async throws -> CacheEntry {
-        if isReused, let entry = entry(artefact, of: id, minimum: minimum) { return entry }
+        if isReused, let entry = entry(artefact, of: id, minimum: minimum, look: look) { return entry }
         guard folder.isWritable else {
             if isReused, let entry = try await mended(artefact, id, mayWrite: false), entry.stamp.satisfies(minimum) {
                 return entry
@@ -123,8 +135,7 @@ public struct HeaderCache: Sendable {
         }
         guard mayWrite else { return entry }
         var stamp = entry.stamp
-        stamp.fingerprint = try Self.fingerprint(entry)
-        stamp.bootID = bootID
+        try seal(&stamp, artefact, at: entry.path)
         try write(stamp, to: path)
         return open(artefact, id)
     }
@@ -141,8 +152,7 @@ public struct HeaderCache: Sendable {
             try await BlockingWork.run { cancellation in
                 try cancellation.check()
                 var stamp = filled
-                stamp.bootID = bootID
-                stamp.fingerprint = try Self.fingerprint(artefact, at: path)
+                try seal(&stamp, artefact, at: path)
                 try write(stamp, to: scratch.path)
                 try remove(place)
                 // mkdtemp gave it 0700; headers are no secret.
@@ -185,13 +195,16 @@ public struct HeaderCache: Sendable {
         }
     }
 
-    private static func fingerprint(_ entry: CacheEntry) throws -> UInt64 {
-        try fingerprint(entry.artefact, at: entry.path)
+    /// Notes that the contents are right, in this boot.
+    private func seal(_ stamp: inout CacheStamp, _ artefact: CacheEntry.Artefact, at path: String) throws {
+        stamp.bootID = bootID
+        stamp.fingerprint = try Self.fingerprint(artefact, at: path, .files)
+        stamp.folders = try Self.fingerprint(artefact, at: path, .folders)
     }
 
-    private static func fingerprint(_ artefact: CacheEntry.Artefact, at path: String) throws -> UInt64 {
+    private static func fingerprint(_ artefact: CacheEntry.Artefact, at path: String, _ look: Look) throws -> UInt64 {
         switch artefact {
-        case .headers: try FolderWalk.fingerprint(of: path)
+        case .headers: try FolderWalk.fingerprint(of: path, foldersOnly: look == .folders)
         case .btf: try FolderWalk.fingerprint(ofFile: path)
         }
     }

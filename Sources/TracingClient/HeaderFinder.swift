@@ -22,26 +22,33 @@ public struct HeaderFinder: Sendable {
     static let btfPath = "sys/kernel/btf/vmlinux"
 
     private let cache: HeaderCache
-    private let client: HeaderServerClient
+    private let client: @Sendable () throws -> HeaderServerClient
     private let sources: Set<Source>
     private let minimum: HeaderSource?
-    private let running: KernelIdentity?
+    private let look: HeaderCache.Look
+    private let running: @Sendable () -> KernelIdentity?
     private let root: String
     private let progress: TransferProgress?
 
     /// - Parameters:
+    ///   - client: is called if servers have to be asked.
     ///   - sources: which may be used.
     ///   - minimum: the least rank that will do; nil for any.
-    ///   - running: the kernel that runs here; nil if that can't be told.
+    ///   - look: how close the cache's entry is looked at.
+    ///   - running: is called for the kernel that runs here, if this host's own headers are looked for; nil if that can't be
+    ///     told.
     ///   - root: where this host's `/` is.
     public init(
-        cache: HeaderCache, client: HeaderServerClient, sources: Set<Source> = Set(Source.allCases),
-        minimum: HeaderSource? = nil, running: KernelIdentity?, root: String = "/", progress: TransferProgress? = nil
+        cache: HeaderCache, client: @escaping @Sendable () throws -> HeaderServerClient,
+        sources: Set<Source> = Set(Source.allCases), minimum: HeaderSource? = nil,
+        look: HeaderCache.Look = .files, running: @escaping @Sendable () -> KernelIdentity?, root: String = "/",
+        progress: TransferProgress? = nil
     ) {
         self.cache = cache
         self.client = client
         self.sources = sources
         self.minimum = minimum
+        self.look = look
         self.running = running
         self.root = root == "/" ? "" : root
         self.progress = progress
@@ -53,7 +60,7 @@ public struct HeaderFinder: Sendable {
     public func headers(of id: BuildID) async throws -> CacheEntry {
         try await entry(.headers, of: id) { folder in
             try await filled(
-                .headers, of: id, from: client, by: { try await fetchHeaders(of: id, into: folder) },
+                .headers, of: id, by: { try await fetchHeaders(of: id, from: $0, into: folder) },
                 or: [
                     (.kheaders, { try await unpackArchive(of: $0, into: folder) }),
                     (.modules, { try await copyModulesTree(of: $0, into: folder) }),
@@ -67,7 +74,7 @@ public struct HeaderFinder: Sendable {
     public func btf(of id: BuildID) async throws -> CacheEntry {
         try await entry(.btf, of: id) { file in
             try await filled(
-                .btf, of: id, from: client, by: { try await fetchBTF(of: id, to: file) },
+                .btf, of: id, by: { try await fetchBTF(of: id, from: $0, to: file) },
                 or: [(.kheaders, { try await copyBTF(of: $0, to: file) })])
         }
     }
@@ -90,14 +97,15 @@ public struct HeaderFinder: Sendable {
     private typealias Local = @Sendable (KernelIdentity) async throws -> CacheStamp
 
     private func filled(
-        _ artefact: CacheEntry.Artefact, of id: BuildID, from client: HeaderServerClient,
-        by fetch: () async throws -> CacheStamp, or locals: [(Source, Local)]
+        _ artefact: CacheEntry.Artefact, of id: BuildID, by fetch: (HeaderServerClient) async throws -> CacheStamp,
+        or locals: [(Source, Local)]
     ) async throws -> CacheStamp {
         var failures: [HeadersMissing.Failure] = []
         if sources.contains(.cache) { failures.append(.init(.cache, "not there")) }
         if sources.contains(.server) {
+            let client = try client()
             do {
-                return try await fetch()
+                return try await fetch(client)
             } catch  where Self.isFinal(error) {
                 throw error
             } catch {
@@ -105,9 +113,9 @@ public struct HeaderFinder: Sendable {
             }
         }
         for (source, take) in locals where sources.contains(source) {
-            guard let running, running.buildID == id else {
+            guard let running = running(), running.buildID == id else {
                 failures.append(
-                    .init(source, "another kernel runs here, \(running.map { "\($0.buildID)" } ?? "unknown")"))
+                    .init(source, "another kernel runs here, \(running().map { "\($0.buildID)" } ?? "unknown")"))
                 continue
             }
             do {
@@ -138,7 +146,9 @@ public struct HeaderFinder: Sendable {
 
     // MARK: Servers
 
-    private func fetchHeaders(of id: BuildID, into folder: String) async throws -> CacheStamp {
+    private func fetchHeaders(
+        of id: BuildID, from client: HeaderServerClient, into folder: String
+    ) async throws -> CacheStamp {
         let kernel = try await client.kernel(id)
         try RankTooLow.check(kernel.source, minimum: minimum)
         let tree = try await TreeFetch(client: client, progress: progress).fill(
@@ -148,7 +158,9 @@ public struct HeaderFinder: Sendable {
             bytes: tree.bytes)
     }
 
-    private func fetchBTF(of id: BuildID, to path: String) async throws -> CacheStamp {
+    private func fetchBTF(
+        of id: BuildID, from client: HeaderServerClient, to path: String
+    ) async throws -> CacheStamp {
         // The server says nothing of whose word it has BTF on.
         try RankTooLow.check(.agent, minimum: minimum)
         let (digest, size) = try await client.btf(of: id, progress: progress) { source, cancellation in

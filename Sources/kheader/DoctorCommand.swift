@@ -41,7 +41,7 @@ struct DoctorCommand: AsyncParsableCommand {
     private func report() async throws -> ToolReport {
         let running = Result { try RunningKernel().identity }
         let identity = try? running.get()
-        let wanted = kernel.isNamed ? try await kernel.kernel(try client(servers.addresses())) : identity?.buildID
+        let wanted = kernel.isNamed ? try await kernel.kernel { try client(servers.addresses()) } : identity?.buildID
         let isRunning = wanted == identity?.buildID
         let environment = ProcessInfo.processInfo.environment
         async let tools = ToolInstallation.find(path: environment["PATH"] ?? "")

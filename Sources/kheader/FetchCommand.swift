@@ -62,7 +62,7 @@ struct FetchCommand: AsyncParsableCommand {
 
     func run() async throws {
         let client = try servers.client()
-        let id = try await kernel.kernel(client)
+        let id = try await kernel.kernel { client }
         try await ProgressBar.show("Fetching \("\(id)".prefix(12))") { bar in
             let progress: TransferProgress = { bar.update($0, of: $1) }
             if btf {

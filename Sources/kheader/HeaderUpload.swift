@@ -39,7 +39,8 @@ struct HeaderUpload {
         case .json: try Console.put(JSONText.text(receipt, isPretty: false))
         }
         let kernel = identity.release.map { "\($0) (\(id))" } ?? "\(id)"
-        let stored = isNew ? "took the BTF, \(ByteSize.text(receipt.bytes)), stored as" : "has this BTF already, stored as"
+        let stored =
+            isNew ? "took the BTF, \(ByteSize.text(receipt.bytes)), stored as" : "has this BTF already, stored as"
         Console.say("\(kernel): the server \(stored) \(ByteSize.text(receipt.storedBytes)).")
     }
 

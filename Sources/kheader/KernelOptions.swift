@@ -27,11 +27,13 @@ struct KernelOptions: ParsableArguments {
     /// Whether it is not just the one that runs here.
     var isNamed: Bool { buildID != nil || release != nil }
 
-    /// - Parameter cache: what this host knows of releases, should no server answer; nil for nothing.
-    func kernel(_ client: HeaderServerClient, _ cache: HeaderCache? = nil) async throws -> BuildID {
+    /// - Parameters:
+    ///   - client: is called if servers have to be asked.
+    ///   - cache: what this host knows of releases, should no server answer; nil for nothing.
+    func kernel(_ client: () throws -> HeaderServerClient, _ cache: HeaderCache? = nil) async throws -> BuildID {
         if let buildID { return buildID }
         guard let release else { return try RunningKernel().identity.buildID }
-        let choice = ReleaseChoice(client: client, cache: cache, running: try? RunningKernel().identity)
+        let choice = ReleaseChoice(client: try client(), cache: cache, running: try? RunningKernel().identity)
         return try await choice.kernel(release: release)
     }
 }

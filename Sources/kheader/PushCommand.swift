@@ -59,8 +59,12 @@ struct PushCommand: AsyncParsableCommand {
     @OptionGroup var servers: ServerOptions
 
     func validate() throws {
-        guard path != nil || btf != nil else { throw ValidationError("Name an archive or a folder of headers, or --btf.") }
-        let foreign = [path, btf].compactMap { $0 }.filter { ![Self.kernelsOwnArchive, Self.kernelsOwnBTF].contains($0) }
+        guard path != nil || btf != nil else {
+            throw ValidationError("Name an archive or a folder of headers, or --btf.")
+        }
+        let foreign = [path, btf].compactMap { $0 }.filter {
+            ![Self.kernelsOwnArchive, Self.kernelsOwnBTF].contains($0)
+        }
         guard buildID != nil || foreign.isEmpty else {
             throw ValidationError(
                 "Say with --build-id which kernel \(foreign[0]) belongs to; "

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Glibc
 internal import HeaderTransport
+internal import KernelHeaders
 
 /// Which servers to ask.
 struct ServerOptions: ParsableArguments {
@@ -13,25 +14,28 @@ struct ServerOptions: ParsableArguments {
     var urls: [String] = []
 
     func validate() throws {
-        do {
-            _ = try addresses()
-            _ = try timeouts()
-        } catch { throw ValidationError("\(error)") }
+        // The variables are looked at when servers are asked: to look at a URL takes libcurl, which takes longer to load
+        // than to find headers in the cache.
+        guard !urls.isEmpty else { return }
+        do { _ = try addresses() } catch { throw ValidationError("\(error)") }
     }
 
     /// A client that says on standard error why it asks again.
     func client() throws -> HeaderServerClient {
-        HeaderServerClient(servers: try addresses(), program: "kheader", timeouts: try timeouts()) {
+        let timeouts = try usable { try TransferTimeouts(variable: Self.environment(TransferTimeouts.variable)) }
+        return HeaderServerClient(servers: try usable(addresses), program: "kheader", timeouts: timeouts) {
             Console.say("kheader: \($0)")
         }
     }
 
-    private func timeouts() throws -> TransferTimeouts {
-        try TransferTimeouts(variable: getenv(TransferTimeouts.variable).map { String(cString: $0) })
+    func addresses() throws -> [ServerAddress] {
+        try ServerAddress.list(options: urls, variable: Self.environment(ServerAddress.variable))
     }
 
-    func addresses() throws -> [ServerAddress] {
-        try ServerAddress.list(
-            options: urls, variable: getenv(ServerAddress.variable).map { String(cString: $0) })
+    /// What a variable says wrongly is a mistake of the user's, as an option is.
+    private func usable<Value>(_ read: () throws -> Value) throws -> Value {
+        do { return try read() } catch let problem as Problem { throw ValidationError("\(problem)") }
     }
+
+    private static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 }

@@ -46,24 +46,27 @@ struct TreeOptions: ParsableArguments {
 
     /// Brings the headers into the cache, unless they are there.
     ///
-    /// - Parameter btf: the kernel's BTF as well.
-    func headers(btf: Bool = false) async throws -> ReadyHeaders {
-        try await find { finder, id in
+    /// - Parameters:
+    ///   - btf: the kernel's BTF as well.
+    ///   - look: how close the cache is looked at.
+    func headers(btf: Bool = false, look: HeaderCache.Look = .files) async throws -> ReadyHeaders {
+        try await find(look) { finder, id in
             ReadyHeaders(headers: try await finder.headers(of: id), btf: btf ? try await finder.btf(of: id) : nil)
         }
     }
 
     /// Brings the kernel's BTF into the cache, unless it is there.
-    func btf() async throws -> CacheEntry { try await find { try await $0.btf(of: $1) } }
+    func btf() async throws -> CacheEntry { try await find(.files) { try await $0.btf(of: $1) } }
 
-    private func find<Value>(_ work: (HeaderFinder, BuildID) async throws -> Value) async throws -> Value {
+    private func find<Value>(
+        _ look: HeaderCache.Look, _ work: (HeaderFinder, BuildID) async throws -> Value
+    ) async throws -> Value {
         let cache = try cache.open()
-        let client = try servers.client()
-        let id = try await kernel.kernel(client, cache)
+        let id = try await kernel.kernel(servers.client, cache)
         return try await ProgressBar.show("Fetching \("\(id)".prefix(12))") { bar in
             let finder = HeaderFinder(
-                cache: cache, client: client, sources: sources, minimum: trust.minimum,
-                running: try? RunningKernel().identity
+                cache: cache, client: servers.client, sources: sources, minimum: trust.minimum, look: look,
+                running: { try? RunningKernel().identity }
             ) { bar.update($0, of: $1) }
             return try await work(finder, id)
         }

@@ -150,15 +150,23 @@ import Testing
             let pushed = try PushedKernel(in: server.folder)
             try await pushed.push(to: server)
             let path = String(try await Self.path(pushed, server.url, in: server.folder).text.dropLast())
-            let victim = "\(path)/include/generated/utsrelease.h"
-            chmod(victim, 0o644)
-            try TemporaryFolder.write(Array("#define UTS_RELEASE \"evil\"\n".utf8), to: victim)
+            let victim = "\(path)/include/generated"
+            chmod(victim, 0o755)
+            unlink("\(victim)/utsrelease.h")
             let result = try await Self.path(pushed, server.url, in: server.folder)
             #expect(result.status == 0 && result.errors.contains("were damaged"))
             #expect(try Self.tree(path) == pushed.kernel.manifest)
+            // What was changed in a file is seen by what starts a tool.
+            chmod("\(victim)/utsrelease.h", 0o644)
+            try TemporaryFolder.write(Array("#define UTS_RELEASE \"evil\"\n".utf8), to: "\(victim)/utsrelease.h")
+            let flags = try await run(
+                "kheader", "flags", "--for", "clang", "--build-id", pushed.id, "--cache", server.folder.path("cache"),
+                "--server", server.url)
+            #expect(flags.status == 0 && flags.errors.contains("were damaged"))
+            #expect(try Self.tree(path) == pushed.kernel.manifest)
             // With nobody to fetch it from, a damaged tree is none.
-            chmod(victim, 0o644)
-            truncate(victim, 0)
+            chmod(victim, 0o755)
+            unlink("\(victim)/utsrelease.h")
             let offline = try await Self.path(pushed, "unix:/nonexistent", in: server.folder, "--only", "cache")
             #expect(offline.status == 3 && offline.output.isEmpty && offline.errors.contains("(headers-not-found)"))
         }

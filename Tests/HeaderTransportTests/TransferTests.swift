@@ -189,7 +189,8 @@ import Testing
     @Test func onlyNewBTFIsNew() async throws {
         for (status, isNew) in [(201, true), (200, false)] {
             let id = try Self.receipt.buildID
-            let receipt = BTFReceipt(buildID: id, digest: .init(of: Self.large), bytes: Self.large.count, storedBytes: 1)
+            let receipt = BTFReceipt(
+                buildID: id, digest: .init(of: Self.large), bytes: Self.large.count, storedBytes: 1)
             try await withServer([try Self.receiptResponse(status, receipt)]) { client, server in
                 try await withUpload(Self.large) { file in
                     let answer = try await client.pushBTF(file, of: id)

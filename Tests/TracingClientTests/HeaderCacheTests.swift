@@ -135,15 +135,14 @@ import Testing
             let entry = try await cache.entry(.headers, of: Self.id, orMake: Self.fill(log))
             let file = "\(entry.path)/include/generated/utsrelease.h"
             let stamp = folder.path("cache/headers/0123abcd/stamp.json")
-            for path in ["\(entry.path)/include/generated", file] { chmod(path, 0o755) }
+            // What needs no new name must not change the folder.
+            if ![.contents, .mode].contains(damage) { chmod("\(entry.path)/include/generated", 0o755) }
             switch damage {
             case .contents:
                 // Of the same size, with the old times: only the change time tells.
-                try ShellCommand(
-                    "sh", "-c",
-                    "cp -p $1 $1.old; printf X | dd of=$1 conv=notrunc status=none; touch -r $1.old $1; rm $1.old",
-                    "sh", file
-                ).output()
+                let script =
+                    "touch -r $1 $2; chmod 644 $1; printf X | dd of=$1 conv=notrunc status=none; touch -r $2 $1; chmod 444 $1"
+                try ShellCommand("sh", "-c", script, "sh", file, folder.path("times")).output()
             case .added: try TemporaryFolder.write([1], to: "\(entry.path)/include/generated/more.h")
             case .removed: unlink(file)
             case .renamed: rename(file, file + "x")
@@ -155,6 +154,8 @@ import Testing
             case .noStamp: unlink(stamp)
             }
             #expect(cache.entry(.headers, of: Self.id) == nil)
+            let isSeenInFiles = [.contents, .mode].contains(damage)
+            #expect((cache.entry(.headers, of: Self.id, look: .folders) != nil) == isSeenInFiles)
             let again = try await cache.entry(.headers, of: Self.id, orMake: Self.fill(log))
             #expect(again.isNew && log.makes.withLock { $0 } == 2)
             #expect(try FolderWalk.manifest(of: again.path) == Self.kernel.manifest)

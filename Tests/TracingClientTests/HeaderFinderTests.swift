@@ -35,11 +35,13 @@ import Testing
             let cache = HeaderCache(try CacheFolder(folder.path("cache")), bootID: "boot") { [notices] text in
                 notices.all.withLock { $0.append(text) }
             }
-            var client = HeaderServerClient(servers: [try ServerAddress(server)])
-            client.pause = { _ in }
             return HeaderFinder(
-                cache: cache, client: client, sources: sources, minimum: minimum, running: running,
-                root: folder.path("root"))
+                cache: cache,
+                client: {
+                    var client = HeaderServerClient(servers: [try ServerAddress(server)])
+                    client.pause = { _ in }
+                    return client
+                }, sources: sources, minimum: minimum, running: { running }, root: folder.path("root"))
         }
 
         func addArchive(_ bytes: [UInt8]? = nil) throws {

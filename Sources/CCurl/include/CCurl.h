@@ -54,6 +54,9 @@ static inline CURLcode khd_curl_set_seek_callback(CURL *handle, khd_curl_seek_ca
     return curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, value);
 }
 
+/* Its first parameter is const in some versions of curl and not in others. */
+CURLUcode khd_curl_url_get(const CURLU *url, CURLUPart part, char **text, unsigned int flags);
+
 /* Casts and unions in curl's macros keep these from Swift. */
 static const size_t khd_curl_write_pause = CURL_WRITEFUNC_PAUSE;
 static const size_t khd_curl_read_abort = CURL_READFUNC_ABORT;
