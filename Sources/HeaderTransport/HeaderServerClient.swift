@@ -58,7 +58,7 @@ public struct HeaderServerClient: Sendable {
 
     /// What a tree is fetched as. From this very host a tar that is not compressed: to copy it costs less than to
     /// decompress it.
-    private var treeFormat: BundleFormat { servers.allSatisfy(\.isLocal) ? .tar : .tarZstd }
+    var treeFormat: BundleFormat { servers.allSatisfy(\.isLocal) ? .tar : .tarZstd }
 
     /// A tree's bundle.
     ///

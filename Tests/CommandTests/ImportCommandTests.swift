@@ -15,14 +15,15 @@ private let packages = ProcessInfo.processInfo.environment["KHEADERD_PACKAGES"]
         let packages = try ShellCommand("sh", "-c", "ls \(folder)/*.deb").output()
         let paths = String(decoding: packages, as: UTF8.self).split(separator: "\n").map(String.init)
         try await withRunningServer { server in
-            let result = try ShellCommand(BuiltProgram.path("kheader"), ["import", "--server", server.url] + paths)
-                .run()
+            let result = try await run("kheader", ["import", "--server", server.url] + paths)
             try #require(result.status == 0, "\(result.errors)")
             let kernels = try await server.store.kernels(limit: 10).kernels
             #expect(kernels.count >= 2)
             #expect(kernels.allSatisfy { $0.source == .import && $0.identity.versionLine != nil && $0.files > 5000 })
+            // Debian's kernels carry BTF.
+            #expect(kernels.allSatisfy { $0.btfBytes ?? 0 > 1 << 20 })
             for path in paths where path.contains("linux-headers") {
-                try ShellCommand("dpkg-deb", "-x", path, server.folder.path("unpacked")).output()
+                _ = try await run(command: ShellCommand("dpkg-deb", "-x", path, server.folder.path("unpacked")))
             }
             for kernel in kernels { try await Self.check(kernel, server) }
         }
@@ -45,10 +46,9 @@ private let packages = ProcessInfo.processInfo.environment["KHEADERD_PACKAGES"]
             done
             diff -r --no-dereference "$3" "$4"
             """
-        let difference = try ShellCommand(
-            "sh", "-c", script, "-", server.folder.path("unpacked"), release, server.folder.path("expected-\(release)"),
-            fetched, try #require(kernel.identity.architecture).sourceFolder
-        ).run()
+        let difference = try await run(
+            shell: script, server.folder.path("unpacked"), release, server.folder.path("expected-\(release)"), fetched,
+            try #require(kernel.identity.architecture).sourceFolder)
         #expect(difference.status == 0, "\(difference.text.prefix(500)) \(difference.errors.prefix(500))")
     }
 }

@@ -46,7 +46,7 @@ import Testing
             #expect(try HeaderFolder(source: tree.path).read(ManifestOnly()) == manifest)
             #expect(
                 server.seen.map { $0.head.split(separator: " ")[1] }
-                    == ["/buildid/0102/headers.tar.zst", "/buildid/0102/headers.tar.zst"])
+                    == ["/buildid/0102/headers.tar", "/buildid/0102/headers.tar.zst"])
         }
     }
 
@@ -104,6 +104,14 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        (["http://127.0.0.1:1"], BundleFormat.tar), (["unix:/a", "http://localhost:1"], .tar),
+        (["http://example.org"], .tarZstd), (["unix:/a", "https://example.org"], .tarZstd),
+    ])
+    func onlyFromThisHostItIsNotCompressed(servers: [String], format: BundleFormat) throws {
+        #expect(HeaderServerClient(servers: try servers.map(ServerAddress.init)).treeFormat == format)
+    }
+
     @Test func aFolderIsFilledReadOnly() async throws {
         let manifest = try Self.kernel.manifest
         let other = try SmallKernel(revision: 2).archive(.zstd)
@@ -116,7 +124,7 @@ import Testing
             let tree = try await fetch.fill(folder.path("to"), with: manifest.digest, access: .readOnly)
             #expect(tree.digest == manifest.digest)
             #expect(try HeaderFolder(source: folder.path("to")).read(ManifestOnly()) == manifest)
-            #expect(server.seen[0].head.hasPrefix("GET /trees/\(manifest.digest)/headers.tar.zst "))
+            #expect(server.seen[0].head.hasPrefix("GET /trees/\(manifest.digest)/headers.tar "))
         }
     }
 }
