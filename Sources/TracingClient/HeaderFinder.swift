@@ -83,7 +83,8 @@ public struct HeaderFinder: Sendable {
         _ artefact: CacheEntry.Artefact, of id: BuildID, fill: HeaderCache.Filling
     ) async throws -> CacheEntry {
         let isReused = sources.contains(.cache)
-        let entry = try await cache.entry(artefact, of: id, minimum: minimum, isReused: isReused, orMake: fill)
+        let entry = try await cache.entry(
+            artefact, of: id, minimum: minimum, isReused: isReused, look: look, orMake: fill)
         if entry.isNew {
             // What a host no longer runs goes; whoever has the cache for other things than this sees to it otherwise.
             _ = try? cache.clean(

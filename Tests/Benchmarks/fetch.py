@@ -78,16 +78,18 @@ def _write_back(place: Path) -> None:
 
 def _warm(kheader: list[str], url: str, identity: str, folder: Path, rounds: int) -> Comparison:
     comparison = Comparison("warm `kheader path`", "`debuginfod-find`", wall_limit=1, cpu_limit=None)
-    path = kheader + ["path", "--build-id", identity, "--cache", str(folder / "cache"), "--server", url]
+    path = kheader + ["path", "--build-id", identity, "--cache", str(folder / "cache")]
     find = ["debuginfod-find", "source", identity, f"/{HEADER}"]
-    settings = {"DEBUGINFOD_URLS": url, "DEBUGINFOD_CACHE_PATH": str(folder / "debuginfod")}
+    settings = {
+        "KHEADER_URLS": url, "DEBUGINFOD_URLS": url, "DEBUGINFOD_CACHE_PATH": str(folder / "debuginfod"),
+    }
     (folder / "debuginfod").mkdir()
-    run(path)
+    run(path, settings)
     run(find, settings)
     # Short runs: more of them.
     for _ in range(rounds * 4):
         comparison.theirs.append(run(find, settings))
-        comparison.ours.append(run(path))
+        comparison.ours.append(run(path, settings))
     return comparison
 
 
