@@ -21,6 +21,7 @@ public final class CacheEntry: Sendable {
     }
 
     static let stampName = "stamp.json"
+    static let foldersName = "folders"
 
     public let artefact: Artefact
     public let stamp: CacheStamp
@@ -37,6 +38,9 @@ public final class CacheEntry: Sendable {
         self.isNew = isNew
         self.lock = lock
     }
+
+    /// Where the list of the tree's folders is.
+    var foldersPath: String { path.dropLast(artefact.name.utf8.count) + Self.foldersName }
 
     /// Makes the program that replaces this one (`execve`) keep the entry from being removed, for as long as it runs.
     ///

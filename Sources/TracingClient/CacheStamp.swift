@@ -37,7 +37,7 @@ public struct CacheStamp: Codable, Sendable, Equatable {
     /// The boot in which the contents were last checked (`/proc/sys/kernel/random/boot_id`), and what they looked like.
     var bootID = ""
     var fingerprint: UInt64 = 0
-    /// The same of the folders alone; of BTF, which has none, of the file.
+    /// The same of the tree's folders alone.
     var folders: UInt64 = 0
 
     /// Whether the artefact is at least as trustworthy as a rank.

@@ -9,13 +9,49 @@ enum FolderWalk {
     /// From what `lstat` says, change times (`ctime`) among it, which no program can set; contents are not read. It finds
     /// accidents; who could forge it owns the folder.
     ///
-    /// - Parameter foldersOnly: leave files out: what is added, removed or renamed still shows, in the folder's times, and
-    ///   there are twenty times fewer to look at.
     /// - Throws: `SystemCallError`.
-    static func fingerprint(of folder: String, foldersOnly: Bool = false) throws -> UInt64 {
+    static func fingerprint(of folder: String) throws -> UInt64 {
         var sum = try fingerprint(ofFile: folder)
         // The sum does not depend on the order in which the file system lists.
-        try walk(folder, foldersOnly: foldersOnly) { sum &+= fingerprint($0.status, name: $0.name, parent: $0.parent) }
+        try walk(folder) { sum &+= fingerprint($0.status, name: $0.name, parent: $0.parent) }
+        return sum
+    }
+
+    /// The paths of all folders below a folder, each ended by a NUL.
+    ///
+    /// - Throws: `SystemCallError`.
+    static func folders(of folder: String) throws -> [UInt8] {
+        var paths: [UInt8] = []
+        var known: [UInt64: [UInt8]] = [:]
+        try walk(folder) { entry in
+            guard entry.status.st_mode & S_IFMT == S_IFDIR else { return }
+            let name = UnsafeBufferPointer(start: entry.name, count: strlen(entry.name)).map { UInt8(bitPattern: $0) }
+            let path = known[entry.parent].map { $0 + [UInt8(ascii: "/")] + name } ?? name
+            known[UInt64(entry.status.st_ino)] = path
+            paths += path + [0]
+        }
+        return paths
+    }
+
+    /// A number that changes when something is added, removed or renamed below a folder: by the folders' own times. There
+    /// are twenty times fewer of them than files.
+    ///
+    /// - Parameter paths: as ``folders(of:)`` gives them.
+    /// - Throws: `SystemCallError`.
+    static func fingerprint(ofFolders paths: [UInt8], in folder: String) throws -> UInt64 {
+        var sum = try fingerprint(ofFile: folder)
+        let top = try SystemCallError.check("open", folder) { Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        defer { close(top) }
+        try paths.withUnsafeBytes { bytes in
+            var start = 0
+            while start < bytes.count, let base = bytes.baseAddress {
+                let path = (base + start).assumingMemoryBound(to: CChar.self)
+                var status = stat()
+                try SystemCallError.check("fstatat", folder) { fstatat(top, path, &status, AT_SYMLINK_NOFOLLOW) }
+                sum &+= fingerprint(status, name: path, parent: 0)
+                start += strlen(path) + 1
+            }
+        }
         return sum
     }
 
@@ -90,16 +126,16 @@ enum FolderWalk {
         let status: stat
     }
 
-    private static func walk(_ top: String, foldersOnly: Bool = false, _ body: (Entry) throws -> Void) throws {
+    private static func walk(_ top: String, _ body: (Entry) throws -> Void) throws {
         let descriptor = try SystemCallError.check("open", top) {
             open(top, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         }
-        try walk(descriptor, top, parent: 0, foldersOnly, body)
+        try walk(descriptor, top, parent: 0, body)
     }
 
     /// Closes the descriptor.
     private static func walk(
-        _ descriptor: CInt, _ path: String, parent: UInt64, _ foldersOnly: Bool, _ body: (Entry) throws -> Void
+        _ descriptor: CInt, _ path: String, parent: UInt64, _ body: (Entry) throws -> Void
     ) throws {
         guard let stream = fdopendir(descriptor) else {
             let number = errno
@@ -109,8 +145,6 @@ enum FolderWalk {
         defer { closedir(stream) }
         errno = 0
         while let entry = readdir(stream) {
-            let kind = CInt(entry.pointee.d_type)
-            if foldersOnly, kind != CInt(DT_DIR), kind != CInt(DT_UNKNOWN) { continue }
             try withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 try pointer.withMemoryRebound(to: CChar.self, capacity: 256) { name in
                     if isDots(name) { return }
@@ -118,15 +152,12 @@ enum FolderWalk {
                     try SystemCallError.check("fstatat", path) {
                         fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW)
                     }
-                    let isFolder = status.st_mode & S_IFMT == S_IFDIR
-                    if isFolder || !foldersOnly {
-                        try body(Entry(parent: parent, folder: descriptor, name: name, status: status))
-                    }
-                    guard isFolder else { return }
+                    try body(Entry(parent: parent, folder: descriptor, name: name, status: status))
+                    guard status.st_mode & S_IFMT == S_IFDIR else { return }
                     let child = try SystemCallError.check("openat", path) {
                         openat(descriptor, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
                     }
-                    try walk(child, path, parent: UInt64(status.st_ino), foldersOnly, body)
+                    try walk(child, path, parent: UInt64(status.st_ino), body)
                 }
             }
             errno = 0

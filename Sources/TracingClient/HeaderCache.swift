@@ -8,6 +8,7 @@ public import KernelHeaders
 /// ```
 /// CACHE/headers/BUILDID/tree/…        the tree
 /// CACHE/headers/BUILDID/stamp.json    a CacheStamp
+/// CACHE/headers/BUILDID/folders       the tree's folders, a NUL behind each
 /// CACHE/btf/BUILDID/vmlinux           the kernel's BTF
 /// CACHE/btf/BUILDID/stamp.json
 /// CACHE/headers/.BUILDID.XXXXXX/      what is being put together, by whoever holds the lock
@@ -68,8 +69,11 @@ public struct HeaderCache: Sendable {
     }
 
     private func isAsItWas(_ entry: CacheEntry, _ look: Look) -> Bool {
-        let found = try? Self.fingerprint(entry.artefact, at: entry.path, look)
-        return found == (look == .files ? entry.stamp.fingerprint : entry.stamp.folders)
+        guard look == .folders, entry.artefact == .headers else {
+            return (try? Self.fingerprint(entry.artefact, at: entry.path)) == entry.stamp.fingerprint
+        }
+        guard let folders = try? FileSource(path: entry.foldersPath).readAll() else { return false }
+        return (try? FolderWalk.fingerprint(ofFolders: folders, in: entry.path)) == entry.stamp.folders
     }
 
     /// The entry; if there is no good one, a new one.
@@ -121,7 +125,11 @@ public struct HeaderCache: Sendable {
     /// removed. The kernel's lock is held, or nothing may be written.
     func mended(_ artefact: CacheEntry.Artefact, _ id: BuildID, mayWrite: Bool) async throws -> CacheEntry? {
         let path = path(artefact, id)
-        if let entry = entry(artefact, of: id) { return entry }
+        if let entry = entry(artefact, of: id) {
+            // The list of folders may be what is missing.
+            if mayWrite, !isAsItWas(entry, .folders) { try seal(entry.stamp, artefact, in: path) }
+            return entry
+        }
         guard let entry = open(artefact, id) else {
             // Without a stamp that can be read it is no entry.
             if mayWrite { try await BlockingWork.run { _ in try remove(path) } }
@@ -134,9 +142,7 @@ public struct HeaderCache: Sendable {
             return nil
         }
         guard mayWrite else { return entry }
-        var stamp = entry.stamp
-        try seal(&stamp, artefact, at: entry.path)
-        try write(stamp, to: path)
+        try seal(entry.stamp, artefact, in: path)
         return open(artefact, id)
     }
 
@@ -151,9 +157,7 @@ public struct HeaderCache: Sendable {
             let filled = try await fill(path)
             try await BlockingWork.run { cancellation in
                 try cancellation.check()
-                var stamp = filled
-                try seal(&stamp, artefact, at: path)
-                try write(stamp, to: scratch.path)
+                try seal(filled, artefact, in: scratch.path)
                 try remove(place)
                 // mkdtemp gave it 0700; headers are no secret.
                 try SystemCallError.check("chmod", scratch.path) { chmod(scratch.path, 0o755) }
@@ -196,28 +200,37 @@ public struct HeaderCache: Sendable {
     }
 
     /// Notes that the contents are right, in this boot.
-    private func seal(_ stamp: inout CacheStamp, _ artefact: CacheEntry.Artefact, at path: String) throws {
+    ///
+    /// - Parameter entry: the folder of the entry.
+    private func seal(_ stamp: CacheStamp, _ artefact: CacheEntry.Artefact, in entry: String) throws {
+        let path = "\(entry)/\(artefact.name)"
+        var stamp = stamp
         stamp.bootID = bootID
-        stamp.fingerprint = try Self.fingerprint(artefact, at: path, .files)
-        stamp.folders = try Self.fingerprint(artefact, at: path, .folders)
+        stamp.fingerprint = try Self.fingerprint(artefact, at: path)
+        if artefact == .headers {
+            let folders = try FolderWalk.folders(of: path)
+            stamp.folders = try FolderWalk.fingerprint(ofFolders: folders, in: path)
+            try write(folders, to: CacheEntry.foldersName, of: entry)
+        }
+        try write(try stamp.encoded(), to: CacheEntry.stampName, of: entry)
     }
 
-    private static func fingerprint(_ artefact: CacheEntry.Artefact, at path: String, _ look: Look) throws -> UInt64 {
+    private static func fingerprint(_ artefact: CacheEntry.Artefact, at path: String) throws -> UInt64 {
         switch artefact {
-        case .headers: try FolderWalk.fingerprint(of: path, foldersOnly: look == .folders)
+        case .headers: try FolderWalk.fingerprint(of: path)
         case .btf: try FolderWalk.fingerprint(ofFile: path)
         }
     }
 
-    private func write(_ stamp: CacheStamp, to entry: String) throws {
-        let file = try ScratchFile(prefix: "\(entry)/.stamp.")
+    private func write(_ bytes: [UInt8], to name: String, of entry: String) throws {
+        let file = try ScratchFile(prefix: "\(entry)/.\(name).")
         defer { close(file.descriptor) }
         do {
             let sink = FileSink(borrowing: file.descriptor)
-            try stamp.encoded().withUnsafeBytes { try sink.write($0) }
+            try sink.write(bytes)
             try sink.finish()
             try SystemCallError.check("fchmod", file.path) { fchmod(file.descriptor, 0o644) }
-            let place = "\(entry)/\(CacheEntry.stampName)"
+            let place = "\(entry)/\(name)"
             try SystemCallError.check("rename", place) { rename(file.path, place) }
         } catch {
             unlink(file.path)

@@ -128,6 +128,18 @@ import Testing
 
     enum Damage: String, CaseIterable { case contents, added, removed, renamed, mode, stamp, stampOfAnother, noStamp }
 
+    /// Without the list of folders each file is looked at.
+    @Test func aLostListOfFoldersOnlyTakesTime() async throws {
+        try await withTemporaryFolder { folder in
+            let cache = try Self.cache(in: folder)
+            _ = try await cache.entry(.headers, of: Self.id, orMake: Self.fill())
+            unlink(folder.path("cache/headers/0123abcd/folders"))
+            #expect(cache.entry(.headers, of: Self.id, look: .folders) == nil)
+            _ = try await cache.entry(.headers, of: Self.id, look: .folders, orMake: Self.refuse)
+            #expect(cache.entry(.headers, of: Self.id, look: .folders) != nil)
+        }
+    }
+
     @Test(arguments: Damage.allCases) func damageInTheSameBootIsFoundAndMended(_ damage: Damage) async throws {
         try await withTemporaryFolder { folder in
             let log = Log()
