@@ -46,7 +46,7 @@ import Testing
             #expect(try HeaderFolder(source: tree.path).read(ManifestOnly()) == manifest)
             #expect(
                 server.seen.map { $0.head.split(separator: " ")[1] }
-                    == ["/buildid/0102/headers.tar", "/buildid/0102/headers.tar.zst"])
+                    == ["/buildid/0102/headers.tar", "/buildid/0102/headers.tar"])
         }
     }
 
