@@ -50,11 +50,13 @@ public struct TreeUnpacker: Sendable {
         try fill({ try headers.read($0, limits: limits) }, check)
     }
 
-    private func fill(_ read: (TreeExtractor) throws -> TreeManifest, _ check: (Tree) throws -> Void) throws -> Tree {
+    private func fill(
+        _ read: (any TreeVisitor) throws -> TreeManifest, _ check: (Tree) throws -> Void
+    ) throws -> Tree {
         // Outside: a folder that cannot be opened is not emptied.
         let extractor = try TreeExtractor(directory: folder, access: access)
         do {
-            let manifest = try read(extractor)
+            let manifest = try WriteBehind.read(into: extractor, read)
             let tree = Tree(manifest)
             try check(tree)
             try extractor.finish(manifest)
