@@ -49,6 +49,7 @@ final class CurlHandle {
     private func setConnection(seconds: Int?, _ timeouts: TransferTimeouts) throws {
         // curl's own signals would be the whole process's.
         try set(CURLOPT_NOSIGNAL, 1)
+        khd_curl_set_quick_exit(easy)
         try set(CURLOPT_CONNECTTIMEOUT, timeouts.connect)
         try set(CURLOPT_LOW_SPEED_LIMIT, TransferTimeouts.lowestSpeed)
         try set(CURLOPT_LOW_SPEED_TIME, timeouts.silence)

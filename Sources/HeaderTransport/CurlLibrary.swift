@@ -28,11 +28,12 @@ enum CurlLibrary {
         return nil
     }()
 
-    /// Whether trying again, or another server, may help: the network failed, and not what was asked for.
+    /// Whether trying again may help: the network failed, and not what was asked for. A server that was silent for as long
+    /// as anyone waits for it is not asked again.
     static func isTransient(_ code: CURLcode) -> Bool {
         switch code {
-        case CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT, CURLE_OPERATION_TIMEDOUT,
-            CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_PARTIAL_FILE, CURLE_SSL_CONNECT_ERROR,
+        case CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT, CURLE_GOT_NOTHING,
+            CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_PARTIAL_FILE, CURLE_SSL_CONNECT_ERROR,
             CURLE_HTTP2, CURLE_HTTP2_STREAM:
             true
         default: false

@@ -7,26 +7,26 @@ public enum DownloadedFile {
     public typealias Consumer = @Sendable (any ByteSource, Cancellation) throws -> Int
 
     /// - Parameters:
-    ///   - destination: a path, where a file that is there is replaced; `-` for standard output, which gets its bytes
-    ///     only when all have arrived and were found right.
+    ///   - destination: a path, where a file that is there is replaced; `-` for standard output. That, and what is no
+    ///     regular file (a device, a FIFO, a link), gets its bytes only when all have arrived and were found right.
     ///   - fetch: hands the bytes to the consumer, and returns what that returns.
     /// - Returns: the size in bytes.
     /// - Throws: what `fetch` throws; `SystemCallError`.
     public static func save(
         to destination: String, _ fetch: (@escaping Consumer) async throws -> Int
     ) async throws -> Int {
-        let isStandardOutput = destination == "-"
-        let file = try ScratchFile(prefix: isStandardOutput ? "\(ScratchFolder.parent)/kheader." : "\(destination).")
+        let isReplaced = try isReplaced(destination)
+        let file = try ScratchFile(prefix: isReplaced ? "\(destination)." : "\(ScratchFolder.parent)/kheader.")
         defer { close(file.descriptor) }
         do {
             let size = try await fetch { try take($0, to: file, $1) }
-            if isStandardOutput {
-                unlink(file.path)
-                try await BlockingWork.run { try give(file, $0) }
-            } else {
+            if isReplaced {
                 // mkstemp gave it 0600; headers are no secret.
                 try SystemCallError.check("fchmod", destination) { fchmod(file.descriptor, 0o644) }
                 try SystemCallError.check("rename", destination) { rename(file.path, destination) }
+            } else {
+                unlink(file.path)
+                try await BlockingWork.run { try give(file, to: destination, $0) }
             }
             return size
         } catch {
@@ -50,9 +50,30 @@ public enum DownloadedFile {
         return size
     }
 
-    private static func give(_ file: ScratchFile, _ cancellation: Cancellation) throws {
+    /// Whether the place is nothing yet, or a regular file.
+    private static func isReplaced(_ destination: String) throws -> Bool {
+        guard destination != "-" else { return false }
+        var status = stat()
+        guard lstat(destination, &status) == 0 else {
+            if errno == ENOENT, !destination.isEmpty { return true }
+            throw SystemCallError(call: "open", path: destination, number: errno)
+        }
+        guard status.st_mode & S_IFMT != S_IFDIR else {
+            throw SystemCallError(call: "open", path: destination, number: EISDIR)
+        }
+        return status.st_mode & S_IFMT == S_IFREG
+    }
+
+    private static func give(_ file: ScratchFile, to destination: String, _ cancellation: Cancellation) throws {
         lseek(file.descriptor, 0, SEEK_SET)
-        let sink = FileSink(borrowing: STDOUT_FILENO)
+        var output = STDOUT_FILENO
+        if destination != "-" {
+            output = try SystemCallError.check("open", destination) {
+                open(destination, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+            }
+        }
+        defer { if output != STDOUT_FILENO { close(output) } }
+        let sink = FileSink(borrowing: output)
         try FileSource(borrowing: file.descriptor).drain { bytes in
             try cancellation.check()
             try sink.write(bytes)

@@ -22,7 +22,7 @@ extension HeaderServerClient {
     ) async throws -> Value {
         try await withThrowingTaskGroup(of: Happening<Value>.self) { group in
             defer { group.cancelAll() }
-            var policy = RetryPolicy(servers: servers.count, isRead: request.upload == nil)
+            var policy = RetryPolicy(servers: servers.count, isRead: request.upload == nil, retries: retries)
             var generator = SystemRandomNumberGenerator()
             var report: any Error = CancellationError()
             var attempts = 0
@@ -105,6 +105,9 @@ extension HeaderServerClient {
                 status: head.status, mediaType: head.mediaType,
                 body: try Self.body(of: transfer, limit: Self.refusalLimit, address), server: "\(address)")
             return .failure(refusal, .answered(status: head.status, retryAfter: transfer.retryAfter))
+        } catch let error as TreeFetchError {
+            // Its store may be damaged; another's is not for that.
+            return .failure(error, .failed(isTransient: false))
         } catch let error as TransportError {
             switch error {
             case .unreachable(_, _, let isTransient), .brokenOff(_, _, let isTransient):

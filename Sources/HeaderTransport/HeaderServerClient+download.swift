@@ -26,8 +26,13 @@ extension HeaderServerClient {
     }
 
     /// One header of a kernel's tree.
-    public func source(_ path: HeaderPath, of id: BuildID) async throws -> [UInt8] {
-        try await verified(CurlRequest(path: APIPath.source(id, path), seconds: timeouts.document)) { source, _ in
+    public func source(_ header: HeaderPath, of key: BundleKey) async throws -> [UInt8] {
+        let path =
+            switch key {
+            case .kernel(let id): APIPath.source(id, header)
+            case .tree(let digest): APIPath.source(tree: digest, header)
+            }
+        return try await verified(CurlRequest(path: path, seconds: timeouts.document)) { source, _ in
             var bytes: [UInt8] = []
             try source.drain {
                 bytes.append(contentsOf: $0)

@@ -20,6 +20,8 @@ public struct HeaderServerClient: Sendable {
     let userAgent: String
     let timeouts: TransferTimeouts
     let notice: @Sendable (String) -> Void
+    /// How often all servers are asked again when none could answer.
+    public var retries = RetryPolicy.retries
     /// Waits before another round; tests do not.
     var pause: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
     /// Waits before the next server is asked beside the others; tests do so for ever, or not at all.
@@ -43,7 +45,16 @@ public struct HeaderServerClient: Sendable {
     // MARK: Questions
 
     /// One kernel.
-    public func kernel(_ id: BuildID) async throws -> KernelSummary { try await document(APIPath.kernel(id)) }
+    public func kernel(_ id: BuildID) async throws -> KernelSummary {
+        try await ask(CurlRequest(path: APIPath.kernel(id), seconds: timeouts.document)) { transfer, server, _ in
+            let kernel = try Self.decode(KernelSummary.self, from: transfer, server)
+            guard kernel.identity.buildID == id else {
+                throw TransportError.badAnswer(
+                    server: "\(server)", what: "for another kernel, \(kernel.identity.buildID)")
+            }
+            return kernel
+        }
+    }
 
     /// A page of the list of kernels.
     ///

@@ -36,6 +36,7 @@ struct RetryPolicy: Sendable {
     /// How long a server may take for the head of its answer before the next one is asked too.
     static let stagger = Duration.milliseconds(300)
 
+    private let retries: Int
     private let servers: Int
     private let isRead: Bool
     /// Of this round: servers not asked yet, in their order, and those that are at it.
@@ -54,7 +55,8 @@ struct RetryPolicy: Sendable {
     ///   - servers: how many there are, at least 1.
     ///   - isRead: of a question, a server's "not found" or failure is not the last word while another may know; an
     ///     upload that was refused is not carried elsewhere.
-    init(servers: Int, isRead: Bool) {
+    init(servers: Int, isRead: Bool, retries: Int = Self.retries) {
+        self.retries = retries
         self.servers = servers
         self.isRead = isRead
         waiting = Array(1..<servers)
@@ -103,7 +105,7 @@ struct RetryPolicy: Sendable {
     }
 
     private mutating func nextRound(using generator: inout some RandomNumberGenerator) -> Action {
-        guard isHopeful, !hasAnswer, round < Self.retries else { return .stop }
+        guard isHopeful, !hasAnswer, round < retries else { return .stop }
         let limit = min(Self.firstPause * (1 << round), Self.longestPause)
         let pause = limit * Double.random(in: 0...1, using: &generator)
         let earliest = Duration.seconds(retryAfter)

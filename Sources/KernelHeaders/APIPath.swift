@@ -21,6 +21,9 @@ public enum APIPath {
     public static func source(_ id: BuildID, _ path: HeaderPath) -> String {
         "/buildid/\(id)/source/" + path.components.map(percentEncoded).joined(separator: "/")
     }
+    public static func source(tree: Digest, _ path: HeaderPath) -> String {
+        "/trees/\(tree)/source/" + path.components.map(percentEncoded).joined(separator: "/")
+    }
     public static func bundle(tree: Digest, _ format: BundleFormat) -> String {
         "/trees/\(tree)/headers.\(format.rawValue)"
     }

@@ -22,6 +22,7 @@ public final class CacheEntry: Sendable {
 
     static let stampName = "stamp.json"
     static let foldersName = "folders"
+    static let useName = "use"
 
     public let artefact: Artefact
     public let stamp: CacheStamp
@@ -29,26 +30,28 @@ public final class CacheEntry: Sendable {
     public let path: String
     /// Whether this process put it there.
     let isNew: Bool
-    private let lock: FileLock
+    /// The entry's own folder.
+    let folder: String
+    /// On the file `use`; nil in another user's cache, which only that user cleans.
+    private let lock: FileLock?
 
-    init(artefact: Artefact, stamp: CacheStamp, path: String, isNew: Bool, lock: FileLock) {
+    init(artefact: Artefact, stamp: CacheStamp, folder: String, isNew: Bool, lock: FileLock?) {
         self.artefact = artefact
         self.stamp = stamp
-        self.path = path
+        self.folder = folder
+        path = "\(folder)/\(artefact.name)"
         self.isNew = isNew
         self.lock = lock
     }
-
-    /// Where the list of the tree's folders is.
-    var foldersPath: String { path.dropLast(artefact.name.utf8.count) + Self.foldersName }
 
     /// Makes the program that replaces this one (`execve`) keep the entry from being removed, for as long as it runs.
     ///
     /// - Throws: `SystemCallError`.
     public func keepAcrossExec() throws {
+        guard let lock else { return }
         try SystemCallError.check("fcntl", path) { fcntl(lock.descriptor, F_SETFD, 0) }
     }
 
-    /// Notes that the entry was used: its folder's modification time.
-    func touch() { futimens(lock.descriptor, nil) }
+    /// Notes that the entry was used: the modification time of the file `use`.
+    func touch() { if let lock { futimens(lock.descriptor, nil) } }
 }

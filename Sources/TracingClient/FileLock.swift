@@ -2,7 +2,10 @@ internal import Glibc
 internal import HeaderArchive
 internal import HeaderTransport
 
-/// An advisory lock (`flock`) on a file or folder, held until the value goes, or the process ends, however it ends.
+/// An advisory lock (`flock`) on a file, held until the value goes, or the process ends, however it ends.
+///
+/// Whoever can read a file can lock it, so these are their owner's alone (0600): another user could keep everybody
+/// waiting.
 final class FileLock: Sendable {
     let descriptor: CInt
 
@@ -32,7 +35,7 @@ final class FileLock: Sendable {
     static func exclusive(_ path: String) throws -> FileLock? {
         while true {
             let lock = FileLock(
-                try SystemCallError.check("open", path) { open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o644) }
+                try SystemCallError.check("open", path) { open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600) }
             )
             guard try lock.take(LOCK_EX, path) else { return nil }
             // Whoever had it before may have removed the file: then this lock is of a file that nobody else will find.
@@ -40,14 +43,22 @@ final class FileLock: Sendable {
         }
     }
 
+    /// What came of a lock that is not waited for.
+    enum Attempt {
+        case taken(FileLock)
+        /// Another process's lock stands in the way.
+        case refused
+        /// There is no such file, or it is another user's own.
+        case impossible
+    }
+
     /// - Parameter operation: `LOCK_SH` or `LOCK_EX`.
-    /// - Returns: nil if there is no such folder, or a lock stands in the way.
-    static func folder(_ path: String, _ operation: CInt) -> FileLock? {
-        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
+    static func attempt(_ path: String, _ operation: CInt) -> Attempt {
+        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+        guard descriptor >= 0 else { return .impossible }
         let lock = FileLock(descriptor)
-        guard (try? lock.take(operation, path)) == true, lock.isOf(path) else { return nil }
-        return lock
+        guard let isTaken = try? lock.take(operation, path) else { return .impossible }
+        return isTaken && lock.isOf(path) ? .taken(lock) : .refused
     }
 
     private func take(_ operation: CInt, _ path: String) throws -> Bool {

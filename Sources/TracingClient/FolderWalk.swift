@@ -39,6 +39,7 @@ enum FolderWalk {
     /// - Parameter paths: as ``folders(of:)`` gives them.
     /// - Throws: `SystemCallError`.
     static func fingerprint(ofFolders paths: [UInt8], in folder: String) throws -> UInt64 {
+        guard paths.last ?? 0 == 0 else { throw SystemCallError(call: "read", path: folder, number: EBADMSG) }
         var sum = try fingerprint(ofFile: folder)
         let top = try SystemCallError.check("open", folder) { Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         defer { close(top) }
@@ -72,6 +73,7 @@ enum FolderWalk {
         mix(parent)
         mix(UInt64(status.st_ino))
         mix(UInt64(status.st_mode))
+        mix(UInt64(status.st_uid))
         mix(UInt64(bitPattern: Int64(status.st_size)))
         mix(UInt64(bitPattern: Int64(status.st_ctim.tv_sec)))
         mix(UInt64(bitPattern: Int64(status.st_ctim.tv_nsec)))

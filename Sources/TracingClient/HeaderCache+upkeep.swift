@@ -32,14 +32,13 @@ extension HeaderCache {
         var found: [Listing] = []
         for artefact in CacheEntry.Artefact.allCases {
             for name in try FolderListing.names(in: "\(folder.path)/\(artefact.rawValue)") {
-                guard let id = BuildID(name) else { continue }
-                var status = stat()
-                guard lstat(path(artefact, id), &status) == 0 else { continue }
-                let stamp = open(artefact, id)?.stamp
+                // Without locks, which would keep another process from cleaning.
+                guard let id = BuildID(name), let lastUsed = lastUsed(path(artefact, id)) else { continue }
+                let stamp = try? stamp(artefact, id)
                 found.append(
                     Listing(
                         artefact: artefact, buildID: id, path: "\(path(artefact, id))/\(artefact.name)", stamp: stamp,
-                        lastUsed: status.st_mtim.tv_sec,
+                        lastUsed: lastUsed,
                         isChecked: stamp.map { $0.bootID == bootID && !bootID.isEmpty } ?? false))
             }
         }
@@ -56,7 +55,7 @@ extension HeaderCache {
         let place = path(listing.artefact, listing.buildID)
         guard access(place, F_OK) == 0 else { return nil }
         let isGood = try await BlockingWork.run { cancellation in
-            guard let entry = open(listing.artefact, listing.buildID) else { return false }
+            guard let entry = try open(listing.artefact, listing.buildID) else { return false }
             return try Self.digest(of: entry, cancellation) == entry.stamp.digest
         }
         if !isGood, lock != nil { try await BlockingWork.run { _ in try remove(place) } }
@@ -83,7 +82,7 @@ extension HeaderCache {
         }
         let now = now ?? time(nil)
         let entries = try list().filter { wanted == nil || $0.buildID == wanted }
-        let locks = try made("locks")
+        let locks = try made("locks", mode: 0o700)
         var total = entries.reduce(0) { $0 + ($1.stamp?.bytes ?? 0) }
         var removed: [Listing] = []
         for entry in entries where entry.buildID != kept {
@@ -107,10 +106,26 @@ extension HeaderCache {
         let place = path(entry.artefact, entry.buildID)
         guard let making = try FileLock.exclusive("\(locks)/\(entry.buildID)") else { return false }
         defer { withExtendedLifetime(making) {} }
-        guard let use = FileLock.folder(place, LOCK_EX) else { return false }
+        var use: FileLock?
+        switch FileLock.attempt("\(place)/\(CacheEntry.useName)", LOCK_EX) {
+        case .taken(let taken): use = taken
+        case .refused: return false
+        case .impossible: break
+        }
         defer { withExtendedLifetime(use) {} }
+        // It may have been used, or made anew, since it was listed.
+        guard lastUsed(place) == entry.lastUsed else { return false }
         try remove(place)
         return true
+    }
+
+    /// In seconds since 1970; nil if there is no such entry.
+    private func lastUsed(_ place: String) -> Int? {
+        var status = stat()
+        for path in ["\(place)/\(CacheEntry.useName)", place] where lstat(path, &status) == 0 {
+            return status.st_mtim.tv_sec
+        }
+        return nil
     }
 
     private func removeAllLeftovers(_ locks: String) throws {

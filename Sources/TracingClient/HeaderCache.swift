@@ -9,6 +9,7 @@ public import KernelHeaders
 /// CACHE/headers/BUILDID/tree/…        the tree
 /// CACHE/headers/BUILDID/stamp.json    a CacheStamp
 /// CACHE/headers/BUILDID/folders       the tree's folders, a NUL behind each
+/// CACHE/headers/BUILDID/use           flock, shared: whoever uses the entry; its time is that of the last use
 /// CACHE/btf/BUILDID/vmlinux           the kernel's BTF
 /// CACHE/btf/BUILDID/stamp.json
 /// CACHE/headers/.BUILDID.XXXXXX/      what is being put together, by whoever holds the lock
@@ -61,7 +62,7 @@ public struct HeaderCache: Sendable {
     public func entry(
         _ artefact: CacheEntry.Artefact, of id: BuildID, minimum: HeaderSource? = nil, look: Look = .files
     ) -> CacheEntry? {
-        guard let entry = open(artefact, id), entry.stamp.satisfies(minimum), entry.stamp.bootID == bootID,
+        guard let entry = try? open(artefact, id), entry.stamp.satisfies(minimum), entry.stamp.bootID == bootID,
             !bootID.isEmpty, isAsItWas(entry, look)
         else { return nil }
         entry.touch()
@@ -72,7 +73,9 @@ public struct HeaderCache: Sendable {
         guard look == .folders, entry.artefact == .headers else {
             return (try? Self.fingerprint(entry.artefact, at: entry.path)) == entry.stamp.fingerprint
         }
-        guard let folders = try? FileSource(path: entry.foldersPath).readAll() else { return false }
+        guard let folders = try? FileSource(path: "\(entry.folder)/\(CacheEntry.foldersName)").readAll() else {
+            return false
+        }
         return (try? FolderWalk.fingerprint(ofFolders: folders, in: entry.path)) == entry.stamp.folders
     }
 
@@ -100,7 +103,7 @@ public struct HeaderCache: Sendable {
                 return entry
             }
             try await make(artefact, id, fill)
-            if let entry = open(artefact, id, isNew: true) { return entry }
+            if let entry = try open(artefact, id, isNew: true) { return entry }
         } catch let error as SystemCallError where error.isDiskFull {
             throw CacheError.full(path: folder.path)
         } catch let problem as Problem where problem.code == .diskFull {
@@ -113,10 +116,10 @@ public struct HeaderCache: Sendable {
 
     /// Another process may be making the entry.
     func lock(_ id: BuildID) async throws -> FileLock {
-        let path = "\(try made("locks"))/\(id)"
+        let path = "\(try made("locks", mode: 0o700))/\(id)"
         return try await BlockingWork.run { cancellation in
             try FileLock.exclusive(path, cancellation: cancellation) {
-                notice("Another process is at work on the headers of \(id). Waiting for it.")
+                notice("Another process is at work on the cache of \(id). Waiting for it.")
             }
         }
     }
@@ -130,20 +133,20 @@ public struct HeaderCache: Sendable {
             if mayWrite, !isAsItWas(entry, .folders) { try seal(entry.stamp, artefact, in: path) }
             return entry
         }
-        guard let entry = open(artefact, id) else {
-            // Without a stamp that can be read it is no entry.
-            if mayWrite { try await BlockingWork.run { _ in try remove(path) } }
+        guard let entry = try open(artefact, id) else {
+            // Without a stamp of its own it is no entry.
+            if mayWrite, try stamp(artefact, id) == nil { try await BlockingWork.run { _ in try remove(path) } }
             return nil
         }
         let digest = try await BlockingWork.run { try Self.digest(of: entry, $0) }
         guard digest == entry.stamp.digest else {
-            notice("The cached \(artefact.rawValue) of \(id) were damaged, and are not used.")
+            notice("What the cache has as the \(artefact.rawValue) of \(id) was damaged, and is not used.")
             if mayWrite { try await BlockingWork.run { _ in try remove(path) } }
             return nil
         }
         guard mayWrite else { return entry }
         try seal(entry.stamp, artefact, in: path)
-        return open(artefact, id)
+        return try open(artefact, id)
     }
 
     private func make(_ artefact: CacheEntry.Artefact, _ id: BuildID, _ fill: Filling) async throws {
@@ -155,12 +158,16 @@ public struct HeaderCache: Sendable {
             let path = "\(scratch.path)/\(artefact.name)"
             if artefact == .headers { try SystemCallError.check("mkdir", path) { mkdir(path, 0o755) } }
             let filled = try await fill(path)
+            precondition(filled.identity.buildID == id, "an entry of another kernel")
             try await BlockingWork.run { cancellation in
                 try cancellation.check()
+                if try isKept(artefact, id, filled, cancellation) { return scratch.remove() }
+                try write([], to: CacheEntry.useName, of: scratch.path, mode: 0o600)
                 try seal(filled, artefact, in: scratch.path)
-                try remove(place)
                 // mkdtemp gave it 0700; headers are no secret.
                 try SystemCallError.check("chmod", scratch.path) { chmod(scratch.path, 0o755) }
+                let old = try setAside(place)
+                defer { old?.remove() }
                 try SystemCallError.check("rename", place) { rename(scratch.path, place) }
             }
         } catch {
@@ -169,18 +176,49 @@ public struct HeaderCache: Sendable {
         }
     }
 
+    /// Whether the very same is there already, and good: tools may be using it, so that it stays, under the new stamp.
+    private func isKept(
+        _ artefact: CacheEntry.Artefact, _ id: BuildID, _ new: CacheStamp, _ cancellation: Cancellation
+    ) throws -> Bool {
+        guard let entry = try open(artefact, id), entry.stamp.digest == new.digest,
+            try Self.digest(of: entry, cancellation) == new.digest
+        else { return false }
+        try seal(new, artefact, in: entry.folder)
+        return true
+    }
+
     // MARK: Files
 
     func path(_ artefact: CacheEntry.Artefact, _ id: BuildID) -> String { "\(folder.path)/\(artefact.rawValue)/\(id)" }
 
     /// The entry if it has a stamp that is its own; its contents are not looked at. Holds it against removal.
-    func open(_ artefact: CacheEntry.Artefact, _ id: BuildID, isNew: Bool = false) -> CacheEntry? {
-        let path = path(artefact, id)
-        guard let lock = FileLock.folder(path, LOCK_SH),
-            let bytes = try? FileSource(path: "\(path)/\(CacheEntry.stampName)").readAll(),
-            let stamp = CacheStamp(bytes), stamp.identity.buildID == id
-        else { return nil }
-        return CacheEntry(artefact: artefact, stamp: stamp, path: "\(path)/\(artefact.name)", isNew: isNew, lock: lock)
+    ///
+    /// - Returns: nil also while it is being removed.
+    /// - Throws: ``CacheError/unsafe(path:reason:)``; `SystemCallError` if the stamp can't be read.
+    func open(_ artefact: CacheEntry.Artefact, _ id: BuildID, isNew: Bool = false) throws -> CacheEntry? {
+        let place = path(artefact, id)
+        guard access(place, F_OK) == 0 else { return nil }
+        for path in ["\(folder.path)/\(artefact.rawValue)", place] { try CacheFolder.checkOwn(path) }
+        let lock: FileLock?
+        switch FileLock.attempt("\(place)/\(CacheEntry.useName)", LOCK_SH) {
+        case .taken(let taken): lock = taken
+        case .refused: return nil
+        case .impossible: lock = nil
+        }
+        guard let stamp = try stamp(artefact, id) else { return nil }
+        return CacheEntry(artefact: artefact, stamp: stamp, folder: place, isNew: isNew, lock: lock)
+    }
+
+    /// An entry's stamp; nil if there is none, or it is not this kernel's.
+    ///
+    /// - Throws: `SystemCallError`.
+    func stamp(_ artefact: CacheEntry.Artefact, _ id: BuildID) throws -> CacheStamp? {
+        do {
+            let bytes = try FileSource(path: "\(path(artefact, id))/\(CacheEntry.stampName)").readAll()
+            return CacheStamp(bytes).flatMap { $0.identity.buildID == id ? $0 : nil }
+        } catch let error as SystemCallError where [ENOENT, ENOTDIR].contains(error.number) {
+            return nil
+        }
     }
 
     static func digest(of entry: CacheEntry, _ cancellation: Cancellation) throws -> KernelHeaders.Digest? {
@@ -192,7 +230,8 @@ public struct HeaderCache: Sendable {
                 try FileSource(path: entry.path).drain { hash.update($0) }
                 return hash.digest()
             }
-        } catch let error as SystemCallError where [ENOENT, ENOTDIR, EIO].contains(error.number) {
+        } catch let error as SystemCallError where ![ENOMEM, EMFILE, ENFILE].contains(error.number) {
+            // Missing, of another kind, or on a disk that can't be read.
             return nil
         } catch is Problem {
             return nil
@@ -222,14 +261,14 @@ public struct HeaderCache: Sendable {
         }
     }
 
-    private func write(_ bytes: [UInt8], to name: String, of entry: String) throws {
+    private func write(_ bytes: [UInt8], to name: String, of entry: String, mode: mode_t = 0o644) throws {
         let file = try ScratchFile(prefix: "\(entry)/.\(name).")
         defer { close(file.descriptor) }
         do {
             let sink = FileSink(borrowing: file.descriptor)
             try sink.write(bytes)
             try sink.finish()
-            try SystemCallError.check("fchmod", file.path) { fchmod(file.descriptor, 0o644) }
+            try SystemCallError.check("fchmod", file.path) { fchmod(file.descriptor, mode) }
             let place = "\(entry)/\(name)"
             try SystemCallError.check("rename", place) { rename(file.path, place) }
         } catch {
@@ -239,23 +278,36 @@ public struct HeaderCache: Sendable {
     }
 
     /// A folder of the cache's own, made if need be.
-    func made(_ name: String) throws -> String {
+    ///
+    /// - Throws: ``CacheError/unsafe(path:reason:)``; `SystemCallError`.
+    func made(_ name: String, mode: mode_t = 0o755) throws -> String {
         let path = "\(folder.path)/\(name)"
-        if mkdir(path, 0o755) == 0 {
-            chmod(path, 0o755)
+        if mkdir(path, mode) == 0 {
+            chmod(path, mode)
         } else if errno != EEXIST {
             throw SystemCallError(call: "mkdir", path: path, number: errno)
         }
+        try CacheFolder.checkOwn(path)
         return path
     }
 
     /// Takes an entry away, whole: it is renamed first. Programs that run with it keep the files that they have open.
-    func remove(_ path: String) throws {
-        guard access(path, F_OK) == 0 else { return }
+    func remove(_ path: String) throws { try setAside(path)?.remove() }
+
+    /// Renames an entry, so that it is none any more.
+    ///
+    /// - Returns: a folder to be removed, with the entry in it; nil if there is none.
+    private func setAside(_ path: String) throws -> ScratchFolder? {
+        guard access(path, F_OK) == 0 else { return nil }
         let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) ?? path.startIndex
-        let trash = try ScratchFolder(prefix: "\(path[...slash]).\(path[path.utf8.index(after: slash)...]).")
-        defer { trash.remove() }
-        try SystemCallError.check("rename", path) { rename(path, "\(trash.path)/old") }
+        let folder = try ScratchFolder(prefix: "\(path[...slash]).\(path[path.utf8.index(after: slash)...]).")
+        do {
+            try SystemCallError.check("rename", path) { rename(path, "\(folder.path)/old") }
+        } catch {
+            folder.remove()
+            throw error
+        }
+        return folder
     }
 
     /// What killed processes had begun, and not finished; the kernel's lock is held.

@@ -102,11 +102,13 @@ public struct HeaderFinder: Sendable {
         or locals: [(Source, Local)]
     ) async throws -> CacheStamp {
         var failures: [HeadersMissing.Failure] = []
-        if sources.contains(.cache) { failures.append(.init(.cache, "not there")) }
+        if sources.contains(.cache) {
+            let rank = (try? cache.stamp(artefact, id))?.rank
+            failures.append(.init(.cache, rank.map { "only on the word of '\($0.rawValue)'" } ?? "not there"))
+        }
         if sources.contains(.server) {
-            let client = try client()
             do {
-                return try await fetch(client)
+                return try await fetch(try client())
             } catch  where Self.isFinal(error) {
                 throw error
             } catch {
@@ -138,6 +140,8 @@ public struct HeaderFinder: Sendable {
     /// Whether no other source would help: nobody waits any more, or the cache can't take anything.
     private static func isFinal(_ error: any Error) -> Bool {
         switch error {
+        // What servers are called makes no sense.
+        case let problem as Problem where problem.code == .parameterMalformed: true
         case is CancellationError, is CacheError: true
         case let problem as Problem: problem.code == .diskFull
         case let error as SystemCallError: error.isDiskFull || error.number == EROFS
@@ -189,9 +193,9 @@ public struct HeaderFinder: Sendable {
     }
 
     private func copyModulesTree(of kernel: KernelIdentity, into folder: String) async throws -> CacheStamp {
+        let modules = try ModulesTree(of: kernel, root: root)
         // One host's word, as an agent's is.
         try RankTooLow.check(.agent, minimum: minimum)
-        let modules = try ModulesTree(of: kernel, root: root)
         let tree = try await BlockingWork.run { cancellation in
             try TreeUnpacker(folder: folder, access: .readOnly).copy(modules.headers()) { _ in
                 try cancellation.check()
@@ -209,12 +213,14 @@ public struct HeaderFinder: Sendable {
         return stamp(kernel, digest, .kheaders, origin, nil, files: 1, bytes: size)
     }
 
-    private static func copyBTF(
-        _ source: any ByteSource, to path: String, _ cancellation: Cancellation
+    /// - Parameter limit: the most bytes taken. Kernels have 4 to 10 MB.
+    static func copyBTF(
+        _ source: any ByteSource, to path: String, limit: Int = 64 << 20, _ cancellation: Cancellation
     ) throws -> (KernelHeaders.Digest, size: Int) {
         // Again from the start, if the connection broke.
+        unlink(path)
         let file = try SystemCallError.check("open", path) {
-            open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o444)
+            open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o444)
         }
         defer { close(file) }
         let sink = FileSink(borrowing: file)
@@ -225,6 +231,7 @@ public struct HeaderFinder: Sendable {
             try cancellation.check()
             hash.update(bytes)
             size += bytes.count
+            guard size <= limit else { throw Problem(.btfMalformed, "This is no BTF: it has over \(limit) bytes.") }
             head.append(contentsOf: bytes.prefix(BTFHeader.length - head.count))
             try sink.write(bytes)
         }

@@ -27,8 +27,8 @@ public struct HeadersMissing: Error, CustomStringConvertible, ExitStatusProvidin
     public var exitStatus: ExitStatus { failures.map(\.exitStatus).first { $0 != .notFound } ?? .notFound }
 
     public var description: String {
-        let what = artefact == .headers ? "headers" : "BTF"
+        let what = artefact == .headers ? "headers of the kernel \(buildID) are" : "BTF of the kernel \(buildID) is"
         let reasons = failures.map { "\n  \($0.source.rawValue): \($0.reason)" }.joined()
-        return "The \(what) of the kernel \(buildID) are not to be had here (\(Self.code)):\(reasons)"
+        return "The \(what) not to be had here (\(Self.code)):\(reasons)"
     }
 }

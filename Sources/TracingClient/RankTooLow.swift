@@ -14,7 +14,7 @@ public struct RankTooLow: Error, Equatable, CustomStringConvertible, ExitStatusP
     public var exitStatus: ExitStatus { .refused }
 
     public var description: String {
-        "There are headers, but only on the word of '\(has.rawValue)', and --min-trust asks for '\(wanted.rawValue)'. "
+        "It is there, but only on the word of '\(has.rawValue)', and --min-trust asks for '\(wanted.rawValue)'. "
             + "(trust-too-low)"
     }
 }

@@ -52,7 +52,7 @@ public struct ReleaseChoice: Sendable {
         found.removeAll { $0.release != release }
         do {
             found += try await client.allKernels(release: release).map(\.identity).filter { $0.release == release }
-        } catch let error as TransportError where !found.isEmpty {
+        } catch  where !(error is CancellationError) && !found.isEmpty {
             cache?.notice("\(error) Only what this host knows was looked through.")
         }
         var kernels: [BuildID: KernelIdentity] = [:]

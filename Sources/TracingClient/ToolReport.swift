@@ -6,12 +6,15 @@ public struct ToolReport: Sendable, Encodable {
     public struct Place: Sendable, Encodable {
         public let name: String
         public let hasHeaders: Bool
+        /// False for a cache that nothing can be put into, nor taken out of.
+        public let isUsable: Bool
         /// In a few words.
         public let state: String
 
-        public init(_ name: String, hasHeaders: Bool, _ state: String) {
+        public init(_ name: String, hasHeaders: Bool, isUsable: Bool = true, _ state: String) {
             self.name = name
             self.hasHeaders = hasHeaders
+            self.isUsable = isUsable
             self.state = state
         }
     }
@@ -41,6 +44,7 @@ public struct ToolReport: Sendable, Encodable {
 
     /// Where `kheader exec` would have the headers from: the first place of its order; nil if there is none.
     public var source: String? {
+        guard cache.isUsable else { return nil }
         if cache.hasHeaders { return "the cache" }
         if let server = servers.first(where: \.hasHeaders) { return server.name }
         guard kernel != nil, isRunning else { return nil }
@@ -50,7 +54,9 @@ public struct ToolReport: Sendable, Encodable {
     }
 
     public var verdicts: [ToolVerdict] {
-        TracingTool.allCases.map { ToolVerdict($0, survey, isRunning: isRunning, source: source) }
+        TracingTool.allCases.map {
+            ToolVerdict($0, survey, isRunning: isRunning, source: source, hasCache: cache.isUsable)
+        }
     }
 
     // MARK: For programs
@@ -101,7 +107,7 @@ public struct ToolReport: Sendable, Encodable {
                 guard let found = tools.first(where: { $0.tool == tool }) else { return "\(tool): not found" }
                 return "\(tool) \(found.version ?? "(does not say its version)"), \(found.path)"
             })
-        page.add("Cache", ["\(cache.name): \(cache.state)"])
+        page.add("Cache", [cache.name.isEmpty ? cache.state : "\(cache.name): \(cache.state)"])
         page.add("Servers", servers.map { "\($0.name): \($0.state)" })
         page.addGap()
         for verdict in verdicts {

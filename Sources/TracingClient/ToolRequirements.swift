@@ -7,8 +7,12 @@ public enum ToolRequirements {
     ///
     /// - Parameter command: as `exec` is given it: a name or a path, then arguments.
     public static func notice(for command: [String], tree: ToolTree) -> String? {
-        guard let program = command.first?.split(separator: "/").last, let advice = advice(program, command) else {
-            return nil
+        guard let program = command.first?.split(separator: "/").last else { return nil }
+        guard let advice = advice(program, command) else {
+            guard case .incomplete(let lacking) = tree.state else { return nil }
+            return
+                "\(lacking.joined(separator: " and ")) is missing or empty in \(tree.source): bcc, bpftrace and clang "
+                + "will not compile with it. What was uploaded for this kernel is not all of its headers."
         }
         let lacking = buildFiles.filter { !tree.has($0) }
         guard !lacking.isEmpty else { return nil }

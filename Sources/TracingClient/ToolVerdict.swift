@@ -16,7 +16,10 @@ public struct ToolVerdict: Sendable, Equatable, Encodable {
     /// - Parameters:
     ///   - isRunning: whether it is about the kernel that runs here; tools look for no other by themselves.
     ///   - source: where `kheader exec` would get the tree from, in a few words; nil if nothing has it.
-    public init(_ tool: TracingTool, _ survey: ToolSurvey, isRunning: Bool, source: String?) {
+    ///   - hasCache: whether there is a cache to keep it in.
+    public init(
+        _ tool: TracingTool, _ survey: ToolSurvey, isRunning: Bool, source: String?, hasCache: Bool = true
+    ) {
         self.tool = tool
         now =
             switch tool {
@@ -26,7 +29,8 @@ public struct ToolVerdict: Sendable, Equatable, Encodable {
             case .bpftrace: Self.bpftrace(survey)
             }
         guard let source else {
-            withExec = .no("neither the cache, a server nor this host has the tree")
+            withExec = .no(
+                hasCache ? "neither the cache, a server nor this host has the tree" : "the cache can't be used")
             return
         }
         withExec =

@@ -68,7 +68,7 @@ struct DoctorCommand: AsyncParsableCommand {
             let state = entry.isChecked ? "checked since boot" : "to be checked before use"
             return .init(folder, hasHeaders: true, "has them, from \(stamp.place), \(state)")
         } catch {
-            return .init(cache.cache ?? "", hasHeaders: false, "\(error)")
+            return .init(cache.cache ?? "", hasHeaders: false, isUsable: false, "\(error)")
         }
     }
 
@@ -84,7 +84,9 @@ struct DoctorCommand: AsyncParsableCommand {
         var timeouts = TransferTimeouts()
         timeouts.connect = 3
         timeouts.document = 10
-        return HeaderServerClient(servers: addresses, program: "kheader", timeouts: timeouts)
+        var client = HeaderServerClient(servers: addresses, program: "kheader", timeouts: timeouts)
+        client.retries = 0
+        return client
     }
 
     /// All at once; answers in the servers' order.

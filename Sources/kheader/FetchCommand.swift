@@ -63,37 +63,50 @@ struct FetchCommand: AsyncParsableCommand {
     func run() async throws {
         let client = try servers.client()
         let id = try await kernel.kernel { client }
-        try await ProgressBar.show("Fetching \("\(id)".prefix(12))") { bar in
-            let progress: TransferProgress = { bar.update($0, of: $1) }
-            if btf {
-                try await save(output ?? "vmlinux-\(id).btf", "BTF of \(id)") {
-                    // The server says nothing of whose word it has BTF on.
-                    try RankTooLow.check(.agent, minimum: trust.minimum)
-                    return try await client.btf(of: id, progress: progress, $0)
-                }
-            } else if let source {
-                try await save(output ?? "-", source.string) { consume in
-                    if trust.minimum != nil { _ = try await checked(client, id) }
-                    let bytes = try await client.source(source, of: id)
-                    return try await BlockingWork.run { try consume(MemorySource(bytes), $0) }
-                }
-            } else if output != nil || format != nil {
-                let format = format ?? BundleFormat.allCases.first { output?.hasSuffix(".\($0.rawValue)") ?? false }
-                let kind = format ?? .tarZstd
-                try await save(output ?? "kheaders-\(id).\(kind.rawValue)", "headers of \(id)") {
-                    let known = trust.minimum == nil ? nil : try await checked(client, id).treeDigest
-                    return try await client.download(
-                        known.map { .tree($0) } ?? .kernel(id), as: kind, progress: progress, $0)
-                }
-            } else {
-                let known = trust.minimum == nil ? nil : try await checked(client, id).treeDigest
-                let tree = try await TreeFetch(client: client, progress: progress).fetch(
-                    id, tree: known, to: to ?? "kheaders-\(id)")
-                try Console.put(tree.path)
-                Console.say(
-                    "\(tree.files) files, \(ByteSize.text(tree.bytes)), tree \(tree.treeDigest), each file verified.")
+        let fetched = try await ProgressBar.show("Fetching \("\(id)".prefix(12))") { bar in
+            try await fetch(id, client) { bar.update($0, of: $1) }
+        }
+        if let path = fetched.path { try Console.put(path) }
+        Console.say(fetched.report)
+    }
+
+    /// What came, to be told when the progress bar is gone.
+    private struct Fetched {
+        /// Nil for standard output.
+        let path: String?
+        let report: String
+    }
+
+    private func fetch(
+        _ id: BuildID, _ client: HeaderServerClient, _ progress: @escaping TransferProgress
+    ) async throws -> Fetched {
+        if btf {
+            return try await save(output ?? "vmlinux-\(id).btf", "BTF of \(id)") {
+                // The server says nothing of whose word it has BTF on.
+                try RankTooLow.check(.agent, minimum: trust.minimum)
+                return try await client.btf(of: id, progress: progress, $0)
             }
         }
+        let known = trust.minimum == nil ? nil : try await checked(client, id).treeDigest
+        let key = known.map { HeaderServerClient.BundleKey.tree($0) } ?? .kernel(id)
+        if let source {
+            return try await save(output ?? "-", source.string) { consume in
+                let bytes = try await client.source(source, of: key)
+                return try await BlockingWork.run { try consume(MemorySource(bytes), $0) }
+            }
+        }
+        if output != nil || format != nil {
+            let format = format ?? BundleFormat.allCases.first { output?.hasSuffix(".\($0.rawValue)") ?? false }
+            let kind = format ?? .tarZstd
+            return try await save(output ?? "kheaders-\(id).\(kind.rawValue)", "headers of \(id)") {
+                try await client.download(key, as: kind, progress: progress, $0)
+            }
+        }
+        let tree = try await TreeFetch(client: client, progress: progress).fetch(
+            id, tree: known, to: to ?? "kheaders-\(id)")
+        return Fetched(
+            path: tree.path,
+            report: "\(tree.files) files, \(ByteSize.text(tree.bytes)), tree \(tree.treeDigest), each file verified.")
     }
 
     /// The kernel as the server has it, if that can be trusted as far as the user wants.
@@ -105,13 +118,12 @@ struct FetchCommand: AsyncParsableCommand {
 
     private func save(
         _ file: String, _ what: String, _ fetch: (@escaping DownloadedFile.Consumer) async throws -> Int
-    ) async throws {
+    ) async throws -> Fetched {
         guard file != "-" || source != nil || isatty(STDOUT_FILENO) == 0 else {
             throw ValidationError("Standard output is a terminal. Send it into a pipe or a file.")
         }
         let size = try await DownloadedFile.save(to: file, fetch)
-        if file != "-" { try Console.put(file) }
-        Console.say("\(what): \(ByteSize.text(size)), verified.")
+        return Fetched(path: file == "-" ? nil : file, report: "\(what): \(ByteSize.text(size)), verified.")
     }
 
     private static func headerPath(_ text: String) throws -> HeaderPath {

@@ -41,7 +41,12 @@ struct ImportCommand: AsyncParsableCommand {
             let types = try await BlockingWork.run {
                 try UploadFile(bytes: btf, name: "BTF of \(kernel.release)", cancellation: $0)
             }
-            try await upload.send(btf: types, of: kernel.identity)
+            do {
+                try await upload.send(btf: types, of: kernel.identity)
+            } catch let refusal as ServerRefusal {
+                // The headers are what counts, and other kernels may follow.
+                Console.say("\(kernel.release): the server did not take the BTF: \(refusal)")
+            }
         }
     }
 

@@ -17,7 +17,8 @@ struct ServerOptions: ParsableArguments {
         // The variables are looked at when servers are asked: to look at a URL takes libcurl, which takes longer to load
         // than to find headers in the cache.
         guard !urls.isEmpty else { return }
-        do { _ = try addresses() } catch { throw ValidationError("\(error)") }
+        // Without libcurl nobody can say whether they make sense, and headers of this host's own need none.
+        do { _ = try addresses() } catch let problem as Problem { throw ValidationError("\(problem)") } catch {}
     }
 
     /// A client that says on standard error why it asks again.

@@ -42,7 +42,7 @@ import Testing
                 // Two days ago: older, and an addition to the cache would remove them.
                 let used = timeval(tv_sec: time(nil) - 172_800 + all.count, tv_usec: 0)
                 var times = [used, used]
-                utimes(server.folder.path("cache/headers/\(id)"), &times)
+                utimes(server.folder.path("cache/headers/\(id)/use"), &times)
                 all.append(pushed)
             }
             try await body(server.folder, all)

@@ -117,6 +117,34 @@ import Testing
         #expect(result.status == 2 && result.output.isEmpty, "\(result.errors)")
     }
 
+    /// A device must not become a file: `--output /dev/null` as root would be the end of it for all.
+    @Test func whatIsNoRegularFileIsWrittenTo() async throws {
+        try await Self.withKernel { pushed, server in
+            let link = server.folder.path("link")
+            symlink("target", link)
+            let linked = try await Self.fetch(pushed, server, "--source", "include/linux/kconfig.h", "--output", link)
+            #expect(linked.status == 0 && linked.text == link + "\n")
+            #expect(try server.folder.read("target") == pushed.kernel.contents("include/linux/kconfig.h"))
+            var status = stat()
+            #expect(lstat(link, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK)
+            let fifo = server.folder.path("fifo")
+            mkfifo(fifo, 0o600)
+            let piped = try await run(
+                shell:
+                    "cat \"$1\" & \"$2\" fetch --build-id \(pushed.id) --server \(server.url) --source include/linux/kconfig.h "
+                    + "--output \"$1\" >&2; wait", fifo, BuiltProgram.path("kheader"))
+            #expect(piped.output == pushed.kernel.contents("include/linux/kconfig.h"), "\(piped.errors)")
+            #expect(lstat(fifo, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO)
+        }
+    }
+
+    @Test(arguments: ["", "."]) func aPlaceThatIsNoFileIsAnError(place: String) async throws {
+        try await Self.withKernel { pushed, server in
+            let result = try await Self.fetch(pushed, server, "--output", place)
+            #expect(result.status == 1 && result.output.isEmpty)
+        }
+    }
+
     /// By `script`, which gives the program a terminal.
     @Test func bytesDoNotGoToATerminal() async throws {
         try await Self.withKernel { pushed, server in

@@ -2,6 +2,11 @@ import KHeaderTestSupport
 import Testing
 
 @Suite struct UsageTests {
+    @Test func noSourceIsLeftIsUsage() async throws {
+        let result = try await run("kheader", "path", "--no-local", "--only", "kheaders", "--build-id", "ab")
+        #expect(result.status == 2 && result.errors.contains("leave no source"))
+    }
+
     @Test(arguments: ["kheaderd", "kheader", "kheader-agent"])
     func helpIsDataAndAMistakeIsExitCode2(_ program: String) async throws {
         let help = try await run(program, "--help")

@@ -129,6 +129,29 @@ import Testing
         }
     }
 
+    /// What it says of another kernel must not be taken for this one's.
+    @Test func aServerThatAnswersForAnotherKernelIsPassedOver() async throws {
+        func summary(_ byte: UInt8) throws -> String {
+            let id = try #require(BuildID(bytes: [byte]))
+            let kernel = KernelSummary(
+                identity: KernelIdentity(buildID: id), source: .push, treeDigest: .init(of: [byte]), files: 1, bytes: 1,
+                firstSeen: 1, lastSeen: 1, conflicts: 0)
+            return .response(200, try Self.json(kernel))
+        }
+        let wanted = try #require(BuildID(bytes: [1]))
+        try await withServers([[try summary(2)], [try summary(1)]]) { client, _, _ in
+            let kernel = try await client.kernel(wanted)
+            #expect(kernel.treeDigest == .init(of: [1]))
+        }
+        try await withServers([[try summary(2)]]) { client, _, _ in
+            await #expect {
+                _ = try await client.kernel(wanted)
+            } throws: {
+                "\($0)".contains("for another kernel, 02") && ExitStatus($0) == .failed
+            }
+        }
+    }
+
     @Test func aRefusalWithoutEndIsNotRead() async throws {
         let endless = String.response(400, String(repeating: "x", count: HeaderServerClient.refusalLimit + 1))
         try await withServers([[endless]]) { client, _, _ in
@@ -203,8 +226,8 @@ import Testing
             var timeouts = TransferTimeouts()
             timeouts.document = 1
             var client = HeaderServerClient(servers: [server.address], timeouts: timeouts)
-            client.pause = { _ in throw CancellationError() }
-            await #expect(throws: CancellationError.self) { try await client.store() }
+            client.pause = { _ in Issue.record("who was silent for so long is not asked again") }
+            await #expect(throws: TransportError.self) { try await client.store() }
             #expect(server.seen.count == 1)
         }
     }

@@ -46,7 +46,7 @@ import Testing
         }
         try await withServer([Self.response(Self.bytes, digest: Self.good)]) { client, server in
             let header = try #require(HeaderPath("include/linux/a+b.h"))
-            let found = try await client.source(header, of: try id)
+            let found = try await client.source(header, of: .kernel(try id))
             #expect(found == Self.bytes)
             #expect(try path(server) == "/buildid/0102/source/include/linux/a%2Bb.h")
         }
@@ -70,7 +70,7 @@ import Testing
         flipped[150_000] ^= 4
         let wrong = Self.response(flipped, digest: Self.good)
         try await withServer([wrong, Self.response(Self.bytes, digest: Self.good)]) { client, server in
-            let found = try await client.source(try #require(HeaderPath("a.h")), of: try id)
+            let found = try await client.source(try #require(HeaderPath("a.h")), of: .kernel(try id))
             #expect(found == Self.bytes)
             #expect(server.seen.count == 2)
         }
@@ -104,7 +104,7 @@ import Testing
         let answer = Self.response(endless, digest: ContentDigest.field(SHA256Hash.digest(of: endless)))
         try await withServer([answer]) { client, _ in
             await #expect {
-                try await client.source(try #require(HeaderPath("a.h")), of: try id)
+                try await client.source(try #require(HeaderPath("a.h")), of: .kernel(try id))
             } throws: { ($0 as? TransportError)?.code == "server-answer-malformed" }
         }
     }

@@ -56,7 +56,7 @@ import TracingClient
         try withTemporaryFolder { folder in
             try folder.makeFolder("cache")
             chmod(folder.path("cache"), mode)
-            let reason = "other users can write to \(folder.path("cache"))"
+            let reason = "other users can write to it"
             #expect(throws: CacheError.unsafe(path: folder.path("cache"), reason: reason)) {
                 try CacheFolder(folder.path("cache"))
             }
@@ -71,6 +71,16 @@ import TracingClient
             #expect(throws: CacheError.self) { try CacheFolder(folder.path("shared/cache")) }
             chmod(folder.path("shared"), 0o1777)
             #expect(try CacheFolder(folder.path("shared/cache")).path == folder.path("shared/cache"))
+        }
+    }
+
+    /// Nor is anything made there.
+    @Test func nothingIsMadeBelowAFolderThatOthersCanWriteTo() throws {
+        try withTemporaryFolder { folder in
+            try folder.makeFolder("shared")
+            chmod(folder.path("shared"), 0o777)
+            #expect(throws: CacheError.self) { try CacheFolder(folder.path("shared/new/cache")) }
+            #expect(folder.names(in: "shared").isEmpty)
         }
     }
 

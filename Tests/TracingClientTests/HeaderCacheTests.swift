@@ -199,6 +199,61 @@ import Testing
         }
     }
 
+    @Test func aListOfFoldersWithoutItsEndIsNotReadPastIt() async throws {
+        try await withTemporaryFolder { folder in
+            let cache = try Self.cache(in: folder)
+            _ = try await cache.entry(.headers, of: Self.id, orMake: Self.fill())
+            let list = try folder.read("cache/headers/0123abcd/folders")
+            try folder.write(list.dropLast(), to: "cache/headers/0123abcd/folders")
+            #expect(cache.entry(.headers, of: Self.id, look: .folders) == nil)
+        }
+    }
+
+    /// Whoever can read a file can lock it, and keep its owner waiting.
+    @Test func nobodyElseCanTakeALock() async throws {
+        try await withTemporaryFolder { folder in
+            let cache = try Self.cache(in: folder)
+            _ = try await cache.entry(.headers, of: Self.id, orMake: Self.fill())
+            for path in ["locks", "locks/0123abcd", "headers/0123abcd/use"] {
+                var status = stat()
+                try #require(stat(folder.path("cache/\(path)"), &status) == 0)
+                #expect(status.st_mode & 0o077 == 0, "\(path)")
+            }
+        }
+    }
+
+    /// A cache that was another user's once, or that others could write to.
+    @Test(arguments: ["headers", "headers/0123abcd"]) func whatOthersCouldHavePutThereIsNotUsed(_ name: String)
+        async throws
+    {
+        try await withTemporaryFolder { folder in
+            let cache = try Self.cache(in: folder)
+            _ = try await cache.entry(.headers, of: Self.id, orMake: Self.fill())
+            chmod(folder.path("cache/\(name)"), 0o777)
+            #expect(cache.entry(.headers, of: Self.id) == nil)
+            await #expect(
+                throws: CacheError.unsafe(path: folder.path("cache/\(name)"), reason: "other users can write to it")
+            ) {
+                _ = try await cache.entry(.headers, of: Self.id, orMake: Self.refuse)
+            }
+        }
+    }
+
+    @Test func theSameTreeFetchedAgainStaysWhereToolsReadIt() async throws {
+        try await withTemporaryFolder { folder in
+            let cache = try Self.cache(in: folder)
+            let first = try await cache.entry(.headers, of: Self.id, orMake: Self.fill(rank: .agent))
+            let descriptor = open(first.path, O_RDONLY)
+            defer { close(descriptor) }
+            let again = try await cache.entry(.headers, of: Self.id, isReused: false, orMake: Self.fill(rank: .import))
+            #expect(again.stamp.rank == .import && cache.entry(.headers, of: Self.id) != nil)
+            var before = stat()
+            var after = stat()
+            #expect(fstat(descriptor, &before) == 0 && stat(first.path, &after) == 0 && before.st_ino == after.st_ino)
+            #expect(folder.names(in: "cache/headers") == ["0123abcd"])
+        }
+    }
+
     // MARK: Trust
 
     @Test func anEntryOfTooLowARankIsReplaced() async throws {
@@ -258,7 +313,7 @@ import Testing
                 var times = [
                     timeval(tv_sec: 1000 * (index + 1), tv_usec: 0), timeval(tv_sec: 1000 * (index + 1), tv_usec: 0),
                 ]
-                utimes(folder.path("cache/headers/\(id)"), &times)
+                utimes(folder.path("cache/headers/\(id)/use"), &times)
             }
             // A process that another test starts holds this one's descriptors, and their locks, until it runs its program.
             func removed(_ count: Int, _ clean: () throws -> [HeaderCache.Listing]) rethrows -> [BuildID] {
@@ -280,7 +335,7 @@ import Testing
             let cache = try Self.cache(in: folder)
             _ = try await cache.entry(.headers, of: Self.id, orMake: Self.fill())
             var times = [timeval(), timeval()]
-            utimes(folder.path("cache/headers/0123abcd"), &times)
+            utimes(folder.path("cache/headers/0123abcd/use"), &times)
             #expect(try cache.list().first?.lastUsed == 0)
             _ = cache.entry(.headers, of: Self.id)
             #expect(try #require(cache.list().first).lastUsed > 0)

@@ -225,6 +225,38 @@ import Testing
         }
     }
 
+    @Test func btfComesFromAServer() async throws {
+        try await Self.withHost { host in
+            try await withRunningServer { server in
+                let btf: [UInt8] = [0x9F, 0xEB, 1, 0, 24] + [UInt8](repeating: 0, count: 15) + [1, 0, 0, 0, 0]
+                try #require(try await server.put("/v1/kernels/\(Self.id)/btf", btf).status == 201)
+                let entry = try await host.finder(server.url).btf(of: Self.id)
+                #expect(try FileSource(path: entry.path).readAll() == btf && entry.stamp.origin == .server)
+            }
+        }
+    }
+
+    @Test func moreBTFThanTheLimitIsRefused() throws {
+        try withTemporaryFolder { folder in
+            let btf: [UInt8] = [0x9F, 0xEB, 1, 0, 24] + [UInt8](repeating: 0, count: 15) + [1, 0, 0, 0, 0]
+            func copy(limit: Int) throws {
+                _ = try HeaderFinder.copyBTF(MemorySource(btf), to: folder.path("btf"), limit: limit, Cancellation())
+            }
+            try copy(limit: btf.count)
+            // Over what is there: a connection may have broken.
+            try copy(limit: btf.count)
+            #expect(throws: Problem.self) { try copy(limit: btf.count - 1) }
+        }
+    }
+
+    @Test func aReleaseIsFoundHereWhenNoServerAnswers() async throws {
+        try await Self.withHost { host in
+            let client = HeaderServerClient(servers: [try ServerAddress(Self.nobody)])
+            let choice = ReleaseChoice(client: client, cache: nil, running: Self.running)
+            #expect(try await choice.kernel(release: Self.kernel.release) == Self.id)
+        }
+    }
+
     @Test func whatIsNoBTFIsNotTaken() async throws {
         try await Self.withHost { host in
             try host.folder.write("not types at all, whatever it is called".utf8, to: "root/sys/kernel/btf/vmlinux")

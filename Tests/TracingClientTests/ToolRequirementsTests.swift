@@ -18,6 +18,14 @@ import Testing
         #expect(ToolRequirements.notice(for: command, tree: ToolTree(source: "/nonexistent")) == nil)
     }
 
+    @Test func aTreeThatNothingCompilesWithIsTold() throws {
+        try withTemporaryFolder { folder in
+            try SmallKernel(hasLargeFile: false).write(to: folder.path) { $0 != "include/linux/kconfig.h" }
+            let notice = try #require(ToolRequirements.notice(for: ["bpftrace"], tree: ToolTree(source: folder.path)))
+            #expect(notice.contains("include/linux/kconfig.h is missing") && !notice.contains("autoconf.h"))
+        }
+    }
+
     @Test func onlyWhatIsMissingIsNamed() throws {
         try withTemporaryFolder { folder in
             for name in ToolRequirements.buildFiles.dropFirst() { try folder.write("x".utf8, to: name) }

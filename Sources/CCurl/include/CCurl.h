@@ -54,6 +54,16 @@ static inline CURLcode khd_curl_set_seek_callback(CURL *handle, khd_curl_seek_ca
     return curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, value);
 }
 
+/* Does not wait for a name's resolution that nobody wants any more (curl 7.87). */
+static inline void khd_curl_set_quick_exit(CURL *handle)
+{
+#if LIBCURL_VERSION_NUM >= 0x075700
+    curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);
+#else
+    (void)handle;
+#endif
+}
+
 /* Its first parameter is const in some versions of curl and not in others. */
 CURLUcode khd_curl_url_get(const CURLU *url, CURLUPart part, char **text, unsigned int flags);
 
