@@ -9,7 +9,8 @@ internal import KernelHeaders
         abstract: "Kernel headers by build ID, from and to a kheaderd server.",
         discussion: """
             Servers are those of --server, or of the variable KHEADER_URLS (separated by spaces), or \
-            \(ServerAddress.standard). The first one that can answer does.
+            \(ServerAddress.standard). The first one that can answer does. KHEADER_TIMEOUT sets after how many seconds of \
+            silence a server is given up, KHEADER_CACHE where trees are kept.
 
             \(ExitStatus.explanation)
             """,
