@@ -76,8 +76,8 @@ bench-deps:
 	@Tests/install-missing.sh $(bench_needs)
 
 bench-build: deps bench-deps
-	swift build -c release --product kheaderd
-	swift build -c release --product kheader
+	swift build -c release --static-swift-stdlib --product kheaderd
+	swift build -c release --static-swift-stdlib --product kheader
 
 # RESULTS=FILE writes the tables to a file as well.
 run_bench = Tests/Benchmarks/bench.py --binaries .build/release --cache $(KHEADERD_CACHE)/bench \

@@ -83,7 +83,8 @@ public struct ShellCommand: Sendable {
 
     /// The user's, but for what changes messages, times and the meaning of bytes in names.
     private static var environment: [String] {
-        let ours = ["LC_ALL": "C.UTF-8", "TZ": "UTC"]
+        // A server in the tests' own process may have to wait for a core: that is no silent server.
+        let ours = ["LC_ALL": "C.UTF-8", "TZ": "UTC", "KHEADER_TIMEOUT": "600"]
         return ProcessInfo.processInfo.environment.merging(ours) { $1 }.map { "\($0)=\($1)" }
     }
 
