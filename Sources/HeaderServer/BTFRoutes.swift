@@ -44,7 +44,9 @@ struct BTFRoutes {
         let id = try context.buildID()
         let name = try context.parameters.require("section")
         guard let btf = try await store.btf(of: id) else {
-            throw Problem(.sectionUnknown, "This server has no BTF of build ID \(id). Upload it: \(APIPath.btf(id))")
+            throw Problem(
+                .sectionUnknown,
+                "This server has no BTF of build ID \(id). Push it with: kheader push --btf FILE --build-id \(id)")
         }
         guard APIPath.percentDecoded(name).map({ String(decoding: $0, as: UTF8.self) }) == APIPath.btfSectionName else {
             throw Problem(.sectionUnknown, "Of a kernel's sections this server has \(APIPath.btfSectionName) only.")

@@ -72,6 +72,23 @@ import Testing
         }
     }
 
+    /// One server's damaged store must not keep a tree from those who have another server.
+    @Test func theNextServerIsAskedWhenOneSendsAnotherTree() async throws {
+        try await withTemporaryFolder { folder in
+            let other = try SmallKernel(release: "6.1.0-98-amd64").archive(.zstd)
+            let answers = [try Self.response(other), try Self.response(Self.kernel.archive(.zstd))]
+            let servers = try answers.enumerated().map { try ScriptedServer(in: folder, [$1], name: "socket\($0)") }
+            defer { for server in servers { server.stop() } }
+            var client = HeaderServerClient(servers: servers.map(\.address))
+            client.stagger = { try await Task.sleep(for: .seconds(3600)) }
+            try folder.makeFolder("tree")
+            let id = try #require(BuildID(bytes: [1, 2]))
+            let tree = try await TreeFetch(client: client).fill(folder.path("tree"), of: id)
+            #expect(try tree.digest == Self.kernel.manifest.digest)
+            #expect(servers.map(\.seen.count) == [1, 1])
+        }
+    }
+
     @Test func whatIsNoArchiveLeavesNothing() async throws {
         try await withServer([try Self.response(Array("<html>".utf8))]) { fetch, id, _, folder in
             await #expect {
