@@ -14,7 +14,7 @@ public struct TransferTimeouts: Sendable, Equatable {
     /// Below ``lowestSpeed``. A server unpacks an upload, or compresses a bundle for the first time, in this time.
     public var silence = 120
     /// For all of an exchange of small documents. Uploads and bundles take as long as bytes keep coming.
-    public var document = 30
+    public var document = 60
 
     public init() {}
 

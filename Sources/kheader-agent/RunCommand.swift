@@ -22,15 +22,18 @@ struct RunCommand: AsyncParsableCommand {
     var urls: [String] = []
 
     func validate() throws {
-        do { _ = try servers() } catch { throw ValidationError("\(error)") }
+        do {
+            _ = try servers()
+            _ = try timeouts()
+        } catch { throw ValidationError("\(error)") }
     }
 
     func run() async throws {
         let identity = try RunningKernel(root: root).identity
         let kernel = "\(identity.release ?? "kernel of unknown release") (\(identity.buildID))"
-        let client = HeaderServerClient(servers: try servers(), program: "kheader-agent") {
-            Console.say("kheader-agent: \($0)")
-        }
+        let client = HeaderServerClient(
+            servers: try servers(), program: "kheader-agent", timeouts: try timeouts()
+        ) { Console.say("kheader-agent: \($0)") }
         if let known = try await client.known(identity.buildID) {
             Console.say("The server has the headers of \(kernel): \(known.files) files, tree \(known.treeDigest).")
             return
@@ -44,6 +47,10 @@ struct RunCommand: AsyncParsableCommand {
 
     private func servers() throws -> [ServerAddress] {
         try ServerAddress.list(options: urls, variable: getenv(ServerAddress.variable).map { String(cString: $0) })
+    }
+
+    private func timeouts() throws -> TransferTimeouts {
+        try TransferTimeouts(variable: getenv(TransferTimeouts.variable).map { String(cString: $0) })
     }
 }
 
