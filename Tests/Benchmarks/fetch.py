@@ -55,8 +55,9 @@ def measure(binaries: Path, kernel: Kernel, archive: Path, disk: Path, rounds: i
             # over a network.
             cases = [
                 ("cold fetch, tmpfs", server.url, Path(memory)),
-                ("cold fetch, disk", server.url, Path(folder)),
                 ("cold fetch as tar.zst, tmpfs", server.url.replace("127.0.0.1", "[::ffff:127.0.0.1]"), Path(memory)),
+                # Last: what it leaves to be written goes to the disk while others run.
+                ("cold fetch, disk", server.url, Path(folder)),
             ]
             cold = []
             for number, (what, url, place) in enumerate(cases):
