@@ -21,9 +21,7 @@ public enum DownloadedFile {
         do {
             let size = try await fetch { try take($0, to: file, $1) }
             if isReplaced {
-                // mkstemp gave it 0600; headers are no secret.
-                try SystemCallError.check("fchmod", destination) { fchmod(file.descriptor, 0o644) }
-                try SystemCallError.check("rename", destination) { rename(file.path, destination) }
+                try file.publish(as: destination)
             } else {
                 unlink(file.path)
                 try await BlockingWork.run { try give(file, to: destination, $0) }
@@ -39,15 +37,7 @@ public enum DownloadedFile {
     {
         try SystemCallError.check("ftruncate", file.path) { ftruncate(file.descriptor, 0) }
         lseek(file.descriptor, 0, SEEK_SET)
-        let sink = FileSink(borrowing: file.descriptor)
-        var size = 0
-        try source.drain { bytes in
-            try cancellation.check()
-            try sink.write(bytes)
-            size += bytes.count
-        }
-        try sink.finish()
-        return size
+        return try source.copy(to: FileSink(borrowing: file.descriptor), cancellation)
     }
 
     /// Whether the place is nothing yet, or a regular file.
@@ -73,11 +63,6 @@ public enum DownloadedFile {
             }
         }
         defer { if output != STDOUT_FILENO { close(output) } }
-        let sink = FileSink(borrowing: output)
-        try FileSource(borrowing: file.descriptor).drain { bytes in
-            try cancellation.check()
-            try sink.write(bytes)
-        }
-        try sink.finish()
+        try FileSource(borrowing: file.descriptor).copy(to: FileSink(borrowing: output), cancellation)
     }
 }

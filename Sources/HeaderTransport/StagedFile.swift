@@ -13,18 +13,9 @@ public enum StagedFile {
         let file = try ScratchFile(prefix: "\(destination).")
         defer { close(file.descriptor) }
         do {
-            let sink = FileSink(borrowing: file.descriptor)
-            var size = 0
-            try source.drain { bytes in
-                try cancellation.check()
-                try sink.write(bytes)
-                size += bytes.count
-            }
-            try sink.finish()
+            let size = try source.copy(to: FileSink(borrowing: file.descriptor), cancellation)
             try SystemCallError.check("fsync", destination) { fsync(file.descriptor) }
-            // mkstemp gave it 0600; headers are no secret.
-            try SystemCallError.check("fchmod", destination) { fchmod(file.descriptor, 0o644) }
-            try SystemCallError.check("rename", destination) { rename(file.path, destination) }
+            try file.publish(as: destination)
             return size
         } catch {
             unlink(file.path)

@@ -71,13 +71,7 @@ public struct ModulesTree: Sendable {
         guard number == ENOENT else {
             return .failure(.unreadable(path, reason: String(cString: strerror(number))))
         }
-        guard lstat(path, &status) == 0 else { return .failure(.missing(path)) }
-        let target = withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
-            guard let start = buffer.baseAddress else { return "" }
-            let count = max(0, readlink(path, start, buffer.count))
-            return String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        }
-        return .failure(.dangling(path, target: target))
+        return .failure(SymbolicLink.target(of: path).map { .dangling(path, target: $0) } ?? .missing(path))
     }
 
     private static func check(_ file: String) throws(Flaw) {

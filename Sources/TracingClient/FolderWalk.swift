@@ -4,39 +4,32 @@ internal import KernelHeaders
 
 /// A folder's files and links as they lie on disk.
 enum FolderWalk {
-    /// A number that changes when anything below a folder does: a file's contents, size, place, mode or time.
+    /// What is below a folder.
     ///
-    /// From what `lstat` says, change times (`ctime`) among it, which no program can set; contents are not read. It finds
-    /// accidents; who could forge it owns the folder.
-    ///
+    /// - Returns: a number that changes when anything there does, a file's contents, size, place, mode or time; and the
+    ///   paths of all folders, each ended by a NUL. The number is made of what `lstat` says, change times (`ctime`) among
+    ///   it, which no program can set; contents are not read. It finds accidents; who could forge it owns the folder.
     /// - Throws: `SystemCallError`.
-    static func fingerprint(of folder: String) throws -> UInt64 {
+    static func look(at folder: String) throws -> (fingerprint: UInt64, folders: [UInt8]) {
         var sum = try fingerprint(ofFile: folder)
-        // The sum does not depend on the order in which the file system lists.
-        try walk(folder) { sum &+= fingerprint($0.status, name: $0.name, parent: $0.parent) }
-        return sum
-    }
-
-    /// The paths of all folders below a folder, each ended by a NUL.
-    ///
-    /// - Throws: `SystemCallError`.
-    static func folders(of folder: String) throws -> [UInt8] {
         var paths: [UInt8] = []
         var known: [UInt64: [UInt8]] = [:]
         try walk(folder) { entry in
+            // The sum does not depend on the order in which the file system lists.
+            sum &+= fingerprint(entry.status, name: entry.name, parent: entry.parent)
             guard entry.status.st_mode & S_IFMT == S_IFDIR else { return }
             let name = UnsafeBufferPointer(start: entry.name, count: strlen(entry.name)).map { UInt8(bitPattern: $0) }
             let path = known[entry.parent].map { $0 + [UInt8(ascii: "/")] + name } ?? name
             known[UInt64(entry.status.st_ino)] = path
             paths += path + [0]
         }
-        return paths
+        return (sum, paths)
     }
 
     /// A number that changes when something is added, removed or renamed below a folder: by the folders' own times. There
     /// are twenty times fewer of them than files.
     ///
-    /// - Parameter paths: as ``folders(of:)`` gives them.
+    /// - Parameter paths: as ``look(at:)`` gives them.
     /// - Throws: `SystemCallError`.
     static func fingerprint(ofFolders paths: [UInt8], in folder: String) throws -> UInt64 {
         guard paths.last ?? 0 == 0 else { throw SystemCallError(call: "read", path: folder, number: EBADMSG) }
@@ -87,13 +80,9 @@ enum FolderWalk {
 
     /// Reads all files and links below a folder.
     ///
-    /// - Parameter progress: is told the bytes read so far.
     /// - Throws: `SystemCallError`; `Problem` if something there has no place in a tree; what `check` throws.
-    static func manifest(
-        of folder: String, check: () throws -> Void = {}, progress: (Int) -> Void = { _ in }
-    ) throws -> TreeManifest {
+    static func manifest(of folder: String, check: () throws -> Void = {}) throws -> TreeManifest {
         var entries: [TreeManifest.Entry] = []
-        var read = 0
         var folders: [UInt64: String] = [:]
         try walk(folder) { entry in
             try check()
@@ -110,8 +99,6 @@ enum FolderWalk {
                     .init(
                         path: try HeaderPath(named: Array(path.utf8)),
                         kind: .file(size: size, digest: digest, executable: entry.status.st_mode & 0o111 != 0)))
-                read += size
-                progress(read)
             default: throw Problem(.archiveEntryKind, "\(folder)/\(path) is neither a file, a link nor a folder.")
             }
         }

@@ -245,18 +245,20 @@ public struct HeaderCache: Sendable {
         let path = "\(entry)/\(artefact.name)"
         var stamp = stamp
         stamp.bootID = bootID
-        stamp.fingerprint = try Self.fingerprint(artefact, at: path)
-        if artefact == .headers {
-            let folders = try FolderWalk.folders(of: path)
-            stamp.folders = try FolderWalk.fingerprint(ofFolders: folders, in: path)
-            try write(folders, to: CacheEntry.foldersName, of: entry)
+        switch artefact {
+        case .headers:
+            let tree = try FolderWalk.look(at: path)
+            stamp.fingerprint = tree.fingerprint
+            stamp.folders = try FolderWalk.fingerprint(ofFolders: tree.folders, in: path)
+            try write(tree.folders, to: CacheEntry.foldersName, of: entry)
+        case .btf: stamp.fingerprint = try FolderWalk.fingerprint(ofFile: path)
         }
         try write(try stamp.encoded(), to: CacheEntry.stampName, of: entry)
     }
 
     private static func fingerprint(_ artefact: CacheEntry.Artefact, at path: String) throws -> UInt64 {
         switch artefact {
-        case .headers: try FolderWalk.fingerprint(of: path)
+        case .headers: try FolderWalk.look(at: path).fingerprint
         case .btf: try FolderWalk.fingerprint(ofFile: path)
         }
     }
@@ -268,9 +270,7 @@ public struct HeaderCache: Sendable {
             let sink = FileSink(borrowing: file.descriptor)
             try sink.write(bytes)
             try sink.finish()
-            try SystemCallError.check("fchmod", file.path) { fchmod(file.descriptor, mode) }
-            let place = "\(entry)/\(name)"
-            try SystemCallError.check("rename", place) { rename(file.path, place) }
+            try file.publish(as: "\(entry)/\(name)", mode: mode)
         } catch {
             unlink(file.path)
             throw error

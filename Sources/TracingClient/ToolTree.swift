@@ -67,16 +67,10 @@ public struct ToolTree: Sendable, Equatable {
         var status = stat()
         guard stat(path, &status) == 0 else {
             if errno == EACCES { return .unreadable }
-            return linkTarget(path).map { .dangling(target: $0) } ?? .missing
+            return SymbolicLink.target(of: path).map { .dangling(target: $0) } ?? .missing
         }
         guard status.st_mode & S_IFMT == S_IFDIR else { return .notAFolder }
         return access(path, R_OK | X_OK) == 0 ? .complete(release: nil) : .unreadable
-    }
-
-    private static func linkTarget(_ path: String) -> String? {
-        var target = [CChar](repeating: 0, count: Int(PATH_MAX))
-        let count = readlink(path, &target, target.count)
-        return count < 0 ? nil : String(decoding: target.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     /// Whether this user may run it.
