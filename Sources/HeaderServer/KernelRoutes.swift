@@ -53,8 +53,8 @@ struct KernelRoutes<Context: RequestContext> {
 
     private static func source(_ request: Request) throws -> HeaderSource {
         guard let text = request.query("source"), !text.isEmpty else { return .push }
-        guard let source = HeaderSource.allCases.first(where: { $0.rawValue == text }) else {
-            let all = HeaderSource.allCases.map(\.rawValue).joined(separator: ", ")
+        guard let source = HeaderSource.uploadable.first(where: { $0.rawValue == text }) else {
+            let all = HeaderSource.uploadable.map(\.rawValue).joined(separator: ", ")
             throw Problem(.parameterMalformed, "source is one of \(all).")
         }
         return source

@@ -10,4 +10,19 @@ public enum APIField {
     public static let debuginfodFile = "X-DEBUGINFOD-FILE"
     /// Of a request: the most bytes that the client takes. A larger file is refused with 406.
     public static let debuginfodMaximumSize = "X-DEBUGINFOD-MAXSIZE"
+
+    /// In an upload: the claim that the answer to a sighting gave.
+    public static let claim = "Kheaderd-Claim"
+
+    /// Fields of draft-ietf-httpbis-resumable-upload: `?1` if the request's body reaches to the end of the upload; the
+    /// bytes before that body; all bytes; the draft's version that is spoken (``uploadInteropVersion``).
+    public static let uploadComplete = "Upload-Complete"
+    public static let uploadOffset = "Upload-Offset"
+    public static let uploadLength = "Upload-Length"
+    public static let uploadLimit = "Upload-Limit"
+    public static let uploadDraftInterop = "Upload-Draft-Interop-Version"
+    /// That of the draft's versions 05 and later.
+    public static let uploadInteropVersion = "6"
+    /// The media type of a part that is sent with PATCH.
+    public static let partialUploadType = "application/partial-upload"
 }

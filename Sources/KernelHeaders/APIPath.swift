@@ -9,6 +9,10 @@ public enum APIPath {
     public static func headers(_ id: BuildID) -> String { "\(kernels)/\(id)/headers" }
     /// Where a kernel's BTF is uploaded; it is fetched from ``btfSection(_:)``.
     public static func btf(_ id: BuildID) -> String { "\(kernels)/\(id)/btf" }
+    /// Where agents report that a host runs a kernel.
+    public static func sightings(_ id: BuildID) -> String { "\(kernel(id))/sightings" }
+    /// An upload that was begun and can be resumed (draft-ietf-httpbis-resumable-upload).
+    public static func upload(_ token: String) -> String { "/v1/uploads/\(percentEncoded(token))" }
     /// A kernel's raw BTF, under the path that debuginfod's clients ask for.
     public static func btfSection(_ id: BuildID) -> String { "/buildid/\(id)/section/\(btfSectionName)" }
     /// The ELF section that holds a kernel's BTF.

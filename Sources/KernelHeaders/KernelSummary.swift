@@ -13,10 +13,12 @@ public struct KernelSummary: Codable, Sendable, Equatable {
     public var conflicts: Int
     /// Bytes of the kernel's BTF if this server has it (``APIPath/btfSection(_:)``), else nil.
     public var btfBytes: Int?
+    /// Hosts whose last report was of this kernel; nil from a server that does not count them.
+    public var hosts: Int?
 
     public init(
         identity: KernelIdentity, source: HeaderSource, treeDigest: Digest, files: Int, bytes: Int, firstSeen: Int,
-        lastSeen: Int, conflicts: Int, btfBytes: Int? = nil
+        lastSeen: Int, conflicts: Int, btfBytes: Int? = nil, hosts: Int? = nil
     ) {
         self.identity = identity
         self.source = source
@@ -27,11 +29,12 @@ public struct KernelSummary: Codable, Sendable, Equatable {
         self.lastSeen = lastSeen
         self.conflicts = conflicts
         self.btfBytes = btfBytes
+        self.hosts = hosts
     }
 
     private enum CodingKeys: String, CodingKey {
         case buildID, release, versionLine, architecture, hasBTF
-        case source, treeDigest, files, bytes, firstSeen, lastSeen, conflicts, btfBytes
+        case source, treeDigest, files, bytes, firstSeen, lastSeen, conflicts, btfBytes, hosts
     }
 
     // The identity's members stand beside the others, so that `jq '.kernels[].release'` does what one expects.
@@ -46,6 +49,7 @@ public struct KernelSummary: Codable, Sendable, Equatable {
         lastSeen = try values.decode(Int.self, forKey: .lastSeen)
         conflicts = try values.decode(Int.self, forKey: .conflicts)
         btfBytes = try values.decodeIfPresent(Int.self, forKey: .btfBytes)
+        hosts = try values.decodeIfPresent(Int.self, forKey: .hosts)
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -59,6 +63,7 @@ public struct KernelSummary: Codable, Sendable, Equatable {
         try values.encode(lastSeen, forKey: .lastSeen)
         try values.encode(conflicts, forKey: .conflicts)
         try values.encodeIfPresent(btfBytes, forKey: .btfBytes)
+        try values.encodeIfPresent(hosts, forKey: .hosts)
     }
 }
 

@@ -14,6 +14,21 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     case methodNotAllowed = "method-not-allowed"
     case rangeNotSatisfiable = "range-not-satisfiable"
     case preconditionFailed = "precondition-failed"
+    case sightingMalformed = "sighting-malformed"
+    case sightingTooLarge = "sighting-too-large"
+
+    // Who may ask.
+    case tokenMissing = "token-missing"
+    case tokenUnknown = "token-unknown"
+    case tokenExpired = "token-expired"
+    case roleInsufficient = "role-insufficient"
+
+    // Uploads in several requests, and under a claim.
+    case claimStale = "claim-stale"
+    case uploadUnknown = "upload-unknown"
+    case uploadOffsetMismatch = "upload-offset-mismatch"
+    case uploadTypeUnknown = "upload-type-unknown"
+    case tooManyUploads = "too-many-uploads"
 
     // What is not there.
     case routeUnknown = "route-unknown"
@@ -77,18 +92,21 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     public var status: Int {
         switch self {
         case .buildIDMalformed, .digestMalformed, .pathMalformed, .parameterMalformed, .requestMalformed,
-            .contentDigestMismatch, .uploadIncomplete:
+            .contentDigestMismatch, .uploadIncomplete, .sightingMalformed:
             400
+        case .tokenMissing, .tokenUnknown, .tokenExpired: 401
+        case .roleInsufficient: 403
         case .routeUnknown, .kernelUnknown, .kernelHasNoHeaders, .treeUnknown, .fileUnknown, .sectionUnknown,
-            .artifactUnknown:
+            .artifactUnknown, .uploadUnknown:
             404
         case .methodNotAllowed: 405
         case .largerThanMaxsize: 406
-        case .treeConflict, .btfConflict: 409
+        case .treeConflict, .btfConflict, .claimStale, .uploadOffsetMismatch: 409
         case .preconditionFailed: 412
-        case .uploadTooLarge: 413
-        case .archiveFormatUnknown: 415
+        case .uploadTooLarge, .sightingTooLarge: 413
+        case .archiveFormatUnknown, .uploadTypeUnknown: 415
         case .rangeNotSatisfiable: 416
+        case .tooManyUploads: 429
         case .internalError, .storeDamaged: 500
         case .diskFull: 507
         default: 422

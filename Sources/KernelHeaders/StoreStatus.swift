@@ -13,6 +13,8 @@ public struct StoreStatus: Codable, Sendable, Equatable {
     public var packs: Int
     /// Kernels whose BTF is here, with or without headers.
     public var btfKernels: Int
+    /// Hosts that ever reported to this server.
+    public var hosts: Int
     /// Bytes on disk: packs (contents and manifests), the catalogue with its journal, the cached bundles, and BTF.
     public var packBytes: Int
     public var catalogueBytes: Int
@@ -21,7 +23,8 @@ public struct StoreStatus: Codable, Sendable, Equatable {
 
     public init(
         kernels: Int, trees: Int, conflicts: Int, blobs: Int, files: Int, rawBytes: Int, blobBytes: Int, packs: Int,
-        packBytes: Int, catalogueBytes: Int, bundleBytes: Int, btfKernels: Int = 0, btfBytes: Int = 0
+        packBytes: Int, catalogueBytes: Int, bundleBytes: Int, btfKernels: Int = 0, btfBytes: Int = 0,
+        hosts: Int = 0
     ) {
         self.kernels = kernels
         self.trees = trees
@@ -35,6 +38,7 @@ public struct StoreStatus: Codable, Sendable, Equatable {
         self.catalogueBytes = catalogueBytes
         self.bundleBytes = bundleBytes
         self.btfKernels = btfKernels
+        self.hosts = hosts
         self.btfBytes = btfBytes
     }
 }
