@@ -24,10 +24,7 @@ final class CurlHandle {
         try setConnection(seconds: request.seconds, timeouts)
         try setBounds()
         try set(fields: request.fields)
-        if let upload = request.upload {
-            try set(CURLOPT_UPLOAD, 1)
-            try check(khd_curl_set_offset(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(upload.size)))
-        }
+        try set(request.method, request.body)
     }
 
     deinit {
@@ -74,6 +71,31 @@ final class CurlHandle {
         try set(CURLOPT_FOLLOWLOCATION, 1)
         try set(CURLOPT_MAXREDIRS, Self.maximumRedirects)
         try set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+    }
+
+    private func set(_ method: CurlRequest.Method, _ body: CurlRequest.Body) throws {
+        let ownMethod: CurlRequest.Method
+        switch body {
+        case .none:
+            ownMethod = method == .head ? .head : .get
+            if method == .head { try set(CURLOPT_NOBODY, 1) }
+        case .document(var bytes):
+            ownMethod = .post
+            try set(CURLOPT_POST, 1)
+            // A redirect must not lose the body.
+            try set(CURLOPT_POSTREDIR, khd_curl_redirect_post_all)
+            try check(khd_curl_set_offset(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(bytes.count)))
+            // Without a pointer curl would ask for the body instead.
+            if bytes.isEmpty { bytes = [0] }
+            try bytes.withUnsafeMutableBytes {
+                try check(khd_curl_set_pointer(easy, CURLOPT_COPYPOSTFIELDS, $0.baseAddress))
+            }
+        case .file(let file, let offset):
+            ownMethod = .put
+            try set(CURLOPT_UPLOAD, 1)
+            try check(khd_curl_set_offset(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(file.size - offset)))
+        }
+        if method != ownMethod { try set(CURLOPT_CUSTOMREQUEST, method.rawValue) }
     }
 
     private func set(fields: [(name: String, value: String)]) throws {

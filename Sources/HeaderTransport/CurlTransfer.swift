@@ -16,7 +16,9 @@ final class CurlTransfer: ByteSource {
     private let server: ServerAddress
     private let cancellation: Cancellation
     private let handle: CurlHandle
-    private let multi: UnsafeMutableRawPointer
+    private let connections: CurlConnections
+    private let connection: CurlConnections.Handle
+    private var multi: UnsafeMutableRawPointer { connection.multi }
     private var result: CURLcode?
 
     private var response = ResponseHead()
@@ -26,20 +28,23 @@ final class CurlTransfer: ByteSource {
     private var bodyHasBegun = false
     private var received = 0
 
+    /// Of the upload, without what lies before its start.
     private var sent = 0
     private var uploadFailure: (any Error)?
 
     /// Sets the request up; the first call of ``head()`` or ``read(into:)`` sends it.
+    ///
+    /// - Parameter connections: where one is taken from, and left for the next request.
     init(
-        _ request: CurlRequest, to server: ServerAddress, userAgent: String, timeouts: TransferTimeouts,
-        cancellation: Cancellation
+        _ request: CurlRequest, to server: ServerAddress, over connections: CurlConnections, userAgent: String,
+        timeouts: TransferTimeouts, cancellation: Cancellation
     ) throws {
         self.request = request
         self.server = server
         self.cancellation = cancellation
         handle = try CurlHandle(request, to: server, userAgent: userAgent, timeouts: timeouts)
-        guard let multi = curl_multi_init() else { preconditionFailure("libcurl has no memory for a handle") }
-        self.multi = multi
+        self.connections = connections
+        connection = connections.take(for: server)
         setCallbacks()
         curl_multi_add_handle(multi, handle.easy)
         // The one call of libcurl's that another thread may make.
@@ -50,7 +55,8 @@ final class CurlTransfer: ByteSource {
     deinit {
         cancellation.onCancel(nil)
         curl_multi_remove_handle(multi, handle.easy)
-        curl_multi_cleanup(multi)
+        // A connection in the middle of something was closed by that.
+        connections.keep(connection)
     }
 
     /// The response's head, without waiting for the whole body; all of the upload is sent before.
@@ -80,8 +86,12 @@ final class CurlTransfer: ByteSource {
             position = 0
         }
         received += count
-        if request.upload == nil { request.progress?(received, response.contentLength) }
+        if upload == nil { request.progress?(received, response.contentLength) }
         return count
+    }
+
+    private var upload: (file: UploadFile, start: Int)? {
+        if case .file(let file, let start) = request.body { (file, start) } else { nil }
     }
 
     /// Seconds that the response's `Retry-After` asks for, whichever of its two forms it has.
@@ -141,7 +151,7 @@ extension CurlTransfer {
             CurlTransfer.from(context).take(body: UnsafeRawBufferPointer(start: bytes, count: size * count))
         }
         khd_curl_set_pointer(easy, CURLOPT_WRITEDATA, context)
-        guard request.upload != nil else { return }
+        guard upload != nil else { return }
         khd_curl_set_callback(easy, CURLOPT_READFUNCTION) { bytes, size, count, context in
             CurlTransfer.from(context).give(UnsafeMutableRawBufferPointer(start: bytes, count: size * count))
         }
@@ -158,8 +168,8 @@ extension CurlTransfer {
     }
 
     private func take(headerLine line: UnsafeRawBufferPointer) -> Bool {
-        // Trailers come after the body; nothing in them is asked for.
-        bodyHasBegun || response.add(line: line)
+        // Trailers come after the body; nothing in them is asked for, but they end.
+        bodyHasBegun ? response.passOver(line: line) : response.add(line: line)
     }
 
     private func take(body: UnsafeRawBufferPointer) -> Int {
@@ -173,14 +183,15 @@ extension CurlTransfer {
     }
 
     private func give(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
-        guard let upload = request.upload else { return khd_curl_read_abort }
+        guard let (file, start) = upload else { return khd_curl_read_abort }
         do {
-            let wanted = min(buffer.count, upload.size - sent)
+            let place = start + sent
+            let wanted = min(buffer.count, file.size - place)
             guard wanted > 0 else { return 0 }
-            let count = try upload.read(at: sent, into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]))
-            guard count > 0 else { throw SystemCallError(call: "read", path: upload.name, number: EIO) }
+            let count = try file.read(at: place, into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]))
+            guard count > 0 else { throw SystemCallError(call: "read", path: file.name, number: EIO) }
             sent += count
-            request.progress?(sent, upload.size)
+            request.progress?(start + sent, file.size)
             return count
         } catch {
             uploadFailure = error
@@ -190,7 +201,7 @@ extension CurlTransfer {
 
     /// For a redirect or a proxy's challenge in the middle of an upload. Answers in curl's terms: 0 for done.
     private func rewind(to offset: Int, from origin: CInt) -> CInt {
-        guard origin == SEEK_SET, let upload = request.upload, (0...upload.size).contains(offset) else {
+        guard origin == SEEK_SET, let (file, start) = upload, (0...file.size - start).contains(offset) else {
             return CURL_SEEKFUNC_FAIL
         }
         sent = offset

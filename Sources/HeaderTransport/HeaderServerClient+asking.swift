@@ -22,7 +22,7 @@ extension HeaderServerClient {
     ) async throws -> Value {
         try await withThrowingTaskGroup(of: Happening<Value>.self) { group in
             defer { group.cancelAll() }
-            var policy = RetryPolicy(servers: servers.count, isRead: request.upload == nil, retries: retries)
+            var policy = RetryPolicy(servers: servers.count, isRead: request.isQuestion, retries: retries)
             var generator = SystemRandomNumberGenerator()
             var report: any Error = CancellationError()
             var attempts = 0
@@ -96,7 +96,8 @@ extension HeaderServerClient {
         let address = servers[server]
         do {
             let transfer = try CurlTransfer(
-                request, to: address, userAgent: userAgent, timeouts: timeouts, cancellation: cancellation)
+                request, to: address, over: connections, userAgent: userAgent, timeouts: timeouts,
+                cancellation: cancellation)
             let head = try transfer.head()
             if (200..<300).contains(head.status) {
                 return race.win(server) ? .answer(try take(transfer, address, cancellation)) : .overtaken

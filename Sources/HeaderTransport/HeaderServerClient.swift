@@ -9,6 +9,8 @@ public import KernelHeaders
 /// question that one cannot answer (404, 500) goes on to the next; when none has answered, all are asked again up to three times, after pauses
 /// with jitter that respect `Retry-After`. A cancelled task's call ends within a moment.
 ///
+/// Copies of a client share its connections, which are kept from one call to the next.
+///
 /// All calls throw ``ServerRefusal`` for a server's no, ``TransportError``, or `CancellationError`.
 public struct HeaderServerClient: Sendable {
     /// The most bytes of a document taken. A manifest of 100,000 entries has some 25 MB.
@@ -16,7 +18,8 @@ public struct HeaderServerClient: Sendable {
     /// The most bytes of a refusal taken.
     static let refusalLimit = 1 << 16
 
-    let servers: [ServerAddress]
+    private(set) var servers: [ServerAddress]
+    let connections = CurlConnections()
     let userAgent: String
     let timeouts: TransferTimeouts
     let notice: @Sendable (String) -> Void
@@ -40,6 +43,13 @@ public struct HeaderServerClient: Sendable {
         self.userAgent = "\(program)/\(ReleaseVersion.current)"
         self.timeouts = timeouts
         self.notice = notice
+    }
+
+    /// A client of one of the servers only, over the same connections.
+    public func only(_ server: ServerAddress) -> HeaderServerClient {
+        var client = self
+        client.servers = [server]
+        return client
     }
 
     // MARK: Questions
@@ -105,16 +115,20 @@ public struct HeaderServerClient: Sendable {
 
     /// Sends a kernel's headers.
     ///
+    /// - Parameters:
+    ///   - claim: the one that a verdict gave (``report(_:)``); it is good on the server that gave it (``only(_:)``).
+    ///   - origin: where the host found them.
     /// - Returns: the server's receipt, and whether the tree was new to it.
     public func push(
-        _ file: UploadFile, as identity: KernelIdentity, source: HeaderSource, progress: TransferProgress? = nil
+        _ file: UploadFile, as identity: KernelIdentity, source: HeaderSource, origin: HeaderOrigin? = nil,
+        claim: String? = nil, progress: TransferProgress? = nil
     ) async throws -> (receipt: IngestReceipt, isNew: Bool) {
         let query = APIPath.query([
             ("release", identity.release), ("versionLine", identity.versionLine),
             ("architecture", identity.architecture?.machine), ("hasBTF", identity.hasBTF.map { "\($0)" }),
-            ("source", source.rawValue),
+            ("source", source.rawValue), ("origin", origin?.rawValue),
         ])
-        return try await ask(upload(file, to: APIPath.headers(identity.buildID) + query, progress)) {
+        return try await ask(upload(file, to: APIPath.headers(identity.buildID) + query, claim, progress)) {
             transfer, server, _ in
             let isNew = try transfer.head().status == 201
             return (try Self.decode(IngestReceipt.self, from: transfer, server), isNew)
@@ -125,21 +139,23 @@ public struct HeaderServerClient: Sendable {
     ///
     /// - Returns: the server's receipt, and whether the BTF was new to it.
     public func pushBTF(
-        _ file: UploadFile, of id: BuildID, progress: TransferProgress? = nil
+        _ file: UploadFile, of id: BuildID, claim: String? = nil, progress: TransferProgress? = nil
     ) async throws -> (receipt: BTFReceipt, isNew: Bool) {
-        try await ask(upload(file, to: APIPath.btf(id), progress)) { transfer, server, _ in
+        try await ask(upload(file, to: APIPath.btf(id), claim, progress)) { transfer, server, _ in
             let isNew = try transfer.head().status == 201
             return (try Self.decode(BTFReceipt.self, from: transfer, server), isNew)
         }
     }
 
-    private func upload(_ file: UploadFile, to path: String, _ progress: TransferProgress?) -> CurlRequest {
+    private func upload(
+        _ file: UploadFile, to path: String, _ claim: String?, _ progress: TransferProgress?
+    ) -> CurlRequest {
         CurlRequest(
-            path: path,
+            method: .put, path: path,
             fields: [
                 ("Content-Type", "application/octet-stream"),
                 (ContentDigest.fieldName, ContentDigest.field(file.digest)),
-            ], upload: file, progress: progress)
+            ] + (claim.map { [(APIField.claim, $0)] } ?? []), body: .file(file, from: 0), progress: progress)
     }
 
     // MARK: Asking
@@ -154,9 +170,9 @@ public struct HeaderServerClient: Sendable {
     }
 
     static func decode<Document: Decodable>(
-        _ type: Document.Type, from transfer: CurlTransfer, _ server: ServerAddress
+        _ type: Document.Type, from transfer: CurlTransfer, _ server: ServerAddress, limit: Int = documentLimit
     ) throws -> Document {
-        let body = try body(of: transfer, limit: documentLimit, server)
+        let body = try body(of: transfer, limit: limit, server)
         do {
             return try JSONDecoder().decode(type, from: Data(body))
         } catch {

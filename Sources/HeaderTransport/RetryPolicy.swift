@@ -2,7 +2,7 @@
 ///
 /// A round asks the servers in their order. Of a question the next one is asked beside those that are at it when
 /// ``stagger`` has passed without an answer, or when one of them fails; the first good answer counts, and the others are
-/// let go. Uploads go to one after the other. Another round follows, after an exponential pause with full jitter, only
+/// let go. Uploads and reports go to one after the other. Another round follows, after an exponential pause with full jitter, only
 /// if none of them gave an answer that counts and at least one may do so later. Every request of the API is idempotent
 /// (RFC 9110, section 9.2.2), so every one may be sent again. Pure: no clock, no network, no random source of its own.
 struct RetryPolicy: Sendable {
@@ -54,7 +54,7 @@ struct RetryPolicy: Sendable {
     /// - Parameters:
     ///   - servers: how many there are, at least 1.
     ///   - isRead: of a question, a server's "not found" or failure is not the last word while another may know; an
-    ///     upload that was refused is not carried elsewhere.
+    ///     upload or report that was refused is not carried elsewhere.
     init(servers: Int, isRead: Bool, retries: Int = Self.retries) {
         self.retries = retries
         self.servers = servers
@@ -80,7 +80,7 @@ struct RetryPolicy: Sendable {
             // It may be asked again if the faster one breaks off.
             waiting = (waiting + [server]).sorted()
             if !running.isEmpty { return .wait }
-        case .answered(let status, let after) where [429, 502, 503, 504].contains(status):
+        case .answered(let status, let after) where Self.isPassing(status, retryAfter: after):
             guard after ?? 0 <= Self.longestRetryAfter else {
                 hasAnswer = true
                 break
@@ -95,6 +95,11 @@ struct RetryPolicy: Sendable {
         }
         if let next = takeNext() { return .ask(server: next, after: .zero) }
         return running.isEmpty ? nextRound(using: &generator) : .wait
+    }
+
+    /// Whether a refusal is for now only. A full disk stays full, unless the server says when to come again.
+    static func isPassing(_ status: Int, retryAfter: Int?) -> Bool {
+        [408, 429, 502, 503, 504].contains(status) || status == 507 && retryAfter != nil
     }
 
     private mutating func takeNext() -> Int? {
