@@ -15,22 +15,26 @@ struct KernelRow: FetchableRecord, Sendable {
                 architecture: architecture.map { Architecture(machine: $0) }, hasBTF: row["hasBTF"]),
             source: HeaderSource(rawValue: row["source"]) ?? .unknown, treeDigest: row["treeDigest"],
             files: row["files"], bytes: row["bytes"], firstSeen: row["firstSeen"], lastSeen: row["lastSeen"],
-            conflicts: row["conflicts"])
+            conflicts: row["conflicts"], hosts: row["hosts"])
         archiveDigest = row["archiveDigest"]
     }
 
     static let query = """
-        SELECT buildID, release, versionLine, architecture, hasBTF, source, archiveDigest, firstSeen, lastSeen,
-            tree.digest AS treeDigest, files, bytes,
-            (SELECT count(*) FROM conflict WHERE conflict.buildID = kernel.buildID) AS conflicts
-        FROM kernel JOIN tree ON tree.id = kernel.tree
+        SELECT kernel.buildID, kernel.release, kernel.versionLine, kernel.architecture,
+            coalesce(kernel.hasBTF, sighted.hasBTF) AS hasBTF, source, archiveDigest,
+            min(kernel.firstSeen, coalesce(sighted.firstSeen, kernel.firstSeen)) AS firstSeen,
+            max(kernel.lastSeen, coalesce(sighted.lastSeen, kernel.lastSeen)) AS lastSeen,
+            tree.digest AS treeDigest, files, bytes, coalesce(hosts, 0) AS hosts,
+            (SELECT count(*) FROM conflict WHERE conflict.buildID = kernel.buildID)
+                + (SELECT count(*) FROM otherDigest WHERE otherDigest.buildID = kernel.buildID) AS conflicts
+        FROM kernel JOIN tree ON tree.id = kernel.tree LEFT JOIN sighted ON sighted.buildID = kernel.buildID
         """
 }
 
 /// Kernels, conflicts and bundles.
 extension Catalogue {
     func kernel(_ id: BuildID, _ database: Database) throws -> KernelRow? {
-        try KernelRow.fetchOne(database, sql: KernelRow.query + " WHERE buildID = ?", arguments: [id])
+        try KernelRow.fetchOne(database, sql: KernelRow.query + " WHERE kernel.buildID = ?", arguments: [id])
     }
 
     /// Kernels in the order of release and build ID, after the one given.
@@ -45,20 +49,20 @@ extension Catalogue {
         var conditions: [String] = []
         var arguments = StatementArguments()
         if let release {
-            conditions.append("release = ?")
+            conditions.append("kernel.release = ?")
             arguments += [release]
         }
         if let pattern {
-            conditions.append("release != '' AND '/lib/modules/' || release || '/build' GLOB ?")
+            conditions.append("kernel.release != '' AND '/lib/modules/' || kernel.release || '/build' GLOB ?")
             arguments += [pattern]
         }
         if let last {
-            conditions.append("(release, buildID) > (?, ?)")
+            conditions.append("(kernel.release, kernel.buildID) > (?, ?)")
             arguments += [last.release, last.id]
         }
         let condition = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
         return try KernelRow.fetchAll(
-            database, sql: KernelRow.query + condition + " ORDER BY release, buildID LIMIT ?",
+            database, sql: KernelRow.query + condition + " ORDER BY kernel.release, kernel.buildID LIMIT ?",
             arguments: arguments + [limit])
     }
 
@@ -72,12 +76,12 @@ extension Catalogue {
         try database.execute(
             sql: """
                 INSERT INTO kernel (buildID, release, versionLine, architecture, hasBTF, source, tree, archiveDigest, firstSeen,
-                    lastSeen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    lastSeen, origin, uploader) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
             arguments: [
                 identity.buildID, identity.release ?? "", identity.versionLine, identity.architecture?.machine,
                 identity.hasBTF, kernel.source.rawValue, tree.id, kernel.archiveDigest, kernel.firstSeen,
-                kernel.firstSeen,
+                kernel.firstSeen, kernel.origin?.rawValue, kernel.uploader,
             ])
     }
 
@@ -89,13 +93,14 @@ extension Catalogue {
 
     /// Notes that another tree was posted for a kernel.
     func conflicted(
-        _ id: BuildID, tree: Digest, source: HeaderSource, at seconds: Int, _ database: Database
+        _ id: BuildID, tree: Digest, source: HeaderSource, host: HostID?, at seconds: Int, _ database: Database
     ) throws {
         try database.execute(
             sql: """
-                INSERT INTO conflict (buildID, treeDigest, source, firstSeen, lastSeen, uploads) VALUES (?, ?, ?, ?, ?, 1)
-                ON CONFLICT DO UPDATE SET lastSeen = excluded.lastSeen, uploads = uploads + 1
-                """, arguments: [id, tree, source.rawValue, seconds, seconds])
+                INSERT INTO conflict (buildID, treeDigest, source, firstSeen, lastSeen, uploads, host)
+                VALUES (?, ?, ?, ?, ?, 1, ?)
+                ON CONFLICT DO UPDATE SET lastSeen = excluded.lastSeen, uploads = uploads + 1, host = excluded.host
+                """, arguments: [id, tree, source.rawValue, seconds, seconds, host])
     }
 
     func bundles(_ database: Database) throws -> [BundleKey: BundleRecord] {
@@ -124,11 +129,14 @@ extension Catalogue {
         func count(_ sql: String) throws -> Int { try Int.fetchOne(database, sql: "SELECT \(sql)") ?? 0 }
         return StoreStatus(
             kernels: try count("count(*) FROM kernel"), trees: try count("count(*) FROM tree"),
-            conflicts: try count("count(*) FROM conflict"), blobs: try count("count(*) FROM blob"),
+            conflicts: try count("(SELECT count(*) FROM conflict) + (SELECT count(*) FROM otherDigest)"),
+            blobs: try count("count(*) FROM blob"),
             files: try count("coalesce(sum(files), 0) FROM kernel JOIN tree ON tree.id = kernel.tree"),
             rawBytes: try count("coalesce(sum(bytes), 0) FROM kernel JOIN tree ON tree.id = kernel.tree"),
             blobBytes: try count("coalesce(sum(length), 0) FROM blob"), packs: try count("count(*) FROM pack"),
-            packBytes: try count("coalesce(sum(bytes), 0) FROM pack"), catalogueBytes: 0, bundleBytes: 0)
+            packBytes: try count("coalesce(sum(bytes), 0) FROM pack"), catalogueBytes: 0, bundleBytes: 0,
+            // Each host is counted at one kernel; there are far fewer kernels than hosts.
+            hosts: try count("coalesce(sum(hosts), 0) FROM sighted"))
     }
 }
 

@@ -19,3 +19,11 @@ extension BuildID: DatabaseValueConvertible {
         Data.fromDatabaseValue(value).flatMap { BuildID(bytes: Array($0)) }
     }
 }
+
+extension HostID: DatabaseValueConvertible {
+    public var databaseValue: DatabaseValue { Data(bytes).databaseValue }
+
+    public static func fromDatabaseValue(_ value: DatabaseValue) -> HostID? {
+        Data.fromDatabaseValue(value).flatMap { HostID(bytes: Array($0)) }
+    }
+}

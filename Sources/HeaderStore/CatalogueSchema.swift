@@ -66,6 +66,64 @@ enum CatalogueSchema {
                     ) STRICT, WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("2: sightings") { database in
+            try database.execute(
+                sql: """
+                    ALTER TABLE kernel ADD COLUMN origin TEXT;    -- where the agent found the headers; NULL if none sent them
+                    ALTER TABLE kernel ADD COLUMN uploader BLOB;  -- the host, if it uploaded under a claim
+                    ALTER TABLE conflict ADD COLUMN host BLOB;    -- that sent it last, if it did so under a claim
+                    CREATE TABLE sighted (                        -- kernels that hosts run, with headers here or without
+                        id INTEGER PRIMARY KEY,
+                        buildID BLOB NOT NULL UNIQUE,
+                        release TEXT,
+                        versionLine TEXT,
+                        architecture TEXT,
+                        hasBTF INTEGER,
+                        firstSeen INTEGER NOT NULL,
+                        lastSeen INTEGER NOT NULL,
+                        hosts INTEGER NOT NULL                    -- whose last report was of it
+                    ) STRICT;
+                    CREATE TABLE report (                         -- what agents find; many find the same
+                        id INTEGER PRIMARY KEY,
+                        digest BLOB NOT NULL UNIQUE,
+                        steps TEXT NOT NULL                       -- JSON, as it was sent
+                    ) STRICT;
+                    CREATE TABLE finding (
+                        kernel INTEGER NOT NULL REFERENCES sighted (id),
+                        report INTEGER NOT NULL REFERENCES report (id),
+                        hosts INTEGER NOT NULL,                   -- of which this is the last report
+                        PRIMARY KEY (kernel, report)
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE INDEX finding_report ON finding (report);
+                    CREATE TABLE host (                           -- each with its last report
+                        id BLOB PRIMARY KEY,
+                        kernel INTEGER NOT NULL REFERENCES sighted (id),
+                        bootID TEXT NOT NULL,
+                        agent TEXT NOT NULL,
+                        report INTEGER NOT NULL,
+                        firstSeen INTEGER NOT NULL,
+                        lastSeen INTEGER NOT NULL
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE TABLE opinion (                        -- hosts' digests of what another host uploaded
+                        buildID BLOB NOT NULL,
+                        artefact TEXT NOT NULL,
+                        host BLOB NOT NULL,
+                        digest BLOB NOT NULL,
+                        agrees INTEGER NOT NULL,
+                        time INTEGER NOT NULL,
+                        PRIMARY KEY (buildID, artefact, host)
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE TABLE otherDigest (                    -- those that do not agree, each once
+                        buildID BLOB NOT NULL,
+                        artefact TEXT NOT NULL,
+                        digest BLOB NOT NULL,
+                        firstSeen INTEGER NOT NULL,
+                        lastSeen INTEGER NOT NULL,
+                        hosts INTEGER NOT NULL,                   -- that say so now
+                        PRIMARY KEY (buildID, artefact, digest)
+                    ) STRICT, WITHOUT ROWID;
+                    """)
+        }
         return migrator
     }
 }

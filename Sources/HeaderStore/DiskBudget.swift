@@ -39,6 +39,12 @@ final class DiskBudget: Sendable {
         return Reservation(self, bytes)
     }
 
+    /// Whether there is room for so many bytes, once derived data has given way. Reserves nothing.
+    func hasRoom(for bytes: Int, derived: Int) -> Bool {
+        guard let free = try? freeBytes() else { return false }
+        return bytes <= reserved.withLock { free - $0 } - Self.margin + derived
+    }
+
     /// - Returns: 0, or how many bytes are missing. More than asked for when others have eaten into the margin.
     private func tryReserve(_ bytes: Int) throws -> Int {
         let free = try freeBytes()

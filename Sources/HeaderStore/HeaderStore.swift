@@ -18,8 +18,18 @@ public final class HeaderStore: Sendable {
         public var bundleBytes = 4 << 30
         /// What the disk has free, in bytes; nil to ask the file system.
         public var freeBytes: (@Sendable () throws -> Int)?
+        /// How long a host's claim to upload is good without a byte arriving, in seconds.
+        public var claimSeconds = 120
+        /// Other hosts whose digests make one host's word for a kernel's headers an agreed one.
+        public var opinions = 2
         /// Seconds since 1970.
         public var now: @Sendable () -> Int = { time(nil) }
+        /// Seconds of a clock that nobody sets, for what expires.
+        public var uptime: @Sendable () -> Int = {
+            var time = timespec()
+            clock_gettime(CLOCK_BOOTTIME, &time)
+            return time.tv_sec
+        }
         /// The calls by which the store changes its folder.
         public var files: any FileSystem = PosixFileSystem()
 
@@ -34,6 +44,7 @@ public final class HeaderStore: Sendable {
     private let bundles: BundleStore
     private let btf: BTFStore
     private let disk: DiskBudget
+    let checkIns: CheckIns
     private let ingests = WorkQueue(label: "ingest", width: 1)
     private let btfIngests = WorkQueue(label: "btf", width: 1)
     private let reads = WorkQueue(label: "reads", width: 4)
@@ -54,6 +65,13 @@ public final class HeaderStore: Sendable {
             catalogue: catalogue, content: content, files: options.files, layout: layout, disk: disk,
             limit: options.bundleBytes)
         btf = try BTFStore(files: options.files, layout: layout, disk: disk, logger: logger)
+        var rules = UploadClaims.Rules()
+        rules.claimSeconds = options.claimSeconds
+        rules.opinions = options.opinions
+        checkIns = try CheckIns(
+            catalogue: catalogue, btf: btf, disk: disk, derivedBytes: { [bundles] in bundles.bytes },
+            limits: [.headers: options.limits.archiveBytes, .btf: options.btfBytes], rules: rules, now: options.now,
+            uptime: options.uptime)
     }
 
     /// Bytes that an upload may have.
@@ -62,6 +80,7 @@ public final class HeaderStore: Sendable {
     /// Closes the catalogue, its journal written back, and lets go of the folder. Nothing may be asked of the store after
     /// it.
     public func close() throws {
+        try checkIns.close()
         try catalogue.close()
         lock.release()
     }
@@ -83,19 +102,29 @@ public final class HeaderStore: Sendable {
     ///   - upload: is discarded, whatever becomes of it.
     ///   - digest: what ``StagedUpload/finish()`` answered.
     ///   - identity: what the sender says of the kernel.
+    ///   - source: counts without a claim only; what comes under one is a host's word.
+    ///   - origin: where an agent found the headers.
+    ///   - permit: what ``beginUpload(of:kernel:claim:)`` gave; is told how it ended.
     /// - Returns: the receipt, and whether the kernel is new to the store. Both are durable by then.
     /// - Throws: `Problem`: an `archive-…` code, `release-mismatch`, `architecture-mismatch`, `tree-conflict`, `disk-full`.
     public func ingest(
-        _ upload: StagedUpload, digest: Digest, identity: KernelIdentity, source: HeaderSource
+        _ upload: StagedUpload, digest: Digest, identity: KernelIdentity, source: HeaderSource,
+        origin: HeaderOrigin? = nil, permit: UploadPermit? = nil
     ) async throws -> (receipt: IngestReceipt, isNew: Bool) {
+        let sender = Ingest.Sender(
+            source: permit?.host == nil ? source : .agent, origin: origin, host: permit?.host)
         let ingest = Ingest(
             catalogue: catalogue, content: content, files: options.files, layout: layout, disk: disk,
             limits: options.limits,
             now: options.now)
-        let outcome = try await ingests.run {
+        let outcome = try await ingests.run { [checkIns] in
             // Before the answer, not whenever the last one lets go of it.
             defer { upload.discard() }
-            return try ingest.run(upload, digest: digest, identity: identity, source: source)
+            return try Self.ending(permit, digest: digest, identity: identity) {
+                let outcome = try ingest.run(upload, digest: digest, identity: identity, sender: sender)
+                if outcome.isNew { try checkIns.headersChanged(identity.buildID) }
+                return outcome
+            }
         }
         return (outcome.receipt, outcome.isNew)
     }
@@ -111,14 +140,35 @@ public final class HeaderStore: Sendable {
     /// - Parameters:
     ///   - upload: is discarded, whatever becomes of it.
     ///   - digest: what ``StagedUpload/finish()`` answered.
+    ///   - permit: what ``beginUpload(of:kernel:claim:)`` gave; is told how it ended.
     /// - Returns: the receipt, and whether the BTF is new to the store. It is durable by then.
     /// - Throws: `Problem` with `btf-malformed`, `btf-conflict` or `disk-full`.
     public func ingestBTF(
-        _ upload: StagedUpload, digest: Digest, buildID: BuildID
+        _ upload: StagedUpload, digest: Digest, buildID: BuildID, permit: UploadPermit? = nil
     ) async throws -> (receipt: BTFReceipt, isNew: Bool) {
         try await btfIngests.run { [btf] in
             defer { upload.discard() }
-            return try btf.ingest(upload, digest: digest, id: buildID)
+            return try Self.ending(permit, digest: digest, identity: KernelIdentity(buildID: buildID)) {
+                try btf.ingest(upload, digest: digest, id: buildID)
+            }
+        }
+    }
+
+    /// Tells an upload's permit what came of it.
+    private static func ending<Value>(
+        _ permit: UploadPermit?, digest: Digest, identity: KernelIdentity, _ body: () throws -> Value
+    ) throws -> Value {
+        do {
+            let value = try body()
+            permit?.ended(.stored(digest))
+            return value
+        } catch {
+            if let problem = error as? Problem {
+                permit?.ended(problem, digest: digest, identity: identity)
+            } else {
+                permit?.ended(.brokenOff)
+            }
+            throw error
         }
     }
 
@@ -126,21 +176,27 @@ public final class HeaderStore: Sendable {
 
     /// A kernel of which the store has the headers.
     ///
-    /// - Throws: `Problem` with `kernel-unknown`, or `kernel-has-no-headers` if there is nothing but BTF.
+    /// - Throws: `Problem` with `kernel-unknown`, or `kernel-has-no-headers` if there is BTF, or a host that runs it.
     public func kernel(_ id: BuildID) async throws -> KernelSummary {
         guard let row = try await catalogue.pool.read({ [catalogue] in try catalogue.kernel(id, $0) }) else {
-            guard btf.record(id) == nil else {
-                throw Problem(
-                    .kernelHasNoHeaders,
-                    "This server has the BTF of build ID \(id), and no headers. Push them with: kheader push ARCHIVE --build-id \(id)"
-                )
-            }
-            throw Problem(
-                .kernelUnknown,
-                "This server has never seen build ID \(id). Push its headers with: kheader push ARCHIVE --build-id \(id)"
-            )
+            throw try await absent(id)
         }
         return withBTF(row.summary)
+    }
+
+    /// Why there are no headers of a kernel.
+    private func absent(_ id: BuildID) async throws -> Problem {
+        let push = "Push them with: kheader push ARCHIVE --build-id \(id)"
+        if let sightings = try await catalogue.pool.read({ [catalogue] in try catalogue.sightings(of: id, $0) }) {
+            return Problem(
+                .kernelHasNoHeaders, "This server has no headers of build ID \(id). \(sightings.description) \(push)")
+        }
+        guard btf.record(id) == nil else {
+            return Problem(.kernelHasNoHeaders, "This server has the BTF of build ID \(id), and no headers. \(push)")
+        }
+        return Problem(
+            .kernelUnknown,
+            "This server has never seen build ID \(id). Push its headers with: kheader push ARCHIVE --build-id \(id)")
     }
 
     /// What is known of a kernel's BTF goes beside what the catalogue has.

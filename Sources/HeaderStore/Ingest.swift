@@ -8,6 +8,15 @@ internal import KernelHeaders
 /// Ingests run one after the other, so that blob numbers and the choice "new or known" need no locks. A crash at any
 /// point leaves at most files that nothing refers to; the next start removes them.
 struct Ingest {
+    /// Whom an upload is from.
+    struct Sender: Sendable {
+        var source: HeaderSource
+        /// Where an agent found it.
+        var origin: HeaderOrigin?
+        /// The host, if it uploads under a claim.
+        var host: HostID?
+    }
+
     /// What became of an upload.
     struct Outcome: Sendable {
         var receipt: IngestReceipt
@@ -35,7 +44,7 @@ struct Ingest {
     ///   - identity: what the sender says of the kernel; what it leaves out is taken from the tree.
     /// - Throws: `Problem`: an `archive-…` code, `release-mismatch`, `architecture-mismatch`, `tree-conflict`, `disk-full`.
     func run(
-        _ upload: StagedUpload, digest archiveDigest: Digest, identity: KernelIdentity, source: HeaderSource
+        _ upload: StagedUpload, digest archiveDigest: Digest, identity: KernelIdentity, sender: Sender
     ) throws -> Outcome {
         let known = try catalogue.pool.read { try catalogue.kernel(identity.buildID, $0) }
         if let known, known.archiveDigest == archiveDigest { return try sighted(known) }
@@ -44,11 +53,11 @@ struct Ingest {
         let treeDigest = unpacked.manifest.digest
         if let known {
             if known.summary.treeDigest == treeDigest { return try sighted(known) }
-            throw try conflict(known, with: treeDigest, source: source)
+            throw try conflict(known, with: treeDigest, sender)
         }
         let record = KernelRecord(
-            identity: try Self.complete(identity, unpacked), source: source, treeDigest: treeDigest,
-            archiveDigest: archiveDigest, firstSeen: now())
+            identity: try Self.complete(identity, unpacked), source: sender.source, treeDigest: treeDigest,
+            archiveDigest: archiveDigest, firstSeen: now(), origin: sender.origin, uploader: sender.host)
         return try commit(record, unpacked)
     }
 
@@ -117,9 +126,11 @@ struct Ingest {
         return Outcome(receipt: receipt, isNew: false)
     }
 
-    private func conflict(_ kernel: KernelRow, with tree: Digest, source: HeaderSource) throws -> Problem {
+    private func conflict(_ kernel: KernelRow, with tree: Digest, _ sender: Sender) throws -> Problem {
         let id = kernel.summary.identity.buildID
-        try catalogue.write { try catalogue.conflicted(id, tree: tree, source: source, at: now(), $0) }
+        try catalogue.write {
+            try catalogue.conflicted(id, tree: tree, source: sender.source, host: sender.host, at: now(), $0)
+        }
         return Problem(
             .treeConflict,
             "Build ID \(id) has the tree \(kernel.summary.treeDigest) already, and this is \(tree). It is on record as a conflict; "

@@ -173,4 +173,7 @@ struct KernelRecord: Codable, Equatable, Sendable {
     var archiveDigest: Digest
     /// Seconds since 1970.
     var firstSeen: Int
+    /// Where an agent found the headers, and the host if it uploaded them under a claim; not in older packs.
+    var origin: HeaderOrigin?
+    var uploader: HostID?
 }

@@ -65,7 +65,7 @@ import Testing
 
     @Test func sourcesAndBooleansAndWhatIsEmpty() async throws {
         try await withRunningServer { server in
-            for (number, source) in HeaderSource.allCases.enumerated() {
+            for (number, source) in HeaderSource.uploadable.enumerated() {
                 let query = "?source=\(source.rawValue)&hasBTF=\(number > 0)"
                 try await server.upload(TestKernels.tar(), as: "0\(number)", query: query)
                 let summary = try await server.summary("0\(number)")

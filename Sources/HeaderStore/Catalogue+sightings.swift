@@ -1,0 +1,254 @@
+internal import FoundationEssentials
+internal import GRDB
+internal import HeaderArchive
+internal import KernelHeaders
+
+/// A host's last report, as it is on record.
+struct HostRow: FetchableRecord {
+    var kernel: Int
+    var buildID: BuildID
+    var bootID: String
+    var agent: String
+    var report: Int
+    var reportDigest: Digest
+
+    init(row: Row) throws {
+        kernel = row["kernel"]
+        buildID = row["buildID"]
+        bootID = row["bootID"]
+        agent = row["agent"]
+        report = row["report"]
+        reportDigest = row["reportDigest"]
+    }
+}
+
+/// Hosts, the kernels that they run, and what their agents found.
+extension Catalogue {
+    /// Different reports of one kernel that are kept with their details. A report beyond them is kept without.
+    static let maximumReports = 200
+
+    /// Puts a host's report on record.
+    ///
+    /// - Returns: false if it says what is on record already; then nothing was written.
+    func put(_ sighting: Sighting, at seconds: Int, _ database: Database) throws -> Bool {
+        let known = try HostRow.fetchOne(
+            try database.cachedStatement(
+                sql: """
+                    SELECT host.kernel, host.bootID, host.agent, host.report, sighted.buildID, report.digest AS reportDigest
+                    FROM host JOIN sighted ON sighted.id = host.kernel JOIN report ON report.id = host.report
+                    WHERE host.id = ?
+                    """), arguments: [sighting.host])
+        if let known, known.buildID == sighting.kernel.buildID, known.bootID == sighting.bootID,
+            known.agent == sighting.agent,
+            known.reportDigest == Self.digest(sighting.steps)
+                || known.reportDigest == Self.digest(Self.withoutDetails(sighting.steps))
+        {
+            return false
+        }
+        let kernel = try sighted(sighting.kernel, at: seconds, database)
+        let report = try report(sighting.steps, kernel: kernel, database)
+        if known.map({ ($0.kernel, $0.report) == (kernel, report) }) != true {
+            if let known { try uncount(known, database) }
+            try database.cachedStatement(sql: "UPDATE sighted SET hosts = hosts + 1 WHERE id = ?")
+                .execute(arguments: [kernel])
+            try database.cachedStatement(
+                sql: """
+                    INSERT INTO finding (kernel, report, hosts) VALUES (?, ?, 1)
+                    ON CONFLICT DO UPDATE SET hosts = hosts + 1
+                    """
+            ).execute(arguments: [kernel, report])
+        }
+        try database.cachedStatement(
+            sql: """
+                INSERT INTO host (id, kernel, bootID, agent, report, firstSeen, lastSeen) VALUES (?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT DO UPDATE SET kernel = excluded.kernel, bootID = excluded.bootID, agent = excluded.agent,
+                    report = excluded.report, lastSeen = max(lastSeen, excluded.lastSeen)
+                """
+        ).execute(
+            arguments: [sighting.host, kernel, sighting.bootID, sighting.agent, report, seconds, seconds])
+        return true
+    }
+
+    /// The number of a kernel that was sighted. Labels that were not known are, by now; others stay as they are.
+    private func sighted(_ kernel: KernelIdentity, at seconds: Int, _ database: Database) throws -> Int {
+        let statement = try database.cachedStatement(
+            sql: """
+                INSERT INTO sighted (buildID, release, versionLine, architecture, hasBTF, firstSeen, lastSeen, hosts)
+                VALUES (?, ?, ?, ?, ?, ?, ?, 0)
+                ON CONFLICT (buildID) DO UPDATE SET lastSeen = max(lastSeen, excluded.lastSeen),
+                    release = coalesce(release, excluded.release),
+                    versionLine = coalesce(versionLine, excluded.versionLine),
+                    architecture = coalesce(architecture, excluded.architecture),
+                    hasBTF = coalesce(hasBTF, excluded.hasBTF)
+                RETURNING id
+                """)
+        let id = try Int.fetchOne(
+            statement,
+            arguments: [
+                kernel.buildID, kernel.release, kernel.versionLine, kernel.architecture?.machine, kernel.hasBTF,
+                seconds, seconds,
+            ])
+        guard let id else { throw Problem(.storeDamaged, "The catalogue does not take a sighting.") }
+        return id
+    }
+
+    /// The number of a report, which is written down once, whoever sends it.
+    private func report(_ steps: [CollectStep], kernel: Int, _ database: Database) throws -> Int {
+        let select = try database.cachedStatement(sql: "SELECT id FROM report WHERE digest = ?")
+        var steps = steps
+        var digest = Self.digest(steps)
+        if let id = try Int.fetchOne(select, arguments: [digest]) { return id }
+        let count = try Int.fetchOne(
+            try database.cachedStatement(sql: "SELECT count(*) FROM finding WHERE kernel = ?"), arguments: [kernel])
+        if (count ?? 0) >= Self.maximumReports {
+            steps = Self.withoutDetails(steps)
+            digest = Self.digest(steps)
+            if let id = try Int.fetchOne(select, arguments: [digest]) { return id }
+        }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        try database.execute(
+            sql: "INSERT INTO report (digest, steps) VALUES (?, ?)",
+            arguments: [digest, String(decoding: try encoder.encode(steps), as: UTF8.self)])
+        return Int(database.lastInsertedRowID)
+    }
+
+    /// A host's last report is not its last any more.
+    private func uncount(_ host: HostRow, _ database: Database) throws {
+        try database.cachedStatement(sql: "UPDATE sighted SET hosts = hosts - 1 WHERE id = ?")
+            .execute(arguments: [host.kernel])
+        try database.cachedStatement(sql: "UPDATE finding SET hosts = hosts - 1 WHERE kernel = ? AND report = ?")
+            .execute(arguments: [host.kernel, host.report])
+        try database.cachedStatement(sql: "DELETE FROM finding WHERE kernel = ? AND report = ? AND hosts = 0")
+            .execute(arguments: [host.kernel, host.report])
+        try database.cachedStatement(
+            sql:
+                "DELETE FROM report WHERE id = ? AND NOT EXISTS (SELECT 1 FROM finding WHERE finding.report = report.id)"
+        ).execute(arguments: [host.report])
+    }
+
+    /// Notes when hosts were seen, that said nothing new.
+    func seen(_ hosts: [HostID: Int], _ database: Database) throws {
+        let host = try database.cachedStatement(
+            sql: "UPDATE host SET lastSeen = max(lastSeen, ?) WHERE id = ? RETURNING kernel")
+        var kernels: [Int: Int] = [:]
+        for (id, seconds) in hosts {
+            guard let kernel = try Int.fetchOne(host, arguments: [seconds, id]) else { continue }
+            kernels[kernel] = max(kernels[kernel] ?? 0, seconds)
+        }
+        let sighted = try database.cachedStatement(
+            sql: "UPDATE sighted SET lastSeen = max(lastSeen, ?) WHERE id = ?")
+        for (kernel, seconds) in kernels { try sighted.execute(arguments: [seconds, kernel]) }
+    }
+
+    /// SHA-256 of a report: of each step's texts, with lengths between them.
+    private static func digest(_ steps: [CollectStep]) -> Digest {
+        var bytes: [UInt8] = []
+        for step in steps {
+            for text in [step.origin.rawValue, step.outcome.rawValue, step.detail] {
+                bytes += Array("\(text?.utf8.count ?? -1):\(text ?? "")".utf8)
+            }
+        }
+        return SHA256Hash.digest(of: bytes)
+    }
+
+    private static func withoutDetails(_ steps: [CollectStep]) -> [CollectStep] {
+        steps.map { CollectStep($0.origin, $0.outcome) }
+    }
+
+    // MARK: What was said of what is held
+
+    /// Puts a host's digest on record that is, or is not, that of what the store has.
+    ///
+    /// - Returns: false if it was on record already.
+    func put(
+        opinion digest: Digest, of host: HostID, on key: UploadClaims.Key, agrees: Bool, at seconds: Int,
+        _ database: Database
+    ) throws -> Bool {
+        let before = try Row.fetchOne(
+            try database.cachedStatement(
+                sql: "SELECT digest, agrees FROM opinion WHERE buildID = ? AND artefact = ? AND host = ?"),
+            arguments: [key.kernel, key.artefact.rawValue, host])
+        let said: Digest? = before?["digest"]
+        guard said != digest else { return false }
+        if let before, before["agrees"] == false {
+            try database.execute(
+                sql: "UPDATE otherDigest SET hosts = hosts - 1 WHERE buildID = ? AND artefact = ? AND digest = ?",
+                arguments: [key.kernel, key.artefact.rawValue, said])
+        }
+        try database.execute(
+            sql: """
+                INSERT OR REPLACE INTO opinion (buildID, artefact, host, digest, agrees, time) VALUES (?, ?, ?, ?, ?, ?)
+                """, arguments: [key.kernel, key.artefact.rawValue, host, digest, agrees, seconds])
+        guard !agrees else { return true }
+        try database.execute(
+            sql: """
+                INSERT INTO otherDigest (buildID, artefact, digest, firstSeen, lastSeen, hosts) VALUES (?, ?, ?, ?, ?, 1)
+                ON CONFLICT DO UPDATE SET lastSeen = excluded.lastSeen, hosts = hosts + 1
+                """, arguments: [key.kernel, key.artefact.rawValue, digest, seconds, seconds])
+        return true
+    }
+
+    /// Raises a kernel that one host has the headers of to one that hosts agree on, if so many others do.
+    func raiseIfAgreed(_ id: BuildID, opinions: Int, _ database: Database) throws {
+        try database.execute(
+            sql: """
+                UPDATE kernel SET source = ? WHERE buildID = ? AND source = ?
+                    AND (SELECT count(*) FROM opinion WHERE opinion.buildID = kernel.buildID AND artefact = ? AND agrees
+                        AND host IS NOT kernel.uploader) >= ?
+                """,
+            arguments: [
+                HeaderSource.agreed.rawValue, id, HeaderSource.agent.rawValue, Artefact.headers.rawValue, opinions,
+            ])
+    }
+
+    /// What hosts' headers are held against, of all kernels or of one.
+    func heldHeaders(_ id: BuildID? = nil, opinions: Int, _ database: Database) throws -> [BuildID: HeldArtefact] {
+        var held: [BuildID: HeldArtefact] = [:]
+        let query = "SELECT buildID, source, archiveDigest, origin, uploader FROM kernel"
+        let arguments: StatementArguments = id.map { [$0] } ?? []
+        for row in try Row.fetchAll(
+            database, sql: id == nil ? query : query + " WHERE buildID = ?", arguments: arguments)
+        {
+            let source = HeaderSource(rawValue: row["source"]) ?? .unknown
+            let origin = (row["origin"] as String?).flatMap { HeaderOrigin(rawValue: $0) }
+            let standing: HeldArtefact.Standing =
+                source >= .push ? .operators : origin?.isKernelsOwn == true ? .kernelsOwn : .packed
+            var artefact = HeldArtefact(digest: row["archiveDigest"], standing: standing, uploader: row["uploader"])
+            if standing == .kernelsOwn {
+                let said = "SELECT host FROM opinion WHERE buildID = ? AND artefact = ? AND host IS NOT ?"
+                let arguments: StatementArguments = [
+                    row["buildID"] as BuildID, Artefact.headers.rawValue, artefact.uploader, opinions,
+                ]
+                artefact.opinions = try HostID.fetchSet(database, sql: said + " LIMIT ?", arguments: arguments)
+                artefact.agreeing = try HostID.fetchSet(
+                    database, sql: said + " AND agrees LIMIT ?", arguments: arguments)
+            }
+            held[row["buildID"]] = artefact
+        }
+        return held
+    }
+
+    // MARK: Out
+
+    /// What hosts say of a kernel; nil if none ever ran it.
+    func sightings(of id: BuildID, _ database: Database) throws -> KernelSightings? {
+        guard
+            let row = try Row.fetchOne(
+                database, sql: "SELECT id, hosts FROM sighted WHERE buildID = ?", arguments: [id])
+        else { return nil }
+        let most = try Row.fetchOne(
+            database,
+            sql: """
+                SELECT hosts, steps FROM finding JOIN report ON report.id = finding.report WHERE kernel = ?
+                ORDER BY hosts DESC, report LIMIT 1
+                """, arguments: [row["id"] as Int])
+        var sightings = KernelSightings(hosts: row["hosts"])
+        if let most {
+            sightings.mostFrequent = try JSONDecoder().decode(
+                [CollectStep].self, from: Data((most["steps"] as String).utf8))
+            sightings.hostsWithMostFrequent = most["hosts"]
+        }
+        return sightings
+    }
+}

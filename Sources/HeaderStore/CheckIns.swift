@@ -1,0 +1,225 @@
+internal import Dispatch
+internal import GRDB
+internal import HeaderArchive
+internal import KernelHeaders
+internal import Synchronization
+
+/// Takes hosts' reports: puts them on record, durably, and answers what the server wants of them.
+///
+/// Reports that come while others are being written wait and are written together, in one transaction with one sync: a
+/// fleet that boots at once costs some syncs, not one a host. A report that says nothing new writes nothing but the time,
+/// and those some seconds later, many at once. All of it runs on one thread of its own.
+final class CheckIns: Sendable {
+    private struct State {
+        var claims: UploadClaims
+        /// Headers that the store has.
+        var headers: [BuildID: HeldArtefact] = [:]
+    }
+
+    private struct Waiting {
+        var sighting: Sighting
+        var continuation: CheckedContinuation<SightingAnswer, any Error>
+    }
+
+    private struct Line {
+        var waiting: [Waiting] = []
+        var isServed = false
+    }
+
+    /// Times that are not written yet. Used on `queue` only.
+    private struct Times {
+        var hosts: [HostID: Int] = [:]
+        var isFlushPlanned = false
+        var isClosed = false
+    }
+
+    /// The most reports that one transaction writes.
+    private static let batch = 512
+    /// How long a host's time of its last report may be in memory alone, and how many there may be.
+    private static let flushSeconds = 5
+    private static let maximumTimes = 8192
+
+    private let catalogue: Catalogue
+    private let btf: BTFStore
+    private let disk: DiskBudget
+    private let derivedBytes: @Sendable () -> Int
+    private let limits: [Artefact: Int]
+    private let now: @Sendable () -> Int
+    private let uptime: @Sendable () -> Int
+    private let opinions: Int
+    private let state: Mutex<State>
+    private let line = Mutex(Line())
+    private let times = Mutex(Times())
+    private let queue = DispatchQueue(label: "check-ins")
+
+    /// - Parameters:
+    ///   - derivedBytes: what derived data takes on the disk, which gives way to uploads.
+    ///   - limits: bytes that an upload of each artefact may have.
+    ///   - now: seconds since 1970.
+    ///   - uptime: seconds of a clock that is never set back.
+    init(
+        catalogue: Catalogue, btf: BTFStore, disk: DiskBudget, derivedBytes: @escaping @Sendable () -> Int,
+        limits: [Artefact: Int], rules: UploadClaims.Rules, now: @escaping @Sendable () -> Int,
+        uptime: @escaping @Sendable () -> Int
+    ) throws {
+        self.catalogue = catalogue
+        self.btf = btf
+        self.disk = disk
+        self.derivedBytes = derivedBytes
+        self.limits = limits
+        self.now = now
+        self.uptime = uptime
+        opinions = rules.opinions
+        let headers = try catalogue.pool.read { try catalogue.heldHeaders(opinions: rules.opinions, $0) }
+        state = Mutex(State(claims: UploadClaims(rules: rules), headers: headers))
+    }
+
+    /// Writes what is not written yet. Reports that come later get no answer.
+    func close() throws {
+        try queue.sync {
+            guard !times.withLock({ $0.isClosed }) else { return }
+            try catalogue.write { try flush($0) }
+            times.withLock { $0.isClosed = true }
+        }
+    }
+
+    func withClaims<Value: Sendable>(_ body: (_ claims: inout UploadClaims, _ now: Int) -> Value) -> Value {
+        let now = uptime()
+        return state.withLock { body(&$0.claims, now) }
+    }
+
+    /// Claims that somebody holds.
+    var liveClaims: Int { withClaims { claims, now in claims.liveClaims(now: now) } }
+
+    /// Reads again what hosts' headers of a kernel are held against.
+    func headersChanged(_ id: BuildID) throws {
+        let held = try catalogue.pool.read { try catalogue.heldHeaders(id, opinions: opinions, $0) }
+        state.withLock { $0.headers[id] = held[id] }
+    }
+
+    /// Answers a host's report, when it is durable.
+    ///
+    /// - Throws: `Problem` with `disk-full`, or what SQLite says.
+    func answer(_ sighting: Sighting) async throws -> SightingAnswer {
+        try await withCheckedThrowingContinuation { continuation in
+            let isServed = line.withLock { line in
+                defer { line.isServed = true }
+                line.waiting.append(Waiting(sighting: sighting, continuation: continuation))
+                return line.isServed
+            }
+            if !isServed { queue.async { self.serve() } }
+        }
+    }
+
+    private func serve() {
+        while true {
+            let batch = line.withLock { line in
+                let batch = Array(line.waiting.prefix(Self.batch))
+                line.waiting.removeFirst(batch.count)
+                if batch.isEmpty { line.isServed = false }
+                return batch
+            }
+            guard !batch.isEmpty else { return }
+            let result = Result { try put(batch.map(\.sighting)) }
+            for (index, waiting) in batch.enumerated() {
+                waiting.continuation.resume(with: result.map { $0[index] })
+            }
+        }
+    }
+
+    /// Writes a batch of reports in one transaction, and answers them.
+    private func put(_ batch: [Sighting]) throws -> [SightingAnswer] {
+        let seconds = now()
+        // Not within the transaction: whoever gives up bundles waits for it.
+        let derived = derivedBytes()
+        var changed: Set<BuildID> = []
+        let answers = try catalogue.write { database in
+            var answers: [SightingAnswer] = []
+            for sighting in batch {
+                if try !catalogue.put(sighting, at: seconds, database) {
+                    times.withLock { $0.hosts[sighting.host] = seconds }
+                }
+                var verdicts: [ArtefactVerdict] = []
+                for (question, verdict, opinion) in ask(sighting, derived: derived) {
+                    verdicts.append(verdict)
+                    let key = UploadClaims.Key(kernel: sighting.kernel.buildID, artefact: verdict.artefact)
+                    guard let opinion, let digest = question.offer.digest,
+                        try catalogue.put(
+                            opinion: digest, of: sighting.host, on: key, agrees: opinion == .agrees, at: seconds,
+                            database)
+                    else { continue }
+                    if key.artefact == .headers { changed.insert(key.kernel) }
+                    if opinion == .agrees, key.artefact == .headers {
+                        try catalogue.raiseIfAgreed(key.kernel, opinions: opinions, database)
+                    }
+                }
+                answers.append(SightingAnswer(verdicts: verdicts, time: seconds))
+            }
+            if times.withLock({ $0.hosts.count >= Self.maximumTimes }) { try flush(database) }
+            return answers
+        }
+        for kernel in changed { try headersChanged(kernel) }
+        planFlush()
+        return answers
+    }
+
+    /// What the server wants of a host's offers; what the host does not offer, it lets go of.
+    private func ask(
+        _ sighting: Sighting, derived: Int
+    ) -> [(question: UploadClaims.Question, verdict: ArtefactVerdict, opinion: Opinion?)] {
+        let kernel = sighting.kernel.buildID
+        let now = uptime()
+        return state.withLock { state in
+            for artefact in Artefact.allCases where !sighting.offers.contains(where: { $0.artefact == artefact }) {
+                state.claims.withdraw(sighting.host, UploadClaims.Key(kernel: kernel, artefact: artefact))
+            }
+            return sighting.offers.map { offer in
+                let held =
+                    switch offer.artefact {
+                    case .headers: state.headers[kernel]
+                    case .btf: btf.record(kernel).map { HeldArtefact(digest: $0.digest, standing: .kernelsOwn) }
+                    }
+                let question = UploadClaims.Question(
+                    host: sighting.host, identity: sighting.kernel, offer: offer, limit: limits[offer.artefact] ?? 0,
+                    held: held)
+                let (verdict, opinion) = state.claims.answer(question, now: now, token: Self.newToken) { bytes in
+                    disk.hasRoom(for: bytes, derived: derived)
+                }
+                return (question, verdict, opinion)
+            }
+        }
+    }
+
+    /// 128 bits of the system's random numbers, which nobody can guess.
+    private static func newToken() -> String {
+        var random = SystemRandomNumberGenerator()
+        return [random.next(), random.next()].map { (number: UInt64) in
+            let text = String(number, radix: 16)
+            return String(repeating: "0", count: 16 - text.utf8.count) + text
+        }.joined()
+    }
+
+    // MARK: Times
+
+    private func planFlush() {
+        let isNew = times.withLock { times in
+            guard !times.hosts.isEmpty, !times.isFlushPlanned else { return false }
+            times.isFlushPlanned = true
+            return true
+        }
+        guard isNew else { return }
+        queue.asyncAfter(deadline: .now() + .seconds(Self.flushSeconds)) { [weak self] in
+            guard let self, !times.withLock({ $0.isClosed }) else { return }
+            times.withLock { $0.isFlushPlanned = false }
+            // What can't be written now is tried again with the next report.
+            try? catalogue.write { try self.flush($0) }
+        }
+    }
+
+    private func flush(_ database: Database) throws {
+        let hosts = times.withLock { $0.hosts }
+        guard !hosts.isEmpty else { return }
+        try catalogue.seen(hosts, database)
+        times.withLock { $0.hosts = [:] }
+    }
+}
