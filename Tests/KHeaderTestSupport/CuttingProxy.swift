@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import Glibc
 internal import HeaderArchive
 internal import Synchronization
@@ -49,7 +48,7 @@ public final class CuttingProxy: Sendable {
         }
         try SystemCallError.check("listen", nil) { listen(listener, 64) }
         port = Int(UInt16(bigEndian: address.sin_port))
-        DispatchQueue(label: "proxy").async { [self] in serve() }
+        Self.onThread { [self] in serve() }
     }
 
     deinit { close(listener) }
@@ -85,7 +84,7 @@ public final class CuttingProxy: Sendable {
                 Self.reset(client, server)
                 continue
             }
-            DispatchQueue(label: "proxy.connection").async { [self] in pass(number, client, server, cut) }
+            Self.onThread { [self] in pass(number, client, server, cut) }
         }
     }
 
@@ -148,6 +147,24 @@ public final class CuttingProxy: Sendable {
             setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
             close(descriptor)
         }
+    }
+
+    /// Not Dispatch: where its module is loaded before Glibc's, the compiler finds `stat` in it, and not in the other files.
+    private static func onThread(_ body: @escaping @Sendable () -> Void) {
+        final class Work {
+            let body: @Sendable () -> Void
+            init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+        }
+        var thread = pthread_t()
+        let status = pthread_create(
+            &thread, nil,
+            { work in
+                guard let work else { return nil }
+                Unmanaged<Work>.fromOpaque(work).takeRetainedValue().body()
+                return nil
+            }, Unmanaged.passRetained(Work(body)).toOpaque())
+        precondition(status == 0, "no thread for the proxy")
+        pthread_detach(thread)
     }
 
     private static func address(port: Int) -> sockaddr_in {
