@@ -54,12 +54,16 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         // Needs libcurl's headers to build (Debian: libcurl4-openssl-dev), and loads the library when it is first used.
         .target(name: "CCurl"),
+        // System calls that Glibc's module has no function for.
+        .target(name: "CLinux"),
 
         .target(name: "KernelHeaders", swiftSettings: byteLoops),
         .target(
             name: "HeaderArchive", dependencies: ["KernelHeaders", "CLZMA", "CZstd", "CZlib", crypto],
             swiftSettings: byteLoops),
-        .target(name: "KernelProbe", dependencies: ["HeaderArchive", "KernelHeaders"], swiftSettings: byteLoops),
+        .target(
+            name: "KernelProbe", dependencies: ["HeaderArchive", "KernelHeaders", "CLinux", crypto],
+            swiftSettings: byteLoops),
         .target(
             name: "HeaderTransport", dependencies: ["HeaderArchive", "KernelHeaders", "CCurl"], swiftSettings: settings),
         .target(

@@ -2,8 +2,8 @@ internal import KernelHeaders
 
 /// A kernel as an ELF file: vmlinux, or what is in a boot image's payload.
 struct ELFImage {
-    private let bytes: any RandomAccessBytes
-    private let tables: ELFTables
+    let bytes: any RandomAccessBytes
+    let tables: ELFTables
 
     /// Bytes of notes that are read in all. Kernels have some 500; a core dump, whose notes are large, is no kernel.
     private static let notesLimit: UInt64 = 1 << 20

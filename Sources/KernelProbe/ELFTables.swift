@@ -13,10 +13,13 @@ struct ELFTables {
         static let note: UInt32 = 7
         /// Of a size but without bytes in the file: what `objcopy --only-keep-debug` leaves.
         static let noBits: UInt32 = 8
+        static let symbols: UInt32 = 2
 
         let name: [UInt8]
         let type: UInt32
         let range: ELFRange
+        /// The index of another section: of a table of symbols, that of their names.
+        let link: UInt32
     }
 
     let machine: UInt16
@@ -77,8 +80,39 @@ struct ELFTables {
         return try zip(all, ranges).map { record, range in
             // A name index behind the names' end gives an empty name, as of an unnamed section.
             let name = names.dropFirst(Int(try record.word(0, 0))).prefix(Self.nameLength).prefix { $0 != 0 }
-            return Section(name: Array(name), type: try record.word(4, 4), range: range)
+            return Section(
+                name: Array(name), type: try record.word(4, 4), range: range, link: try record.word(24, 40))
         }
+    }
+
+    /// Where a symbol lies: the index of its section, and its offset there, as relocatable files have it.
+    struct Symbol: Equatable {
+        let section: Int
+        let offset: UInt64
+    }
+
+    /// The symbols of some names.
+    ///
+    /// - Returns: those that are there. Of several of one name the last.
+    /// - Throws: ``ProbeError`` with `truncated`, `elfMalformed`.
+    func symbols(_ names: [String], in bytes: any RandomAccessBytes) throws -> [String: Symbol] {
+        guard let table = sections.first(where: { $0.type == Section.symbols }), Int(table.link) < sections.count,
+            case let texts = sections[Int(table.link)].range, max(table.range.count, texts.count) <= Self.tableLimit
+        else { return [:] }
+        let names = names.map { (name: $0, bytes: Array($0.utf8) + [0]) }
+        let text = try bytes.bytes(at: texts.offset, count: texts.count, "The names of symbols")
+        let entries = BinaryFields(
+            try bytes.bytes(at: table.range.offset, count: table.range.count, "The table of symbols"),
+            isBigEndian: isBigEndian)
+        let size = is64Bit ? 24 : 16
+        var found: [String: Symbol] = [:]
+        for start in stride(from: 0, through: entries.bytes.count - size, by: size) {
+            let entry = ELFRecord(entries, at: start, is64Bit: is64Bit)
+            let name = text.dropFirst(Int(try entry.word(0, 0)))
+            guard let match = names.first(where: { name.starts(with: $0.bytes) }) else { continue }
+            found[match.name] = Symbol(section: Int(try entry.half(14, 6)), offset: try entry.address(4, 8))
+        }
+        return found
     }
 
     private func records(

@@ -6,17 +6,25 @@ internal import HeaderArchive
 /// Not mapped: a mapped file that is cut short while it is read kills the process (SIGBUS).
 final class FileBytes: RandomAccessBytes {
     let count: Int
-    private let descriptor: CInt
+    let descriptor: CInt
 
     /// - Throws: `SystemCallError`; ``ProbeError`` with `notAFile`.
-    init(path: String) throws {
+    convenience init(path: String) throws {
         // Without O_NONBLOCK, opening a pipe waits for a writer that may never come.
-        descriptor = try SystemCallError.check("open", path) { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
+        try self.init(
+            owning: SystemCallError.check("open", path) { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }, name: path)
+    }
+
+    /// - Parameters:
+    ///   - descriptor: is closed at the end, also if this throws.
+    ///   - path: what to call it in messages.
+    init(owning descriptor: CInt, name path: String) throws {
+        self.descriptor = descriptor
         var status = stat()
         let answer = fstat(descriptor, &status)
         count = Int(status.st_size)
         guard answer == 0, status.st_mode & S_IFMT == S_IFREG else {
-            close(descriptor)
+            // Everything is set by now, so that deinit closes it.
             throw ProbeError(.notAFile, "\(path) is not a regular file.")
         }
     }

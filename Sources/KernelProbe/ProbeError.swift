@@ -33,6 +33,8 @@ public struct ProbeError: Error, Equatable, Sendable, CustomStringConvertible {
         case packageMismatch
         /// None of the packages is a kernel's.
         case nothingToImport
+        /// Other threads would keep the privileges that one drops.
+        case privilegesKept
     }
 
     public let reason: Reason

@@ -6,9 +6,6 @@ public import KernelHeaders
 public struct RunningKernel: Sendable {
     public let identity: KernelIdentity
 
-    /// The most bytes read of a file below `/sys` or `/proc`.
-    private static let fileLimit = 1 << 20
-
     /// - Parameter root: where this host's `/` is, for an agent in a container: `sys` and `proc` are read below it.
     /// - Throws: ``ProbeError`` with `notesUnreadable`, `notesMalformed`, `noBuildID`.
     public init(root: String = "/") throws {
@@ -31,9 +28,15 @@ public struct RunningKernel: Sendable {
             hasBTF: access("\(base)/sys/kernel/btf/vmlinux", F_OK) == 0)
     }
 
+    /// As `uname -r` prints it on the host; nil if it can't be told, or could not be a folder's name.
+    static func release(_ root: HostRoot) -> String? {
+        let release = root.isHostsOwn ? names().release : label(root("/proc/sys/kernel/osrelease"))
+        return release.flatMap { $0.contains("/") || $0.hasPrefix(".") ? nil : $0 }
+    }
+
     private static func readNotes(_ path: String) throws -> [UInt8] {
         do {
-            return try readLimited(path)
+            return try HostRoot.read(path: path)
         } catch let error as SystemCallError {
             let advice =
                 switch error.number {
@@ -46,19 +49,8 @@ public struct RunningKernel: Sendable {
         }
     }
 
-    private static func readLimited(_ path: String) throws -> [UInt8] {
-        var bytes: [UInt8] = []
-        try FileSource(path: path).drain { piece in
-            guard piece.count <= fileLimit - bytes.count else {
-                throw ProbeError(.tooLarge, "\(path) has over \(fileLimit) bytes.")
-            }
-            bytes.append(contentsOf: piece)
-        }
-        return bytes
-    }
-
     /// Nil if it can't be read: release and version are labels, and a kernel is known without them.
-    private static func read(_ path: String) -> [UInt8]? { try? readLimited(path) }
+    private static func read(_ path: String) -> [UInt8]? { try? HostRoot.read(path: path) }
 
     private static func label(_ path: String) -> String? { read(path).flatMap { label($0) } }
 

@@ -181,7 +181,7 @@ public struct HeaderFinder: Sendable {
     private func unpackArchive(of kernel: KernelIdentity, into folder: String) async throws -> CacheStamp {
         let path = "\(root)/\(Self.archivePath)"
         guard access(path, F_OK) == 0 else {
-            throw ModulesTree.Flaw.missing(
+            throw InstalledTree.Flaw.missing(
                 "\(path) (where the kernel has it as a module, 'modprobe kheaders' as root brings it)")
         }
         let tree = try await BlockingWork.run { cancellation in
@@ -193,7 +193,7 @@ public struct HeaderFinder: Sendable {
     }
 
     private func copyModulesTree(of kernel: KernelIdentity, into folder: String) async throws -> CacheStamp {
-        let modules = try ModulesTree(of: kernel, root: root)
+        let modules = try InstalledTree(modulesFolderOf: kernel, root: root)
         // One host's word, as an agent's is.
         try RankTooLow.check(.agent, minimum: minimum)
         let tree = try await BlockingWork.run { cancellation in
@@ -201,12 +201,12 @@ public struct HeaderFinder: Sendable {
                 try cancellation.check()
             }
         }
-        return stamp(kernel, tree.digest, .modules, modules.build, .agent, files: tree.files, bytes: tree.bytes)
+        return stamp(kernel, tree.digest, .modules, modules.name, .agent, files: tree.files, bytes: tree.bytes)
     }
 
     private func copyBTF(of kernel: KernelIdentity, to path: String) async throws -> CacheStamp {
         let origin = "\(root)/\(Self.btfPath)"
-        guard access(origin, F_OK) == 0 else { throw ModulesTree.Flaw.missing(origin) }
+        guard access(origin, F_OK) == 0 else { throw InstalledTree.Flaw.missing(origin) }
         let (digest, size) = try await BlockingWork.run { cancellation in
             try Self.copyBTF(FileSource(path: origin), to: path, cancellation)
         }

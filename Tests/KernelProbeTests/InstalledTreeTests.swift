@@ -5,7 +5,7 @@ internal import KernelHeaders
 internal import KernelProbe
 internal import Testing
 
-@Suite struct ModulesTreeTests {
+@Suite struct InstalledTreeTests {
     private static let small = SmallKernel(hasLargeFile: false)
     private static let version = "#1 SMP Debian 6.1.192-2 (2026-11-16)"
 
@@ -31,8 +31,8 @@ internal import Testing
 
     @Test func aPairIsMerged() throws {
         try Self.withRoot { root, modules in
-            let tree = try ModulesTree(of: Self.kernel(), root: root.path)
-            #expect(tree.source == "\(modules)/source" && tree.build == "\(modules)/build")
+            let tree = try InstalledTree(modulesFolderOf: Self.kernel(), root: root.path)
+            #expect(tree.source == root.path("usr/src/common") && tree.build == root.path("usr/src/flavour"))
             let paths = try tree.headers().read(ManifestOnly()).entries.map(\.path.string)
             #expect(paths.contains("include/generated/utsversion.h") && paths.contains("include/linux/kconfig.h"))
         }
@@ -42,7 +42,7 @@ internal import Testing
         try withTemporaryFolder { root in
             let folder = root.path("lib/modules/\(Self.small.release)/\(name)")
             try Self.small.write(to: folder)
-            let tree = try ModulesTree(of: Self.kernel(version: nil), root: root.path)
+            let tree = try InstalledTree(modulesFolderOf: Self.kernel(version: nil), root: root.path)
             #expect(tree.source == folder && tree.build == folder)
             #expect(try tree.headers().read(ManifestOnly()).digest == Self.small.manifest.digest)
         }
@@ -51,38 +51,45 @@ internal import Testing
     @Test func nothingThereIsMissing() throws {
         try withTemporaryFolder { root in
             let path = root.path("lib/modules/\(Self.small.release)/build")
-            #expect(throws: ModulesTree.Flaw.missing(path)) { try ModulesTree(of: Self.kernel(), root: root.path) }
+            #expect(throws: InstalledTree.Flaw.absent(path)) {
+                try InstalledTree(modulesFolderOf: Self.kernel(), root: root.path)
+            }
         }
     }
 
     @Test func aLinkToNowhereIsDangling() throws {
         try Self.withRoot { root, modules in
             try ShellCommand("rm", "-r", root.path("usr/src/flavour"), "\(modules)/source").output()
-            #expect(throws: ModulesTree.Flaw.dangling("\(modules)/build", target: "../../../usr/src/flavour")) {
-                try ModulesTree(of: Self.kernel(), root: root.path)
+            #expect(throws: InstalledTree.Flaw.dangling("\(modules)/build", target: "../../../usr/src/flavour")) {
+                try InstalledTree(modulesFolderOf: Self.kernel(), root: root.path)
             }
         }
     }
 
     @Test(arguments: ["common/include/linux/kconfig.h", "flavour/include/generated/autoconf.h"])
     func whatEveryKernelHasMustBeThere(_ file: String) throws {
-        try Self.withRoot { root, modules in
-            let half = file.hasPrefix("common") ? "source" : "build"
-            let path = "\(modules)/\(half)/\(file.drop { $0 != "/" }.dropFirst())"
-            truncate(root.path("usr/src/\(file)"), 0)
-            #expect(throws: ModulesTree.Flaw.empty(path)) { try ModulesTree(of: Self.kernel(), root: root.path) }
-            unlink(root.path("usr/src/\(file)"))
-            #expect(throws: ModulesTree.Flaw.missing(path)) { try ModulesTree(of: Self.kernel(), root: root.path) }
+        try Self.withRoot { root, _ in
+            let path = root.path("usr/src/\(file)")
+            truncate(path, 0)
+            #expect(throws: InstalledTree.Flaw.empty(path)) {
+                try InstalledTree(modulesFolderOf: Self.kernel(), root: root.path)
+            }
+            unlink(path)
+            #expect(throws: InstalledTree.Flaw.missing(path)) {
+                try InstalledTree(modulesFolderOf: Self.kernel(), root: root.path)
+            }
         }
     }
 
     @Test func anotherReleaseIsAnotherKernel() throws {
-        try Self.withRoot { root, modules in
+        try Self.withRoot { root, _ in
             try root.write(
                 "#define UTS_RELEASE \"6.1.0-98\"\n".utf8, to: "usr/src/flavour/include/generated/utsrelease.h")
-            let flaw = ModulesTree.Flaw.anotherKernel(
-                "\(modules)/build/include/generated/utsrelease.h", says: "6.1.0-98", wanted: Self.small.release)
-            #expect(throws: flaw) { try ModulesTree(of: Self.kernel(), root: root.path) }
+            let path = root.path("usr/src/flavour/include/generated/utsrelease.h")
+            let flaw = InstalledTree.Flaw.anotherKernel(
+                path, says: "6.1.0-98",
+                wanted: Self.small.release)
+            #expect(throws: flaw) { try InstalledTree(modulesFolderOf: Self.kernel(), root: root.path) }
         }
     }
 
@@ -90,7 +97,8 @@ internal import Testing
     @Test func anotherVersionIsAnotherKernel() throws {
         try Self.withRoot { root, _ in
             #expect {
-                try ModulesTree(of: Self.kernel(version: "#2 SMP Debian 6.1.192-2 (2026-11-17)"), root: root.path)
+                try InstalledTree(
+                    modulesFolderOf: Self.kernel(version: "#2 SMP Debian 6.1.192-2 (2026-11-17)"), root: root.path)
             } throws: {
                 "\($0)".contains("utsversion.h is of \(Self.version), and ")
             }
@@ -105,8 +113,10 @@ internal import Testing
             try root.write(
                 "#define UTS_MACHINE \"x\"\n#define UTS_VERSION \"#9\"\n".utf8,
                 to: "\(folder)/include/generated/compile.h")
-            _ = try ModulesTree(of: Self.kernel(version: "#9"), root: root.path)
-            #expect(throws: ModulesTree.Flaw.self) { try ModulesTree(of: Self.kernel(version: "#8"), root: root.path) }
+            _ = try InstalledTree(modulesFolderOf: Self.kernel(version: "#9"), root: root.path)
+            #expect(throws: InstalledTree.Flaw.self) {
+                try InstalledTree(modulesFolderOf: Self.kernel(version: "#8"), root: root.path)
+            }
         }
     }
 }
