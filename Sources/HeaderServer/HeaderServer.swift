@@ -19,6 +19,7 @@ public enum HeaderServer {
         router.add(middleware: MetricsMiddleware(registry: metrics))
         router.add(middleware: ProblemMiddleware(routes: table))
         KernelRoutes(store: store).add(to: router)
+        SightingRoutes(store: store, registry: metrics).add(to: router)
         TreeRoutes(store: store).add(to: router)
         BTFRoutes(store: store).add(to: router)
         MetadataRoutes(store: store).add(to: router)

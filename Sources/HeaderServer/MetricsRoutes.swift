@@ -26,7 +26,7 @@ struct MetricsRoutes<Context: RequestContext> {
             ("blobs", status.blobs), ("packs", status.packs), ("btf_kernels", status.btfKernels),
             ("raw_bytes", status.rawBytes), ("pack_bytes", status.packBytes),
             ("catalogue_bytes", status.catalogueBytes), ("bundle_bytes", status.bundleBytes),
-            ("btf_bytes", status.btfBytes),
+            ("btf_bytes", status.btfBytes), ("hosts", status.hosts), ("claims", store.liveClaims),
         ]
         // debuginfod calls the disk of its database so; this server's has everything else as well.
         let free = ("filesys_free_ratio", MetricsRegistry.Labels(["purpose": "database"]), try store.freeRatio())

@@ -52,8 +52,8 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         var problem = problem
         problem.requestID = context.id
         var headers: HTTPFields = [.contentType: Problem.mediaType, .cacheControl: "no-store"]
-        // The rest of a refused upload is of no use: let go of it, and of the connection it comes through.
-        if request.method == .put { headers[.connection] = "close" }
+        // The rest of a refused body is of no use: let go of it, and of the connection it comes through.
+        if [.put, .post].contains(request.method) { headers[.connection] = "close" }
         let body = ByteBuffer(bytes: try JSON.encode(problem))
         headers[.contentLength] = String(body.readableBytes)
         return Response(

@@ -46,6 +46,25 @@ extension BuildID {
     }
 }
 
+extension String {
+    /// Whether it has no control characters, and at most so many bytes.
+    func isLabel(maximumLength: Int) -> Bool {
+        utf8.count <= maximumLength && !unicodeScalars.contains(where: Self.isControl)
+    }
+
+    /// With spaces in the place of control characters.
+    var withoutControlCharacters: String {
+        guard unicodeScalars.contains(where: Self.isControl) else { return self }
+        var text = ""
+        for scalar in unicodeScalars { text.unicodeScalars.append(Self.isControl(scalar) ? " " : scalar) }
+        return text
+    }
+
+    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value)
+    }
+}
+
 extension Request {
     /// A query item's text, or nil; the first one counts if it comes twice.
     func query(_ name: String) -> String? {
@@ -55,8 +74,7 @@ extension Request {
     /// A query item that is a short label: no control characters, at most ``KernelIdentity/maximumLabelLength`` bytes.
     func label(_ name: String) throws -> String? {
         guard let text = query(name), !text.isEmpty else { return nil }
-        let isClean = text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F..<0xA0).contains($0.value) }
-        guard text.utf8.count <= KernelIdentity.maximumLabelLength, isClean else {
+        guard text.isLabel(maximumLength: KernelIdentity.maximumLabelLength) else {
             throw Problem(
                 .parameterMalformed,
                 "\(name) is over \(KernelIdentity.maximumLabelLength) bytes, or has control characters. It is as uname prints it."

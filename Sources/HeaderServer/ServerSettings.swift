@@ -11,6 +11,7 @@ import SystemPackage
 ///
 /// ```
 /// { "listen": "127.0.0.1:8003", "state": "/var/lib/kheaderd", "logLevel": "info", "bundleBytes": 4294967296,
+///   "claims": { "seconds": 120, "opinions": 2 },
 ///   "limits": { "archiveBytes": 1073741824, "unpackedBytes": 1073741824, "fileBytes": 16777216, "entries": 100000,
 ///               "ratio": 100, "seconds": 300, "btfBytes": 67108864 } }
 /// ```
@@ -69,6 +70,8 @@ public struct ServerSettings: Sendable {
             logLevel = level
         }
         try await Self.set(&store.bundleBytes, reader, "bundleBytes")
+        try await Self.set(&store.claimSeconds, reader, "claims.seconds")
+        try await Self.set(&store.opinions, reader, "claims.opinions")
         try await Self.set(&store.limits.archiveBytes, reader, "limits.archiveBytes")
         try await Self.set(&store.limits.unpackedBytes, reader, "limits.unpackedBytes")
         try await Self.set(&store.limits.fileBytes, reader, "limits.fileBytes")

@@ -2,6 +2,7 @@ internal import Dispatch
 internal import GRDB
 internal import HeaderArchive
 internal import KernelHeaders
+internal import Logging
 internal import Synchronization
 
 /// Takes hosts' reports: puts them on record, durably, and answers what the server wants of them.
@@ -46,6 +47,7 @@ final class CheckIns: Sendable {
     private let limits: [Artefact: Int]
     private let now: @Sendable () -> Int
     private let uptime: @Sendable () -> Int
+    private let logger: Logger
     private let opinions: Int
     private let state: Mutex<State>
     private let line = Mutex(Line())
@@ -60,7 +62,7 @@ final class CheckIns: Sendable {
     init(
         catalogue: Catalogue, btf: BTFStore, disk: DiskBudget, derivedBytes: @escaping @Sendable () -> Int,
         limits: [Artefact: Int], rules: UploadClaims.Rules, now: @escaping @Sendable () -> Int,
-        uptime: @escaping @Sendable () -> Int
+        uptime: @escaping @Sendable () -> Int, logger: Logger
     ) throws {
         self.catalogue = catalogue
         self.btf = btf
@@ -69,6 +71,7 @@ final class CheckIns: Sendable {
         self.limits = limits
         self.now = now
         self.uptime = uptime
+        self.logger = logger
         opinions = rules.opinions
         let headers = try catalogue.pool.read { try catalogue.heldHeaders(opinions: rules.opinions, $0) }
         state = Mutex(State(claims: UploadClaims(rules: rules), headers: headers))
@@ -148,6 +151,9 @@ final class CheckIns: Sendable {
                             opinion: digest, of: sighting.host, on: key, agrees: opinion == .agrees, at: seconds,
                             database)
                     else { continue }
+                    if opinion == .differs {
+                        logger.info("a host has another digest", metadata: Self.metadata(sighting, verdict))
+                    }
                     if key.artefact == .headers { changed.insert(key.kernel) }
                     if opinion == .agrees, key.artefact == .headers {
                         try catalogue.raiseIfAgreed(key.kernel, opinions: opinions, database)
@@ -182,12 +188,24 @@ final class CheckIns: Sendable {
                 let question = UploadClaims.Question(
                     host: sighting.host, identity: sighting.kernel, offer: offer, limit: limits[offer.artefact] ?? 0,
                     held: held)
-                let (verdict, opinion) = state.claims.answer(question, now: now, token: Self.newToken) { bytes in
+                var isGranted = false
+                let (verdict, opinion) = state.claims.answer(question, now: now) {
+                    isGranted = true
+                    return Self.newToken()
+                } hasRoom: { bytes in
                     disk.hasRoom(for: bytes, derived: derived)
                 }
+                if isGranted { logger.info("a host is to upload", metadata: Self.metadata(sighting, verdict)) }
                 return (question, verdict, opinion)
             }
         }
+    }
+
+    private static func metadata(_ sighting: Sighting, _ verdict: ArtefactVerdict) -> Logger.Metadata {
+        [
+            "buildID": "\(sighting.kernel.buildID)", "artefact": "\(verdict.artefact.rawValue)",
+            "host": "\(sighting.host)", "reason": "\(verdict.reason.rawValue)",
+        ]
     }
 
     /// 128 bits of the system's random numbers, which nobody can guess.

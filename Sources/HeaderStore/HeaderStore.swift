@@ -71,7 +71,7 @@ public final class HeaderStore: Sendable {
         checkIns = try CheckIns(
             catalogue: catalogue, btf: btf, disk: disk, derivedBytes: { [bundles] in bundles.bytes },
             limits: [.headers: options.limits.archiveBytes, .btf: options.btfBytes], rules: rules, now: options.now,
-            uptime: options.uptime)
+            uptime: options.uptime, logger: logger)
     }
 
     /// Bytes that an upload may have.

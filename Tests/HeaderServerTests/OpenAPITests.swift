@@ -90,6 +90,17 @@ import Testing
             exchanges.append(
                 Exchange(operation: operation, target: "/v1/kernels/\(target)", fields: fields, body: body))
         }
+        func post(_ id: String, _ body: String) {
+            exchanges.append(
+                Exchange(
+                    operation: "POST /v1/kernels/{buildID}/sightings", target: "/v1/kernels/\(id)/sightings",
+                    body: Array(body.utf8)))
+        }
+        let sighting = TestSightings.json(offers: [.init(.headers, origin: .sysfs, bytes: 9), .init(.btf)])
+        post(TestKernels.id, sighting)
+        post("x", sighting)
+        post("ab", sighting)
+        post(TestKernels.id, String(repeating: " ", count: Sighting.maximumBytes + 1))
         for _ in 1...2 { put("\(TestKernels.id)/headers", TestKernels.tar()) }
         put("\(TestKernels.otherID)/headers?hasBTF=true&release=6&versionLine=x&source=agent", TestKernels.tar())
         put("x/headers", [])

@@ -20,10 +20,12 @@ import Testing
         #expect(settings.store.limits == .standard)
         #expect(settings.store.bundleBytes == HeaderStore.Options().bundleBytes)
         #expect(settings.store.btfBytes == 64 << 20)
+        #expect((settings.store.claimSeconds, settings.store.opinions) == (120, 2))
     }
 
     private static let json = """
         { "listen": "[::1]:1", "state": "/file", "logLevel": "debug", "bundleBytes": 11,
+          "claims": { "seconds": 8, "opinions": 9 },
           "limits": { "archiveBytes": 1, "unpackedBytes": 2, "fileBytes": 3, "entries": 4, "ratio": 5, "seconds": 6,
                       "btfBytes": 7 } }
         """
@@ -33,6 +35,7 @@ import Testing
         "KHEADERD_BUNDLE_BYTES": "12", "KHEADERD_LIMITS_ARCHIVE_BYTES": "101", "KHEADERD_LIMITS_UNPACKED_BYTES": "102",
         "KHEADERD_LIMITS_FILE_BYTES": "103", "KHEADERD_LIMITS_ENTRIES": "104", "KHEADERD_LIMITS_RATIO": "105",
         "KHEADERD_LIMITS_SECONDS": "106", "KHEADERD_LIMITS_BTF_BYTES": "107",
+        "KHEADERD_CLAIMS_SECONDS": "108", "KHEADERD_CLAIMS_OPINIONS": "109",
     ]
 
     private static func limits(from first: Int) -> ArchiveLimits {
@@ -56,6 +59,7 @@ import Testing
             #expect(settings.store.bundleBytes == 11)
             #expect(settings.store.limits == Self.limits(from: 1))
             #expect(settings.store.btfBytes == 7)
+            #expect((settings.store.claimSeconds, settings.store.opinions) == (8, 9))
         }
     }
 
@@ -69,6 +73,7 @@ import Testing
             #expect(settings.store.bundleBytes == 12)
             #expect(settings.store.limits == Self.limits(from: 101))
             #expect(settings.store.btfBytes == 107)
+            #expect((settings.store.claimSeconds, settings.store.opinions) == (108, 109))
             // What the environment leaves out, the file still says.
             let mixed = try await Self.settings(state: nil, ["KHEADERD_LIMITS_RATIO": "7"], file: file)
             var limits = Self.limits(from: 1)
