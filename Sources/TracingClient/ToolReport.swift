@@ -1,3 +1,4 @@
+internal import HeaderTransport
 public import KernelHeaders
 
 /// What `kheader doctor` found: why tools find a kernel's headers or not, and what `kheader exec` would change.

@@ -13,12 +13,22 @@ internal import KernelHeaders
 
             \(ExitStatus.explanation)
             """,
-        version: ReleaseVersion.current, subcommands: [RunCommand.self, CollectCommand.self],
+        version: ReleaseVersion.current,
+        subcommands: [RunCommand.self, CollectCommand.self, StatusCommand.self, DoctorCommand.self],
         defaultSubcommand: RunCommand.self)
 
     static func main() async {
-        await CommandProcess.run("kheader-agent", explain: { (fullMessage(for: $0), exitCode(for: $0).rawValue) }) {
+        // Before anything that starts a thread.
+        let parsed = Result {
             var command = try parseAsRoot()
+            if var host = command as? any HostCommand {
+                try host.prepare()
+                command = host
+            }
+            return Parsed(command: command)
+        }
+        await CommandProcess.run("kheader-agent", explain: { (fullMessage(for: $0), exitCode(for: $0).rawValue) }) {
+            var command = try parsed.get().command
             if var asyncCommand = command as? any AsyncParsableCommand {
                 try await asyncCommand.run()
             } else {
@@ -26,4 +36,9 @@ internal import KernelHeaders
             }
         }
     }
+}
+
+/// Handed on once, and then left alone.
+private struct Parsed: @unchecked Sendable {
+    let command: any ParsableCommand
 }

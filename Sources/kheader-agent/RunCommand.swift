@@ -1,66 +1,63 @@
 internal import ArgumentParser
 internal import Glibc
 internal import HeaderTransport
+internal import HostAgent
 internal import KernelHeaders
-internal import KernelProbe
 
-struct RunCommand: AsyncParsableCommand {
+struct RunCommand: AsyncParsableCommand, HostCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Upload the running kernel's headers, if the server lacks them.",
-        discussion: "Asks first, so that a server that has them costs this host one small request.")
+        abstract: "Report this host's kernel, and upload its headers and BTF if the server wants them.",
+        discussion: """
+            Asks first: a server that has them costs this host one small request. Once, or with --every again and again.
 
-    @Option(help: ArgumentHelp("Where this host's / is, for an agent in a container.", valueName: "dir"))
-    var root = "/"
+            Exit code 3 says that the kernel was reported, and that this host has no headers which it could give, or none \
+            that are proven to be the running kernel's; 4 that the server has others, or does not take them.
+            """)
 
-    @Option(
-        name: .customLong("server"),
-        help: ArgumentHelp(
-            "A server: http://host:port, https://host, or unix:/path/to/socket. May be given several times.",
-            discussion: "Without it, \(ServerAddress.variable) counts; without that, \(ServerAddress.standard).",
-            valueName: "url"))
-    var urls: [String] = []
+    @Option(help: ArgumentHelp("Stay, and check in again after this time, more or less: 6h.", valueName: "time"))
+    var every: String?
 
-    func validate() throws {
-        do {
-            _ = try servers()
-            _ = try timeouts()
-        } catch { throw ValidationError("\(error)") }
-    }
+    @Flag(help: "Do nothing if no check-in of this boot has failed: for a timer that mends those which did.")
+    var unreported = false
+
+    @Flag(help: "Print what came of it as JSON, one line for each check-in.")
+    var json = false
+
+    @OptionGroup var servers: ServerOptions
+    @OptionGroup var options: AgentOptions
+    var module = PreparedModule()
+    static let loadsModules = true
 
     func run() async throws {
-        let identity = try RunningKernel(root: root).identity
-        let kernel = "\(identity.release ?? "kernel of unknown release") (\(identity.buildID))"
-        let client = HeaderServerClient(
-            servers: try servers(), program: "kheader-agent", timeouts: try timeouts()
-        ) { Console.say("kheader-agent: \($0)") }
-        if let known = try await client.known(identity.buildID) {
-            Console.say("The server has the headers of \(kernel): \(known.files) files, tree \(known.treeDigest).")
+        let settings = try options.settings(servers.settings.merging([.every: every]) { $1 })
+        let (interval, agent) = try usable {
+            (try settings.every(), try Agent(settings, servers: servers.urls, module: module.access))
+        }
+        guard let interval else {
+            if unreported, try !agent.isUnreported() { return }
+            let report = try await agent.checkIn()
+            try put(report)
+            guard report.exitStatus == .done else { throw Shortfall(report.exitStatus, report.summary) }
             return
         }
-        let archive = try KernelArchive(root: root)
-        let file = try await BlockingWork.run { try UploadFile(path: archive.path, cancellation: $0) }
-        let (receipt, isNew) = try await client.push(file, as: identity, source: .agent)
-        let verb = isNew ? "took" : "had by now"
-        Console.say("The server \(verb) the headers of \(kernel): \(receipt.files) files, tree \(receipt.treeDigest).")
-    }
-
-    private func servers() throws -> [ServerAddress] {
-        try ServerAddress.list(options: urls, variable: getenv(ServerAddress.variable).map { String(cString: $0) })
-    }
-
-    private func timeouts() throws -> TransferTimeouts {
-        try TransferTimeouts(variable: getenv(TransferTimeouts.variable).map { String(cString: $0) })
-    }
-}
-
-extension HeaderServerClient {
-    /// The kernel as the server knows it, or nil if it lacks its headers.
-    fileprivate func known(_ id: BuildID) async throws -> KernelSummary? {
-        do {
-            return try await kernel(id)
-        } catch let refusal as ServerRefusal where refusal.status == 404 {
-            return nil
+        var schedule = CheckInSchedule(every: interval)
+        var generator = SystemRandomNumberGenerator()
+        while true {
+            var succeeded = false
+            do {
+                try put(try await agent.checkIn())
+                succeeded = true
+            } catch let error where !(error is CancellationError) {
+                agent.log(.error, "\(error)")
+            }
+            let pause = schedule.pause(afterSuccess: succeeded, using: &generator)
+            agent.log(.debug, "checking in again in \(pause.components.seconds) s")
+            try await Task.sleep(for: pause)
         }
+    }
+
+    private func put(_ report: CheckInReport) throws {
+        if json { try Console.put(JSONText.text(report, isPretty: false)) }
     }
 }

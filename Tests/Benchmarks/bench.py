@@ -2,7 +2,8 @@
 """Measures a real kheaderd on the kernels that the distribution's registry offers today.
 
 `make bench` and `make bench-quick` build the release binaries and run this. Exits 1 if something that must hold does
-not: a kernel that does not come out as it went in, another flavour of a stored revision that adds 100 kB or more.
+not: a kernel that does not come out as it went in, another flavour of a stored revision that adds 100 kB or more, a host
+of the simulated fleet that is told what is not so.
 """
 
 import argparse
@@ -14,8 +15,10 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import agent
 import debian_kernels
 import fetch
+import fleet
 import ingest
 import kheaders_archive
 import report
@@ -25,7 +28,7 @@ from debian_kernels import Kernel
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--binaries", type=Path, required=True, help="folder with kheaderd and kheader")
+    parser.add_argument("--binaries", type=Path, required=True, help="folder with the programs")
     parser.add_argument("--cache", type=Path, required=True, help="where downloads and archives are kept")
     parser.add_argument("--quick", action="store_true", help="four kernels, fewer rounds, no large tar")
     parser.add_argument("--all", action="store_true", help="every kernel offered, not the newest of each series")
@@ -87,13 +90,21 @@ def main() -> int:
     fetches = fetch.measure(
         options.binaries, newest, archives[newest.release], options.cache, rounds=5 if options.quick else 15
     )
+    say("an agent's host")
+    agents = agent.measure(options.binaries, archives[newest.release], rounds=5 if options.quick else 15)
+    say("a fleet that boots at once")
+    simulation = fleet.simulate(options.binaries, hosts=5_000 if options.quick else 100_000)
     about["load_after"] = report.load()
 
     command = "make bench-quick" if options.quick else "make bench"
-    results = {"about": about, "storage": stored, "cpu": costs, "memory": memories, "fetch": fetches}
-    text = report.markdown(command, about, stored, costs, memories, fetches)
+    agent_size = agent.binary_size(options.binaries)
+    results = {
+        "about": about, "storage": stored, "cpu": costs, "memory": memories, "fetch": fetches, "agent": agents,
+        "agent_size": agent_size, "fleet": simulation,
+    }
+    text = report.markdown(command, about, stored, costs, memories, fetches, agents, agent_size, simulation)
     write(options, text, json.dumps(results, default=dataclasses.asdict, indent=2) + "\n")
-    return 1 if stored.problems else 0
+    return 1 if stored.problems or simulation.wrong else 0
 
 
 def write(options: argparse.Namespace, text: str, document: str) -> None:

@@ -28,16 +28,23 @@ class Comparison:
 
     what: str
     peer: str
-    wall_limit: float  # the most that ours may take, as a part of the peer's
+    wall_limit: float | None  # the most that ours may take, as a part of the peer's
     cpu_limit: float | None
+    memory_limit: float | None = None
     ours: list[Run] = field(default_factory=list)
     theirs: list[Run] = field(default_factory=list)
+    our_memories: list[int] = field(default_factory=list)  # bytes of the largest resident set
+    their_memories: list[int] = field(default_factory=list)
 
     def ratios(self, quantity: str) -> list[float]:
         return [getattr(a, quantity) / getattr(b, quantity) for a, b in zip(self.ours, self.theirs, strict=True)]
 
     def ratio(self, quantity: str) -> float:
         return statistics.median(self.ratios(quantity))
+
+    @property
+    def memory_ratio(self) -> float:
+        return statistics.median(self.our_memories) / statistics.median(self.their_memories)
 
 
 def measure(binaries: Path, kernel: Kernel, archive: Path, disk: Path, rounds: int) -> list[Comparison]:

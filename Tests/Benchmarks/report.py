@@ -6,8 +6,12 @@ import statistics
 from pathlib import Path
 
 from fetch import Comparison
+from fleet import Fleet
 from ingest import Cost, Memory
 from storage import FLAVOUR_LIMIT, Storage
+
+# The largest that an agent may be, in bytes.
+AGENT_LIMIT = 16 << 20
 
 
 def machine() -> dict:
@@ -32,6 +36,9 @@ def markdown(
     costs: list[Cost],
     memories: list[Memory],
     fetches: list[Comparison],
+    agents: list[Comparison],
+    agent_size: int,
+    fleet: Fleet,
 ) -> str:
     parts = [
         f"`{command}`, {about['date']}: {about['cpu']}, {about['cores']} cores, load {about['load_before']} before and "
@@ -51,6 +58,17 @@ def markdown(
         "Seconds are medians; a ratio is ours to the peer's, run right before it, and the median of all rounds. A cold fetch "
         "is `kheader fetch --to`, every file verified, from a server on loopback, against `tar xf kheaders.tar.xz` of the "
         "same tree; warm is what is in the cache already.",
+        "## An agent's host",
+        _agents(agents),
+        f"The agent has {agent_size:,} bytes without symbols (at most {AGENT_LIMIT:,}). `curl` sends the same bytes to the same "
+        "server, one right before each run of the agent; a check-in has the agent hash what it offers.",
+        "## A fleet that boots at once",
+        _fleet(fleet),
+        f"{fleet.hosts:,} hosts with {fleet.kernels} kernels, each by the agent's own check-in, in one process beside the "
+        f"server, {fleet.connections} requests under way at a time; then {fleet.dissenters} hosts whose archive has other "
+        "bytes; then all of them again. A host that is told to wait asks again, which counts. Memory is the server's "
+        f"resident set. {fleet.uploads['headers']} uploads of headers, {fleet.uploads['btf']} of BTF, "
+        f"{len(fleet.wrong)} wrong answers.",
     ]
     if storage.problems:
         parts += ["## Wrong", "\n".join(f"- {problem}" for problem in storage.problems)]
@@ -109,6 +127,47 @@ def _fetches(fetches: list[Comparison]) -> str:
             row += [f"**{fetch.ratio(quantity):.2f}**", f"{min(ratios):.2f} – {max(ratios):.2f}"]
             row.append("" if limit is None else f"{limit:.2f}")
         rows.append(row)
+    return table(header, rows)
+
+
+def _agents(agents: list[Comparison]) -> str:
+    header = ["", "peer", "CPU ratio", "spread", "at most", "memory", "its memory", "ratio", "at most"]
+    rows = []
+    for agent in agents:
+        ratios = agent.ratios("cpu")
+        rows.append(
+            [
+                agent.what,
+                agent.peer,
+                f"**{agent.ratio('cpu'):.2f}**",
+                f"{min(ratios):.2f} – {max(ratios):.2f}",
+                f"{agent.cpu_limit:.2f}",
+                _mb(statistics.median(agent.our_memories)),
+                _mb(statistics.median(agent.their_memories)),
+                f"**{agent.memory_ratio:.2f}**",
+                f"{agent.memory_limit:.2f}",
+            ]
+        )
+    return table(header, rows)
+
+
+def _fleet(fleet: Fleet) -> str:
+    rows = []
+    for what, wave in fleet.waves.items():
+        memories = [wave["memoryBefore"]] + wave["memoryByQuarters"]
+        rows.append(
+            [
+                what,
+                f"{wave['checkIns']:,}",
+                f"{wave['checkInsPerSecond']:,.0f}",
+                f"**{wave['serverCPUMicroseconds']:.0f}**",
+                f"{wave['p50Milliseconds']:.1f}",
+                f"{wave['p99Milliseconds']:.1f}",
+                f"{_mb(memories[0])} → {_mb(memories[-1])}",
+                f"{wave['coresForAMillionInTenMinutes']:.2f}",
+            ]
+        )
+    header = ["", "check-ins", "a second", "server CPU µs each", "p50 ms", "p99 ms", "memory", "cores for 1 M in 10 min"]
     return table(header, rows)
 
 

@@ -2,6 +2,7 @@ import KHeaderTestSupport
 import KernelHeaders
 import Testing
 
+@testable import HeaderTransport
 @testable import TracingClient
 
 @Suite struct ToolReportTests {

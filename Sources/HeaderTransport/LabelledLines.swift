@@ -1,7 +1,5 @@
-internal import HeaderTransport
-
 /// Lines with a label in front, broken at words to a width.
-struct LabelledLines {
+package struct LabelledLines {
     /// Narrower than this the terminal breaks lines itself.
     private static let leastWidth = 40
 
@@ -12,13 +10,13 @@ struct LabelledLines {
     /// - Parameters:
     ///   - width: of all, in columns.
     ///   - label: of the labels.
-    init(width: Int, label: Int) {
+    package init(width: Int, label: Int) {
         self.width = max(width, Self.leastWidth)
         indent = label
     }
 
     /// - Parameter paragraphs: each begins a line; the label stands before the first.
-    mutating func add(_ label: String, _ paragraphs: [String]) {
+    package mutating func add(_ label: String, _ paragraphs: [String]) {
         var label = label
         for paragraph in paragraphs {
             for (index, line) in broken(Console.printable(paragraph).replacing("\n", with: "?")).enumerated() {
@@ -29,9 +27,9 @@ struct LabelledLines {
         }
     }
 
-    mutating func addGap() { lines.append("") }
+    package mutating func addGap() { lines.append("") }
 
-    var text: String { lines.joined(separator: "\n") }
+    package var text: String { lines.joined(separator: "\n") }
 
     /// A word that is longer than a line keeps together, so that a path can be copied. Further lines are set in by two.
     private func broken(_ paragraph: String) -> [String] {

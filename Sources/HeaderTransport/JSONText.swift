@@ -1,9 +1,9 @@
 internal import FoundationEssentials
 
 /// Documents as the server sends them, for `--format json`.
-enum JSONText {
+package enum JSONText {
     /// - Parameter isPretty: over several lines; one line otherwise.
-    static func text(_ document: some Encodable, isPretty: Bool) throws -> String {
+    package static func text(_ document: some Encodable, isPretty: Bool) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         if isPretty { encoder.outputFormatting.insert(.prettyPrinted) }

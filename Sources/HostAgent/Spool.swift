@@ -1,0 +1,41 @@
+internal import Glibc
+internal import HeaderArchive
+
+/// The one thing an agent remembers: that this boot is not yet reported. It is a file with the boot's ID.
+public struct Spool: Sendable {
+    /// Where systemd gives a service its folder, and where that is without systemd.
+    public static let standardFolder = "/var/lib/kheader-agent"
+
+    public let folder: String
+    private var file: String { "\(folder)/unreported" }
+
+    /// - Parameter folder: must be there; only its owner should be able to write it.
+    public init(folder: String) { self.folder = folder }
+
+    /// Notes that the boot is to be reported.
+    ///
+    /// - Throws: `SystemCallError`.
+    public func mark(_ bootID: String) throws {
+        guard !holds(bootID) else { return }
+        let descriptor = try SystemCallError.check("open", file) {
+            open(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        }
+        defer { close(descriptor) }
+        // A file that was cut short says as much as one that is not there.
+        let sink = FileSink(borrowing: descriptor)
+        try sink.write(Array((bootID + "\n").utf8))
+        try sink.finish()
+    }
+
+    /// Notes that it is.
+    ///
+    /// - Throws: `SystemCallError`.
+    public func clear() throws {
+        try SystemCallError.check("unlink", file) { unlink(file) == 0 || errno == ENOENT ? 0 : -1 }
+    }
+
+    /// Whether this very boot still waits to be reported; what is left of an earlier one does not matter any more.
+    public func holds(_ bootID: String) -> Bool {
+        (try? FileSource(path: file).readAll()).map { $0.elementsEqual((bootID + "\n").utf8) } ?? false
+    }
+}

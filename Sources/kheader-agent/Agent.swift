@@ -1,0 +1,71 @@
+internal import Glibc
+internal import HeaderTransport
+internal import HostAgent
+internal import KernelHeaders
+internal import KernelProbe
+
+/// The agent put together from its settings.
+struct Agent {
+    let settings: AgentSettings
+    let module: HeaderModuleAccess
+    private let addresses: [ServerAddress]
+    private let timeouts: TransferTimeouts
+    let totalTime: Duration
+    let spool: Spool
+    let log: AgentLog
+
+    /// - Throws: `Problem` with `parameter-malformed`.
+    init(_ settings: AgentSettings, servers: [String], module: HeaderModuleAccess) throws {
+        self.settings = settings
+        self.module = module
+        let log = AgentLog.standardError(least: try settings.logLevel())
+        self.log = log
+        totalTime = try settings.totalTime()
+        addresses = try settings.servers(options: servers)
+        timeouts = try settings.timeouts()
+        // systemd gives a list if a service has several folders.
+        let state = getenv("STATE_DIRECTORY").flatMap {
+            String(cString: $0).split(separator: ":").first.map { String($0) }
+        }
+        spool = Spool(folder: settings[.spool] ?? state ?? Spool.standardFolder)
+    }
+
+    /// This host, looked at anew.
+    func host() throws -> LocalHost { try LocalHost(root: settings.root, salt: settings.salt, module: module) }
+
+    /// Whether an earlier check-in of this boot has failed.
+    func isUnreported() throws -> Bool {
+        spool.holds(try HostIdentity(root: settings.root, salt: settings.salt).bootID)
+    }
+
+    private func client(_ timeouts: TransferTimeouts) -> HeaderServerClient {
+        HeaderServerClient(servers: addresses, program: "kheader-agent", timeouts: timeouts) { [log] in log(.notice, $0)
+        }
+    }
+
+    /// A client for a person who waits: a server that is away is away.
+    func quickClient() -> HeaderServerClient {
+        var timeouts = timeouts
+        timeouts.connect = min(timeouts.connect, 3)
+        timeouts.document = min(timeouts.document, 10)
+        return client(timeouts)
+    }
+
+    /// One check-in, within its time.
+    func checkIn() async throws -> CheckInReport {
+        let deadline = ContinuousClock.now + totalTime
+        let host = try host()
+        remember { try spool.mark(host.identity.bootID) }
+        let client = client(timeouts)
+        let report = try await TimeLimit.run(totalTime) { [log] in
+            try await CheckIn(host: host, server: client, deadline: deadline, log: log).run()
+        }
+        remember { try spool.clear() }
+        return report
+    }
+
+    /// The spool is a help for later; a host without it is reported all the same.
+    private func remember(_ body: () throws -> Void) {
+        do { try body() } catch { log(.debug, "the spool can't be used", "\(error)") }
+    }
+}

@@ -1,0 +1,63 @@
+internal import ArgumentParser
+internal import Glibc
+internal import HeaderTransport
+internal import HostAgent
+internal import KernelHeaders
+internal import KernelProbe
+
+struct DoctorCommand: AsyncParsableCommand, HostCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Say what a check-in would find on this host, and whether a server would take it.",
+        discussion: """
+            Shows every place where the running kernel's headers can be, and why it serves or does not; nothing is loaded, \
+            uploaded or noted. Exit code 3 says that this host has no headers to give, 5 that no server would take them.
+            """)
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @OptionGroup var servers: ServerOptions
+    @OptionGroup var options: AgentOptions
+    var module = PreparedModule()
+    static let loadsModules = true
+
+    func run() async throws {
+        let settings = try options.settings(servers.settings)
+        let agent = try usable { try Agent(settings, servers: servers.urls, module: module.access) }
+        let host = try agent.host()
+        async let probes = agent.quickClient().probe()
+        let survey = try await host.examine()
+        let report = HostReport(
+            host: host, isLasting: host.identity.isLasting, survey: survey, btf: Self.btf(settings.root),
+            servers: await probes, spool: Self.spool(agent.spool))
+        if json {
+            try Console.put(JSONText.text(report, isPretty: true))
+        } else {
+            try Console.put(report.text(width: Console.outputColumns))
+        }
+        guard report.canGiveHeaders else {
+            throw Shortfall(.notFound, "This host has no headers to give; a check-in only says so.")
+        }
+        guard report.servers.contains(where: \.isUsable) else {
+            throw Shortfall(.unreachable, "No server would take a check-in of this host.")
+        }
+    }
+
+    private static func btf(_ root: String) -> String {
+        do {
+            return try HostBTF(root: root).map { "\($0.path), \(ByteSize.text($0.bytes))" } ?? "this kernel has none"
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    private static func spool(_ spool: Spool) -> String {
+        let folder = spool.folder
+        guard access(folder, W_OK) == 0 else {
+            return
+                "\(folder) can't be written (\(String(cString: strerror(errno)))): a failed check-in would not be remembered"
+        }
+        return folder
+    }
+}

@@ -1,0 +1,35 @@
+internal import ArgumentParser
+internal import HostAgent
+internal import KernelProbe
+
+/// A command that looks at this host. It gives up what it does not need of its privileges before it looks.
+protocol HostCommand: AsyncParsableCommand {
+    var options: AgentOptions { get }
+    var module: PreparedModule { get set }
+    /// Whether it may have to load the kernel's module of headers.
+    static var loadsModules: Bool { get }
+}
+
+extension HostCommand {
+    static var loadsModules: Bool { false }
+
+    /// To be called on the process's first thread, before there is another one: privileges are those of threads.
+    ///
+    /// - Throws: `ValidationError`; what `ProcessPrivileges` throws.
+    mutating func prepare() throws {
+        let settings = try options.settings()
+        if Self.loadsModules, try settings.mayLoadModule() {
+            module.access = ModuleKeeper.start(root: settings.root)
+        }
+        try ProcessPrivileges.drop()
+    }
+}
+
+/// What was found out about the kernel's module of headers while the process had its privileges. No option: the parser
+/// leaves it as it is.
+struct PreparedModule: Decodable, Sendable {
+    var access = HeaderModuleAccess.notPermitted("The agent was told not to load modules.")
+
+    init() {}
+    init(from decoder: any Decoder) {}
+}
