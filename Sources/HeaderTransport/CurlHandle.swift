@@ -24,6 +24,7 @@ final class CurlHandle {
         try setConnection(seconds: request.seconds, timeouts)
         try setBounds()
         try set(fields: request.fields)
+        if let token = request.token { try set(token) }
         try set(request.method, request.body)
     }
 
@@ -96,6 +97,12 @@ final class CurlHandle {
             try check(khd_curl_set_offset(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(file.size - offset)))
         }
         if method != ownMethod { try set(CURLOPT_CUSTOMREQUEST, method.rawValue) }
+    }
+
+    /// Not as a header field, which curl would send along with a redirect to another host.
+    private func set(_ token: AccessToken) throws {
+        try set(CURLOPT_HTTPAUTH, khd_curl_auth_bearer)
+        try set(CURLOPT_XOAUTH2_BEARER, token.secret)
     }
 
     private func set(fields: [(name: String, value: String)]) throws {

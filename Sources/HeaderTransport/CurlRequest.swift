@@ -30,6 +30,8 @@ struct CurlRequest: Sendable {
     var body = Body.none
     /// The longest time for all of it, in seconds; nil for as long as bytes keep coming.
     var seconds: Int?
+    /// Shown to the server, and to no other that it redirects to.
+    var token: AccessToken?
     /// Of the file if one is sent, of the response's body otherwise.
     var progress: TransferProgress?
 

@@ -94,6 +94,8 @@ extension HeaderServerClient {
         _ take: (CurlTransfer, ServerAddress, Cancellation) throws -> Value
     ) throws -> Outcome<Value> {
         let address = servers[server]
+        var request = request
+        request.token = token
         do {
             let transfer = try CurlTransfer(
                 request, to: address, over: connections, userAgent: userAgent, timeouts: timeouts,

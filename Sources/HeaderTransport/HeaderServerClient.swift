@@ -20,6 +20,7 @@ public struct HeaderServerClient: Sendable {
 
     private(set) var servers: [ServerAddress]
     let connections = CurlConnections()
+    let token: AccessToken?
     let userAgent: String
     let timeouts: TransferTimeouts
     let notice: @Sendable (String) -> Void
@@ -33,16 +34,23 @@ public struct HeaderServerClient: Sendable {
     /// - Parameters:
     ///   - servers: at least one.
     ///   - program: goes into `User-Agent`.
-    ///   - notice: is told in a sentence why another attempt is made.
+    ///   - token: is shown to every one of the servers.
+    ///   - notice: is told in a sentence why another attempt is made, and at once if the token is going to be sent to
+    ///     another host without TLS.
     public init(
-        servers: [ServerAddress], program: String = "kheader", timeouts: TransferTimeouts = TransferTimeouts(),
+        servers: [ServerAddress], program: String = "kheader", token: AccessToken? = nil,
+        timeouts: TransferTimeouts = TransferTimeouts(),
         notice: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         precondition(!servers.isEmpty, "a client needs a server")
         self.servers = servers
+        self.token = token
         self.userAgent = "\(program)/\(ReleaseVersion.current)"
         self.timeouts = timeouts
         self.notice = notice
+        if token != nil, let server = servers.first(where: \.isReadableOnTheWay) {
+            notice("\(server) is no https server: whoever is on the way to it can read the token.")
+        }
     }
 
     /// A client of one of the servers only, over the same connections.

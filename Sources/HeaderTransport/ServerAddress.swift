@@ -50,6 +50,9 @@ public struct ServerAddress: Sendable, Equatable, CustomStringConvertible {
         return try (named.isEmpty ? [standard] : named).map { try ServerAddress($0) }
     }
 
+    /// Whether what is sent to the server leaves this host, and not through TLS.
+    var isReadableOnTheWay: Bool { !isLocal && !base.lowercased().hasPrefix("https:") }
+
     /// - Parameter path: with a slash in front, percent-encoding done, a query included.
     func url(_ path: String) -> String { base + path }
 

@@ -41,7 +41,9 @@ struct DoctorCommand: AsyncParsableCommand {
     private func report() async throws -> ToolReport {
         let running = Result { try RunningKernel().identity }
         let identity = try? running.get()
-        let wanted = kernel.isNamed ? try await kernel.kernel { try client(servers.addresses()) } : identity?.buildID
+        let wanted =
+            kernel.isNamed
+            ? try await kernel.kernel { try client(servers.addresses(), servers.token()) } : identity?.buildID
         let isRunning = wanted == identity?.buildID
         let environment = ProcessInfo.processInfo.environment
         async let tools = ToolInstallation.find(path: environment["PATH"] ?? "")
@@ -79,12 +81,12 @@ struct DoctorCommand: AsyncParsableCommand {
         var kernel: KernelIdentity?
     }
 
-    private func client(_ addresses: [ServerAddress]) -> HeaderServerClient {
+    private func client(_ addresses: [ServerAddress], _ token: AccessToken?) -> HeaderServerClient {
         // Who asks for a report waits for it: a server that is away is away.
         var timeouts = TransferTimeouts()
         timeouts.connect = 3
         timeouts.document = 10
-        var client = HeaderServerClient(servers: addresses, program: "kheader", timeouts: timeouts)
+        var client = HeaderServerClient(servers: addresses, program: "kheader", token: token, timeouts: timeouts)
         client.retries = 0
         return client
     }
@@ -92,28 +94,32 @@ struct DoctorCommand: AsyncParsableCommand {
     /// All at once; answers in the servers' order.
     private func ask(_ id: BuildID?) async throws -> [Answer] {
         let addresses = try servers.addresses()
+        let token = try servers.token()
         return await withTaskGroup(of: (Int, Answer).self) { group in
             for (index, address) in addresses.enumerated() {
-                group.addTask { (index, await ask(address, id)) }
+                group.addTask { (index, await ask(address, token, id)) }
             }
             return await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
         }
     }
 
-    private func ask(_ address: ServerAddress, _ id: BuildID?) async -> Answer {
+    private func ask(_ address: ServerAddress, _ token: AccessToken?, _ id: BuildID?) async -> Answer {
         let name = "\(address)"
         do {
             guard let id else {
-                let store = try await client([address]).store()
+                let store = try await client([address], token).store()
                 return Answer(place: .init(name, hasHeaders: false, "answers, has \(store.kernels) kernels"))
             }
-            let kernel = try await client([address]).kernel(id)
+            let kernel = try await client([address], token).kernel(id)
             let conflicts = kernel.conflicts == 0 ? "" : ", \(kernel.conflicts) other trees were refused"
             return Answer(
                 place: .init(name, hasHeaders: true, "has them, trust: \(kernel.source.rawValue)\(conflicts)"),
                 kernel: kernel.identity)
         } catch let refusal as ServerRefusal where refusal.status == 404 {
             return Answer(place: .init(name, hasHeaders: false, "does not have them"))
+        } catch let refusal as ServerRefusal where refusal.status == 401 || refusal.status == 403 {
+            let what = token == nil ? "needs a token" : "token refused"
+            return Answer(place: .init(name, hasHeaders: false, "\(what): \(refusal)"))
         } catch let error as TransportError {
             return Answer(place: .init(name, hasHeaders: false, "\(error.reason) (\(error.code))"))
         } catch {

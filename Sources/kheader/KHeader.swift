@@ -10,7 +10,8 @@ internal import KernelHeaders
         discussion: """
             Servers are those of --server, or of the variable KHEADER_URLS (separated by spaces), or \
             \(ServerAddress.standard). The first one that can answer does. KHEADER_TIMEOUT sets after how many seconds of \
-            silence a server is given up, KHEADER_CACHE where trees are kept.
+            silence a server is given up, KHEADER_CACHE where trees are kept. A server that wants a token is shown that of \
+            --token-file, else of the file that \(AccessToken.fileVariable) names, else \(AccessToken.variable).
 
             \(ExitStatus.explanation)
             """,

@@ -13,6 +13,15 @@ struct ServerOptions: ParsableArguments {
             valueName: "url"))
     var urls: [String] = []
 
+    @Option(
+        name: .customLong("token-file"),
+        help: ArgumentHelp(
+            "A file with the token that the servers want to see.",
+            discussion:
+                "Without it, \(AccessToken.fileVariable) names the file; without that, \(AccessToken.variable) is the token.",
+            valueName: "file"))
+    var tokenFile: String?
+
     func validate() throws {
         // The variables are looked at when servers are asked: to look at a URL takes libcurl, which takes longer to load
         // than to find headers in the cache.
@@ -24,9 +33,17 @@ struct ServerOptions: ParsableArguments {
     /// A client that says on standard error why it asks again.
     func client() throws -> HeaderServerClient {
         let timeouts = try usable { try TransferTimeouts(variable: Self.environment(TransferTimeouts.variable)) }
-        return HeaderServerClient(servers: try usable(addresses), program: "kheader", timeouts: timeouts) {
+        let token = try token()
+        return HeaderServerClient(
+            servers: try usable(addresses), program: "kheader", token: token, timeouts: timeouts
+        ) {
             Console.say("kheader: \($0)")
         }
+    }
+
+    /// The token that servers are shown, if there is one.
+    func token() throws -> AccessToken? {
+        try usable { try AccessToken.find(file: tokenFile) { Console.say("kheader: \($0)") } }
     }
 
     func addresses() throws -> [ServerAddress] {

@@ -71,6 +71,7 @@ CURLUcode khd_curl_url_get(const CURLU *url, CURLUPart part, char **text, unsign
 static const size_t khd_curl_write_pause = CURL_WRITEFUNC_PAUSE;
 static const size_t khd_curl_read_abort = CURL_READFUNC_ABORT;
 static const long khd_curl_redirect_post_all = CURL_REDIR_POST_ALL;
+static const long khd_curl_auth_bearer = CURLAUTH_BEARER;
 static inline CURLcode khd_curl_message_result(const CURLMsg *message)
 {
     return message->data.result;
