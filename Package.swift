@@ -102,7 +102,11 @@ let package = Package(
             ], swiftSettings: settings),
 
         .executableTarget(
-            name: "kheaderd", dependencies: ["HeaderServer", "HeaderStore", "KernelHeaders", logging, argumentParser],
+            name: "kheaderd",
+            // The transport's tables and times for people; what it needs libcurl for is not called.
+            dependencies: [
+                "HeaderServer", "HeaderStore", "HeaderTransport", "KernelHeaders", logging, argumentParser,
+            ],
             swiftSettings: settings),
         .executableTarget(
             name: "kheader",

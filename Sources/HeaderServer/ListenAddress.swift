@@ -1,3 +1,4 @@
+import Glibc
 import Hummingbird
 
 /// Where a server listens: `HOST:PORT`, `[IPV6]:PORT` or `unix:PATH`.
@@ -33,6 +34,33 @@ public enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
         case .tcp(let host, let port): host.contains(":") ? "http://[\(host)]:\(port)" : "http://\(host):\(port)"
         case .unix(let path): "unix:\(path)"
         }
+    }
+
+    /// Whether only this host can reach it: a socket, or a host all of whose addresses are loopback's. A name is looked
+    /// up, as it is to listen there; one that has no address is not local.
+    var isLocal: Bool {
+        guard case .tcp(let host, _) = self else { return true }
+        var hints = addrinfo()
+        hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
+        var found: UnsafeMutablePointer<addrinfo>?
+        guard getaddrinfo(host, nil, &hints, &found) == 0 else { return false }
+        let first = found
+        defer { freeaddrinfo(first) }
+        while let entry = found {
+            var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+            let address = entry.pointee
+            guard
+                getnameinfo(address.ai_addr, address.ai_addrlen, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST)
+                    == 0
+            else { return false }
+            // 127.0.0.0/8, ::1, and the former mapped into IPv6; in the C library's one way to write each of them.
+            let numeric = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            guard numeric == "::1" || numeric.hasPrefix("127.") || numeric.hasPrefix("::ffff:127.") else {
+                return false
+            }
+            found = address.ai_next
+        }
+        return true
     }
 
     var bindAddress: BindAddress {

@@ -53,7 +53,7 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         problem.requestID = context.id
         var headers: HTTPFields = [.contentType: Problem.mediaType, .cacheControl: "no-store"]
         // The rest of a refused body is of no use: let go of it, and of the connection it comes through.
-        if [.put, .post].contains(request.method) { headers[.connection] = "close" }
+        if request.method != .get, request.method != .head { headers[.connection] = "close" }
         let body = ByteBuffer(bytes: try JSON.encode(problem))
         headers[.contentLength] = String(body.readableBytes)
         return Response(
@@ -100,6 +100,14 @@ final class RouteTable: Sendable {
         let components = path.split(separator: "/")
         return routes.withLock { routes in
             Set(routes.filter { Self.matches($0.path, components) }.map(\.method))
+        }
+    }
+
+    /// The route that a request takes, as the router has it; nil for none.
+    func route(_ method: HTTPRequest.Method, _ path: String) -> String? {
+        let components = path.split(separator: "/")
+        return routes.withLock { routes in
+            routes.first { $0.method == method && Self.matches($0.path, components) }.map { "\($0.path)" }
         }
     }
 

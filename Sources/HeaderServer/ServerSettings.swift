@@ -10,8 +10,8 @@ import SystemPackage
 /// The file's members, all of them optional (sizes in bytes, times in seconds):
 ///
 /// ```
-/// { "listen": "127.0.0.1:8003", "state": "/var/lib/kheaderd", "logLevel": "info", "bundleBytes": 4294967296,
-///   "claims": { "seconds": 120, "opinions": 2 },
+/// { "listen": "127.0.0.1:8003", "state": "/var/lib/kheaderd", "logLevel": "info", "anonymousReads": false,
+///   "bundleBytes": 4294967296, "claims": { "seconds": 120, "opinions": 2 },
 ///   "limits": { "archiveBytes": 1073741824, "unpackedBytes": 1073741824, "fileBytes": 16777216, "entries": 100000,
 ///               "ratio": 100, "seconds": 300, "btfBytes": 67108864 } }
 /// ```
@@ -20,6 +20,8 @@ public struct ServerSettings: Sendable {
     /// The store's folder.
     public var state: String
     public var logLevel = Logger.Level.info
+    /// Whether everyone may read without a token.
+    public var anonymousReads = false
     public var store = HeaderStore.Options()
 
     /// - Parameters:
@@ -29,7 +31,8 @@ public struct ServerSettings: Sendable {
     ///   - file: the JSON file's path.
     /// - Throws: ``SettingsError`` for a value that is no such value, what swift-configuration says of the file.
     public init(
-        arguments: (listen: String?, state: String?), environment: [String: String], file: String?
+        arguments: (listen: String?, state: String?, anonymousReads: Bool?), environment: [String: String],
+        file: String?
     ) async throws {
         let prefix = "KHEADERD_"
         let own = environment.filter { $0.key.hasPrefix(prefix) }.map {
@@ -68,6 +71,13 @@ public struct ServerSettings: Sendable {
                 throw SettingsError(description: "\"\(text)\" is no log level. Use one of \(all).")
             }
             logLevel = level
+        }
+        do {
+            let set = try await arguments.anonymousReads.orElse { try await reader.fetchBool(forKey: "anonymousReads") }
+            anonymousReads = set ?? false
+        } catch {
+            throw SettingsError(
+                description: "anonymousReads, of the environment or the file, is neither true nor false.")
         }
         try await Self.set(&store.bundleBytes, reader, "bundleBytes")
         try await Self.set(&store.claimSeconds, reader, "claims.seconds")

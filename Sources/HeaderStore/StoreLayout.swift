@@ -4,6 +4,7 @@ internal import KernelHeaders
 ///
 /// ```
 /// VERSION             the layout's version, "1"
+/// tokens.json         who may ask; see ``TokenFile``
 /// lock                held (flock) by the server that uses the store
 /// catalogue.sqlite    what is known of kernels, trees, blobs; its journal beside it
 /// packs/              truth: <SHA-256 of the file>.khpack

@@ -14,10 +14,12 @@ struct KHeaderd: AsyncParsableCommand {
               kheader push /sys/kernel/kheaders.tar.xz
               kheader fetch
 
+            Before other hosts can reach it, it needs tokens: kheaderd token create.
+
             Exit codes: 0 done, 1 failed, 2 usage.
             """,
         version: ReleaseVersion.current,
-        subcommands: [Serve.self, Rebuild.self])
+        subcommands: [Serve.self, Token.self, Rebuild.self])
 }
 
 @main

@@ -13,6 +13,10 @@ struct Serve: AsyncParsableCommand {
 
             What is not given here is taken from the environment (KHEADERD_STATE, KHEADERD_LISTEN, KHEADERD_LOG_LEVEL, \
             KHEADERD_LIMITS_ENTRIES and so on), then from the file.
+
+            Who may ask is said by tokens ('kheaderd token create'). As long as there is none, a server on loopback or a \
+            unix socket is open to everyone on this host, and one on any other address does not start. From the first \
+            one on they are demanded everywhere: a server on loopback may have a proxy in front of it.
             """)
 
     @Option(help: ArgumentHelp("The store's folder; made if it is not there.", valueName: "DIR"))
@@ -24,17 +28,24 @@ struct Serve: AsyncParsableCommand {
             valueName: "ADDRESS"))
     var listen: String?
 
+    @Flag(help: "Let everyone read without a token. To write takes one nevertheless.")
+    var anonymousReads = false
+
     @Option(help: ArgumentHelp("A JSON file with settings; see the README.", valueName: "FILE"))
     var config: String?
 
     func run() async throws {
         let settings = try await ServerSettings(
-            arguments: (listen, state), environment: ProcessInfo.processInfo.environment, file: config)
+            arguments: (listen, state, anonymousReads ? true : nil), environment: ProcessInfo.processInfo.environment,
+            file: config)
         let logger = Logger.toStandardError(level: settings.logLevel)
+        let access = try AccessControl(
+            tokens: TokenRegistry(TokenFile(state: settings.state)), address: settings.listen,
+            anonymousReads: settings.anonymousReads, state: settings.state, logger: logger)
         let store = try HeaderStore(folder: settings.state, options: settings.store, logger: logger)
         let result = await Result.catching {
             try await HeaderServer.run(
-                store: store, address: settings.listen, logger: logger, endsOnSignals: true
+                store: store, access: access, address: settings.listen, logger: logger, endsOnSignals: true
             ) { address in
                 // A pipe must see it at once: this is what scripts wait for.
                 StandardOutput.write("listening on \(address)\n")

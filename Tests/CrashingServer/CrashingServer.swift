@@ -41,7 +41,7 @@ struct CrashingServer {
         if let bundleBytes { options.bundleBytes = bundleBytes }
         let store = try HeaderStore(folder: state, options: options, logger: quiet)
         try await HeaderServer.run(
-            store: store, address: .tcp(host: "127.0.0.1", port: 0), logger: quiet, endsOnSignals: true
+            store: store, access: .open, address: .tcp(host: "127.0.0.1", port: 0), logger: quiet, endsOnSignals: true
         ) { address in
             step.arm()
             say("listening on \(address)")

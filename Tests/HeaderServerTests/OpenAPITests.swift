@@ -1,13 +1,14 @@
 import Glibc
 import HTTPTypes
 import HeaderArchive
-import HeaderServer
 import HeaderStore
 import Hummingbird
 import KHeaderTestSupport
 import KernelHeaders
 import Synchronization
 import Testing
+
+@testable import HeaderServer
 
 /// `openapi/openapi.yaml` says what the server does: neither less nor more.
 @Suite struct OpenAPITests {
@@ -17,7 +18,7 @@ import Testing
 
     @Test func everyRouteIsDocumentedAndNoOther() async throws {
         let routes = try await withRunningServer { server in
-            HeaderServer.router(store: server.store).routes.map { route in
+            HeaderServer.router(store: server.store, access: .open).routes.map { route in
                 "\(route.method.rawValue) \(route.path)".replacing("**", with: "{path}")
             }
         }
@@ -51,6 +52,11 @@ import Testing
             guard let reference = value["$ref"]?.string else { return }
             used.insert(reference)
             _ = try document.resolved(value)
+        }
+        for operation in document.operations.values {
+            for alternative in operation["security"]?.items ?? [] {
+                for name in alternative.members.keys { used.insert("#/components/securitySchemes/\(name)") }
+            }
         }
         var components: Set<String> = []
         for (kind, members) in document.root["components"]?.members ?? [:] {
@@ -175,9 +181,80 @@ import Testing
                 try hold(answer, against: exchange.operation, "\(method) \(exchange.target) \(exchange.fields)")
                 seen[exchange.operation, default: []].insert(answer.status)
             }
+            for (name, statuses) in try await refusals() { seen[name, default: []].formUnion(statuses) }
             for (name, operation) in document.operations {
                 let documented = Set((operation["responses"]?.members ?? [:]).keys.compactMap { Int($0) })
                 #expect(documented.subtracting(Self.trouble) == seen[name], "\(name)")
+            }
+        }
+    }
+
+    /// The roles that an operation is for; nil if it is for everyone.
+    private func roles(_ operation: JSONValue) throws -> Set<TokenRole>? {
+        let alternatives = try #require(operation["security"]?.items)
+        let names = alternatives.flatMap { $0["token"]?.items ?? [] }.compactMap(\.string)
+        return alternatives.isEmpty ? nil : Set(try names.map { try #require(TokenRole(rawValue: $0)) })
+    }
+
+    private func target(_ operation: String) -> (method: String, path: String) {
+        let words = operation.split(separator: " ")
+        let values = ["buildID": TestKernels.id, "treeDigest": String(repeating: "0", count: 64), "section": ".BTF"]
+        let path = values.reduce(String(words[1])) { $0.replacing("{\($1.key)}", with: $1.value) }
+        return (String(words[0]), path.replacing("{path}", with: "x").replacing("{token}", with: "x"))
+    }
+
+    /// Asks for everything without a token, and with one of a role that it is not for.
+    private func refusals() async throws -> [String: Set<Int>] {
+        try await withTemporaryFolder { folder in
+            let file = TokenFile(state: folder.path("store"))
+            var fields: [TokenRole: String] = [:]
+            for role in TokenRole.allCases {
+                let secret = try file.create(role: role, label: "x", expires: nil, now: 1).secret
+                fields[role] = "Authorization: Bearer \(secret)"
+            }
+            return try await withRunningServer(in: folder) { server in
+                var seen: [String: Set<Int>] = [:]
+                for (name, operation) in document.operations {
+                    guard let roles = try roles(operation) else { continue }
+                    let (method, path) = target(name)
+                    let other = try #require(TokenRole.allCases.first { !roles.contains($0) })
+                    for fields in [[], ["Authorization: Bearer x"], [try #require(fields[other])]] {
+                        let answer = try await server.request(
+                            method, path, fields, body: method == "GET" ? nil : [1])
+                        try hold(answer, against: name, "\(name) \(fields.count)")
+                        seen[name, default: []].insert(answer.status)
+                    }
+                }
+                return seen
+            }
+        }
+    }
+
+    @Test func whomARouteIsForIsAsDocumented() throws {
+        for (name, operation) in document.operations {
+            let audience = try #require(Audience.ofRoutes[name.replacing("{path}", with: "**")], "\(name)")
+            let roles = Set(TokenRole.allCases.filter { audience.includes($0) })
+            #expect(try self.roles(operation) == (audience == .everyone ? nil : roles), "\(name)")
+        }
+    }
+
+    @Test func aServerWithoutItsTokensAnswersAsDocumented() async throws {
+        let time = Mutex(0)
+        var access = ServerAccess()
+        // Another time whenever it is asked for: the file is looked at each time.
+        access.now = {
+            time.withLock {
+                $0 += 1
+                return $0
+            }
+        }
+        try await withRunningServer(access: access) { server in
+            try server.folder.write("{".utf8, to: "store/tokens.json")
+            for (name, operation) in document.operations where try roles(operation) != nil {
+                let (method, path) = target(name)
+                let answer = try await server.request(method, path, body: method == "GET" ? nil : [1])
+                #expect(answer.status == 500)
+                try hold(answer, against: name, name)
             }
         }
     }

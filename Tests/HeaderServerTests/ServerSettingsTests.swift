@@ -7,9 +7,10 @@ import Testing
 
 @Suite struct ServerSettingsTests {
     private static func settings(
-        listen: String? = nil, state: String? = "/state", _ environment: [String: String] = [:], file: String? = nil
+        listen: String? = nil, state: String? = "/state", anonymousReads: Bool? = nil,
+        _ environment: [String: String] = [:], file: String? = nil
     ) async throws -> ServerSettings {
-        try await ServerSettings(arguments: (listen, state), environment: environment, file: file)
+        try await ServerSettings(arguments: (listen, state, anonymousReads), environment: environment, file: file)
     }
 
     @Test func whatNobodySets() async throws {
@@ -17,6 +18,7 @@ import Testing
         #expect(settings.state == "/state")
         #expect(settings.listen == .standard)
         #expect(settings.logLevel == .info)
+        #expect(!settings.anonymousReads)
         #expect(settings.store.limits == .standard)
         #expect(settings.store.bundleBytes == HeaderStore.Options().bundleBytes)
         #expect(settings.store.btfBytes == 64 << 20)

@@ -46,6 +46,8 @@ public final class PowerLoss: Sendable {
         ObservedFileSystem { [self] moment, call in
             try state.withLock { state in
                 if moment == .before, case .remove(let path) = call { try keep(path, &state) }
+                // What a file is put in the place of may be there again.
+                if moment == .before, case .rename(_, let target) = call { try keep(target, &state) }
                 if moment == .before, case .makeDirectory(let path) = call { state.isNew = access(path, F_OK) != 0 }
                 guard moment == .after else { return }
                 take(call, &state)

@@ -14,18 +14,25 @@ public final class RunningServer: Sendable {
     /// As clients take it.
     public var url: String { "http://127.0.0.1:\(port)" }
 
-    fileprivate init(folder: TemporaryFolder, options: HeaderStore.Options) async throws {
+    fileprivate init(folder: TemporaryFolder, access: ServerAccess, options: HeaderStore.Options) async throws {
         self.folder = folder
         // Silent, but not the no-op handler, which keeps no metadata: Hummingbird has the request's ID there.
         var logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .critical
         let store = try HeaderStore(folder: folder.path("store"), options: options, logger: logger)
         self.store = store
+        guard let address = ListenAddress(access.address) else {
+            throw HTTPAnswer.Malformed(description: "\(access.address) is no address")
+        }
+        let control = try AccessControl(
+            tokens: TokenRegistry(TokenFile(state: folder.path("store")), now: access.now), address: address,
+            anonymousReads: access.anonymousReads, state: folder.path("store"), logger: logger)
         let (addresses, continuation) = AsyncThrowingStream.makeStream(of: ListenAddress.self)
         task = Task { [logger] in
             do {
                 try await HeaderServer.run(
-                    store: store, address: .tcp(host: "127.0.0.1", port: 0), logger: logger, endsOnSignals: false
+                    store: store, access: control, address: .tcp(host: "127.0.0.1", port: 0), logger: logger,
+                    endsOnSignals: false
                 ) { continuation.yield($0) }
                 continuation.finish()
             } catch {
@@ -81,15 +88,17 @@ public final class RunningServer: Sendable {
 ///
 /// - Parameters:
 ///   - folder: holds the store; nil for a new one. With that of an earlier server, its store is opened again.
+///   - access: who may ask, by the tokens that are made in `store`.
 ///   - change: sets the store's options.
 public func withRunningServer<Value>(
     isolation: isolated (any Actor)? = #isolation, in folder: TemporaryFolder? = nil,
+    access: ServerAccess = ServerAccess(),
     options change: (inout HeaderStore.Options) -> Void = { _ in },
     _ body: (RunningServer) async throws -> Value
 ) async throws -> Value {
     var options = HeaderStore.Options()
     change(&options)
-    let server = try await RunningServer(folder: try folder ?? TemporaryFolder(), options: options)
+    let server = try await RunningServer(folder: try folder ?? TemporaryFolder(), access: access, options: options)
     do {
         let value = try await body(server)
         try await server.stop()
@@ -98,4 +107,15 @@ public func withRunningServer<Value>(
         try? await server.stop()
         throw error
     }
+}
+
+/// What a server is to believe that has a say in who may ask it.
+public struct ServerAccess: Sendable {
+    /// Where it listens. It does so on loopback nevertheless.
+    public var address = "127.0.0.1:1"
+    public var anonymousReads = false
+    /// Seconds since 1970, for the tokens.
+    public var now: @Sendable () -> Int = TokenRegistry.systemTime
+
+    public init() {}
 }

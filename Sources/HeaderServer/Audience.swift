@@ -1,0 +1,63 @@
+import HTTPTypes
+import HeaderStore
+import Hummingbird
+
+/// Whom a route is for, beside operators, who may use every one.
+enum Audience: Sendable {
+    /// Everybody, without a token.
+    case everyone
+    /// Clients; everybody, on a server with anonymous reads.
+    case readers
+    /// Agents.
+    case reporters
+    case operators
+
+    func includes(_ role: TokenRole) -> Bool {
+        switch role {
+        case .operator: true
+        case .client: self == .everyone || self == .readers
+        case .agent: self == .everyone || self == .reporters
+        }
+    }
+
+    /// Each route's; a route that is missing here is refused to everybody, and AccessTests fails.
+    static let ofRoutes: [String: Audience] = [
+        "POST /v1/kernels/{buildID}/sightings": .reporters,
+        headersUpload: .reporters,
+        "PUT /v1/kernels/{buildID}/btf": .reporters,
+
+        "GET /v1/kernels": .readers,
+        "GET /v1/kernels/{buildID}": .readers,
+        "GET /v1/store": .readers,
+        "GET /v1/toolchains": .readers,
+        "GET /buildid/{buildID}/headers.tar.zst": .readers,
+        "GET /buildid/{buildID}/headers.tar.xz": .readers,
+        "GET /buildid/{buildID}/headers.tar.gz": .readers,
+        "GET /buildid/{buildID}/headers.tar": .readers,
+        "GET /buildid/{buildID}/manifest.json": .readers,
+        "GET /buildid/{buildID}/source/**": .readers,
+        "GET /buildid/{buildID}/section/{section}": .readers,
+        "GET /buildid/{buildID}/debuginfo": .readers,
+        "GET /buildid/{buildID}/executable": .readers,
+        "GET /trees/{treeDigest}/headers.tar.zst": .readers,
+        "GET /trees/{treeDigest}/headers.tar.xz": .readers,
+        "GET /trees/{treeDigest}/headers.tar.gz": .readers,
+        "GET /trees/{treeDigest}/headers.tar": .readers,
+        "GET /trees/{treeDigest}/manifest.json": .readers,
+        "GET /trees/{treeDigest}/source/**": .readers,
+        "GET /metadata": .readers,
+        "GET /metrics": .readers,
+
+        "GET /livez": .everyone,
+        "GET /readyz": .everyone,
+    ]
+
+    /// Here agents may only say that it is an agent's upload: what operators upload outranks theirs.
+    static let headersUpload = "PUT /v1/kernels/{buildID}/headers"
+
+    /// - Parameter route: as the router has it, `/v1/kernels/{buildID}`. HEAD is as GET unless it has a route of its own.
+    /// - Returns: nil if nobody said.
+    static func of(_ method: HTTPRequest.Method, _ route: String) -> Audience? {
+        ofRoutes["\(method.rawValue) \(route)"] ?? (method == .head ? ofRoutes["GET \(route)"] : nil)
+    }
+}
