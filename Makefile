@@ -16,6 +16,9 @@ build_needs := pkg-config=pkg-config libcurl.pc=libcurl4-openssl-dev liblzma.pc=
 test_needs := python3=python3 bsdtar=libarchive-tools lz4=lz4 zstd=zstd xz=xz-utils readelf=binutils strace=strace \
 	debuginfod-find=debuginfod bpftrace=bpftrace groff=groff-base \
 	/usr/bin/python3:bcc=python3-bpfcc
+# What the boot test builds a module with, and boots.
+boot_needs := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static cpio=cpio modinfo=kmod make=make gcc=gcc \
+	readelf=binutils xz=xz-utils
 lint_needs := python3=python3 python3:ensurepip=python3-venv
 bench_needs := python3=python3 xz=xz-utils ostree=ostree borg=borgbackup debuginfod-find=debuginfod /usr/bin/time=time \
 	strip=binutils
@@ -25,7 +28,7 @@ linter_folder := $(KHEADERD_CACHE)/linters
 # Named after the versions: others are installed as soon as they are asked for.
 linters_installed := $(linter_folder)/$(firstword $(linters))-$(lastword $(linters))
 
-.PHONY: help deps build demo test-deps test lint-deps lint bench-deps bench-build bench \
+.PHONY: help deps build demo test-deps test boot-deps test-boot lint-deps lint bench-deps bench-build bench \
 	bench-quick install clean
 
 help: ## List the targets
@@ -58,6 +61,14 @@ else
 	swift build --product generate-manual
 	Tests/check-install.sh .build/debug .build/debug/generate-manual
 endif
+
+boot-deps:
+	@Tests/install-missing.sh $(boot_needs)
+
+# The agent that operators install: a release build with Swift's own libraries in it. Not part of `make test`, for this build.
+test-boot: deps boot-deps ## Run the agent on a real kernel that QEMU boots
+	for program in kheader kheaderd kheader-agent; do swift build -c release --static-swift-stdlib --product $$program; done
+	@Tests/Boot/boot.sh .build/release $(KHEADERD_PACKAGES) $(KHEADERD_CACHE)/boot
 
 lint-deps: $(linters_installed)
 

@@ -138,9 +138,13 @@ let package = Package(
                 "HostAgent", "HeaderTransport", "HeaderArchive", "KHeaderTestSupport", "KernelHeaders", argumentParser,
             ],
             path: "Tests/FleetSimulation", swiftSettings: settings),
+        // What an agent does with its privileges before all else: they belong to a whole process.
+        .executableTarget(
+            name: "PrivilegedProcess", dependencies: ["KernelProbe", "HeaderArchive"],
+            path: "Tests/PrivilegedProcess", swiftSettings: settings),
         test("KernelHeadersTests", ["KernelHeaders"]),
         test("HeaderArchiveTests", ["HeaderArchive", "KernelHeaders"]),
-        test("KernelProbeTests", ["KernelProbe", "HeaderArchive", "KernelHeaders"]),
+        test("KernelProbeTests", ["KernelProbe", "HeaderArchive", "KernelHeaders", "CLinux", "PrivilegedProcess"]),
         test("HeaderTransportTests", ["HeaderTransport", "HeaderArchive", "KernelHeaders"]),
         test(
             "TracingClientTests",

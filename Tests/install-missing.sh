@@ -3,7 +3,8 @@
 #
 #   Tests/install-missing.sh WHAT=PACKAGE…
 #
-# WHAT is a command (`curl`), a library as pkg-config names it (`libcurl.pc`) or a Python module (`python3:ensurepip`);
+# WHAT is a command (`curl`), a library as pkg-config names it (`libcurl.pc`), a Python module (`python3:ensurepip`) or a
+# file (`/usr/src/linux-headers-6.1.0-56-amd64/Makefile`);
 # PACKAGE is the Debian package that has it. What is there already, from wherever it came, is left alone; if nothing is
 # missing, neither apt nor the network nor sudo is used.
 set -euo pipefail
@@ -12,6 +13,7 @@ has() {
     case $1 in
         *.pc) pkg-config --exists "${1%.pc}" 2>/dev/null ;;
         *:*) "${1%%:*}" -c "import ${1#*:}" 2>/dev/null ;;
+        */*) [ -e "$1" ] ;;
         *) command -v "$1" >/dev/null ;;
     esac
 }

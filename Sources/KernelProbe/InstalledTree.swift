@@ -44,6 +44,8 @@ public struct InstalledTree: Sendable {
         }
     }
 
+    private static let configuration = "include/generated/autoconf.h"
+
     /// Where the tree was found, for people.
     public let name: String
     /// The halves, links followed; the same folder twice where there is one only.
@@ -75,7 +77,9 @@ public struct InstalledTree: Sendable {
         case (.failure, .success(let build)):
             try self.init(
                 name: root("\(folder)/build"), source: Self.shared(build, root), build: build, kernel, release)
-        case (.success(let source), .failure):
+        case (.success(let source), .failure(let flaw)):
+            // Half of a pair whose other half is gone is no tree of its own.
+            guard access("\(source.path)/\(Self.configuration)", F_OK) == 0 else { throw flaw }
             try self.init(name: root("\(folder)/source"), source: source, build: source, kernel, release)
         case (.failure, .failure(let flaw)): throw flaw
         }
@@ -114,8 +118,8 @@ public struct InstalledTree: Sendable {
         if try Self.read("\(source.path)/include/linux/kconfig.h").isEmpty {
             throw .empty("\(source.path)/include/linux/kconfig.h")
         }
-        if try Self.read("\(build.path)/include/generated/autoconf.h").isEmpty {
-            throw .empty("\(build.path)/include/generated/autoconf.h")
+        if try Self.read("\(build.path)/\(Self.configuration)").isEmpty {
+            throw .empty("\(build.path)/\(Self.configuration)")
         }
         try checkRelease(release)
         if let version = kernel.versionLine { provesBuild = try isChecked(version) }
