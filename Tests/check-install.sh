@@ -49,6 +49,14 @@ grep -q '^#compdef kheader' "$root/share/zsh/site-functions/_kheader" || fail "z
 if command -v zsh >/dev/null; then zsh -n "$root"/share/zsh/site-functions/*; fi
 if command -v fish >/dev/null; then fish --no-execute "$root"/share/fish/vendor_completions.d/*; fi
 
-grep -q '^ExecStart=/opt/kheader/bin/kheaderd ' "$root/lib/systemd/system/kheaderd.service" \
-    || fail "the unit starts another program."
+units=$root/lib/systemd/system
+for program in kheaderd kheader-agent; do
+    grep -q "^ExecStart=/opt/kheader/bin/$program " "$units/$program.service" \
+        || fail "$program.service starts another program."
+done
+[ -f "$units/kheader-agent.timer" ] || fail "the agent's timer is missing."
+# Each command that a unit starts is one that the program knows.
+"$root/bin/kheader-agent" run --help | grep -q -- --token-file || fail "the agent has no --token-file."
+[[ $(groff -mandoc -Tascii -P -cbou "$root/share/man/man8/kheaderd.8") == *'token create'* ]] \
+    || fail "kheaderd's page has no 'token create'."
 echo "What is installed is whole: $(find "$root" -type f | wc -l) files."

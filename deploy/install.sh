@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the programs, their shell completions and manual pages, and the systemd unit. `make install` runs it.
+# Installs the programs, their shell completions and manual pages, and the systemd units. `make install` runs it.
 #
 #   [PREFIX=/usr/local] [DESTDIR=] deploy/install.sh BINARIES GENERATE-MANUAL
 #
@@ -30,5 +30,7 @@ for program in kheader:1 kheader-agent:1 kheaderd:8; do
     install -D --mode 644 "$manual/$program.$section" "$root/share/man/man$section/$program.$section"
 done
 
-sed "s,/usr/local/bin,$prefix/bin," "$here/kheaderd.service" \
-    | install -D --mode 644 /dev/stdin "$root/lib/systemd/system/kheaderd.service"
+for unit in kheaderd.service kheader-agent.service kheader-agent.timer; do
+    sed "s,/usr/local/bin,$prefix/bin," "$here/$unit" \
+        | install -D --mode 644 /dev/stdin "$root/lib/systemd/system/$unit"
+done

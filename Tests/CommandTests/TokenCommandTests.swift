@@ -195,6 +195,31 @@ import Testing
         }
     }
 
+    /// What the README says of elfutils' own client.
+    @Test func debuginfodFindSendsATokenFromAFile() async throws {
+        try await withTemporaryFolder { folder in
+            let (secret, _) = try await create("client", in: folder.path("store"))
+            let (other, _) = try await create("operator", in: folder.path("store"))
+            try folder.write("Authorization: Bearer \(secret)\n".utf8, to: "headers", mode: 0o600)
+            try await withRunningServer(in: folder) { server in
+                let pushed = try await server.put(
+                    "/v1/kernels/abcd/btf", SmallBTF.bytes(), "Authorization: Bearer \(other)")
+                try #require(pushed.status == 201)
+                func find(_ headers: String) async throws -> ShellCommand.Result {
+                    try await run(
+                        shell: """
+                            cd "$1" && DEBUGINFOD_URLS=$2 DEBUGINFOD_CACHE_PATH=$1/cache DEBUGINFOD_HEADERS_FILE=$3 \
+                                debuginfod-find section abcd .BTF && cat cache/abcd/section-.BTF
+                            """, folder.path, server.url, headers)
+                }
+                #expect(try await find("").status != 0)
+                _ = try await run(shell: "rm -rf \"$1\"/cache", folder.path)
+                let found = try await find(folder.path("headers"))
+                #expect(found.status == 0 && found.output.suffix(SmallBTF.bytes().count) == SmallBTF.bytes()[...])
+            }
+        }
+    }
+
     @Test func aRunningServerNoticesNewAndRevokedTokens() async throws {
         try await withRunningServer { server in
             let state = server.folder.path("store")

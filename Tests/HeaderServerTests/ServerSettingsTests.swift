@@ -96,6 +96,18 @@ import Testing
         }
     }
 
+    @Test func anonymousReads() async throws {
+        try await withTemporaryFolder { folder in
+            let file = try folder.write(#"{"anonymousReads": true}"#.utf8, to: "kheaderd.json")
+            #expect(try await Self.settings(file: file).anonymousReads)
+            #expect(try await !Self.settings(["KHEADERD_ANONYMOUS_READS": "false"], file: file).anonymousReads)
+            #expect(try await Self.settings(["KHEADERD_ANONYMOUS_READS": "true"]).anonymousReads)
+            #expect(try await Self.settings(anonymousReads: true, ["KHEADERD_ANONYMOUS_READS": "no"]).anonymousReads)
+            let wrong = try folder.write(#"{"anonymousReads": "perhaps"}"#.utf8, to: "wrong.json")
+            await #expect(throws: SettingsError.self) { try await Self.settings(file: wrong) }
+        }
+    }
+
     @Test func otherVariablesAreNotOurs() async throws {
         let settings = try await Self.settings([
             "LISTEN": "x", "STATE": "/other", "LIMITS_ENTRIES": "x", "KHEADER_URLS": "x",
@@ -117,6 +129,7 @@ import Testing
         ("BUNDLE_BYTES", "4GB"), ("LIMITS_ENTRIES", "0"), ("LIMITS_ENTRIES", "many"), ("LIMITS_RATIO", "1.5"),
         ("LIMITS_SECONDS", "99999999999999999999"), ("LIMITS_FILE_BYTES", ""), ("LIMITS_ARCHIVE_BYTES", "-5"),
         ("LIMITS_UNPACKED_BYTES", "0x10"), ("LIMITS_BTF_BYTES", "0"),
+        ("ANONYMOUS_READS", "perhaps"), ("ANONYMOUS_READS", ""),
     ])
     func wrongValues(_ name: String, _ value: String) async {
         await #expect(throws: (any Error).self) { try await Self.settings(["KHEADERD_\(name)": value]) }
