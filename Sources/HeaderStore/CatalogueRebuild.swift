@@ -4,13 +4,18 @@ internal import HeaderArchive
 public import KernelHeaders
 public import Logging
 
-/// Makes a store's catalogue again from its packs (promise 9): kernels, trees and blobs. What only the catalogue knew, the
-/// last sightings and the conflicts, is lost.
+/// Makes a store's catalogue again from its packs (promise 9): kernels, trees and blobs.
+///
+/// What only the catalogue knew, hosts and their reports, opinions, conflicts and the times of the last uploads, is taken
+/// over from the old one as far as that can still be read, all of it or nothing. Without it, hosts that report again are
+/// known again, and what hosts had agreed on is one host's word until they have said so again.
 public struct CatalogueRebuild {
     /// What was found.
     public struct Report: Codable, Sendable, Equatable {
         public var packs = 0
         public var kernels = 0
+        /// Hosts whose reports were taken over from the old catalogue.
+        public var hosts = 0
         /// Packs whose bytes no longer have the digest they are named by; nothing was taken from them.
         public var damagedPacks: [Digest] = []
         /// Packs that are whole, but hold what an earlier pack holds already, or lack an ancestor: a lost pack's kernels were
@@ -101,8 +106,44 @@ public struct CatalogueRebuild {
                 try catalogue.insert(pack: digest, bytes: 0, index: PackIndex(), database)
             }
         }
+        report.hosts = takeOver(into: catalogue)
         try catalogue.close()
         for suffix in ["-wal", "-shm"] { try files.remove(path + suffix) }
+    }
+
+    /// Takes over what the packs do not have.
+    ///
+    /// - Returns: how many hosts.
+    private func takeOver(into catalogue: Catalogue) -> Int {
+        // SQLite would make it.
+        guard access(layout.catalogue, F_OK) == 0 else { return 0 }
+        do {
+            return try catalogue.pool.writeWithoutTransaction { database in
+                try database.execute(sql: "ATTACH DATABASE ? AS old", arguments: [layout.catalogue])
+                defer { try? database.execute(sql: "DETACH DATABASE old") }
+                try database.inTransaction {
+                    for table in ["sighted", "report", "finding", "host", "opinion", "otherDigest", "conflict"] {
+                        try database.execute(sql: "INSERT INTO main.\(table) SELECT * FROM old.\(table)")
+                    }
+                    try database.execute(
+                        sql: """
+                            UPDATE main.kernel SET source = ? WHERE source = ?
+                                AND buildID IN (SELECT buildID FROM old.kernel WHERE source = ?);
+                            UPDATE main.kernel SET lastSeen = max(lastSeen, coalesce(
+                                (SELECT lastSeen FROM old.kernel WHERE old.kernel.buildID = main.kernel.buildID), 0))
+                            """,
+                        arguments: [
+                            HeaderSource.agreed.rawValue, HeaderSource.agent.rawValue, HeaderSource.agreed.rawValue,
+                        ])
+                    return .commit
+                }
+                return try Int.fetchOne(database, sql: "SELECT count(*) FROM host") ?? 0
+            }
+        } catch {
+            logger.warning(
+                "the old catalogue can't be read; its hosts and conflicts are lost", metadata: ["error": "\(error)"])
+            return 0
+        }
     }
 
     /// Whether an error says that a pack does not fit the others: what it holds is there, or its ancestor is not.

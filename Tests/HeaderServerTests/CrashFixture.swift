@@ -68,8 +68,15 @@ extension HTTPConnection {
 
     func put(btf: [UInt8], of id: BuildID) async -> Bool { await put(btf, to: APIPath.btf(id)) }
 
-    private func put(_ body: [UInt8], to target: String) async -> Bool {
-        let head = "PUT \(target) HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(body.count)\r\n\r\n"
+    func post(_ sighting: Sighting) async -> Bool {
+        let body = Array(TestSightings.json(sighting).utf8)
+        return await send(body, with: "POST", to: APIPath.sightings(sighting.kernel.buildID))
+    }
+
+    private func put(_ body: [UInt8], to target: String) async -> Bool { await send(body, with: "PUT", to: target) }
+
+    private func send(_ body: [UInt8], with method: String, to target: String) async -> Bool {
+        let head = "\(method) \(target) HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(body.count)\r\n\r\n"
         return await send(Array(head.utf8) + body)
     }
 }

@@ -63,6 +63,36 @@ import Testing
         }
     }
 
+    /// The catalogue is SQLite's, and has no steps of ours: what is answered is there, and what hosts agreed on as well.
+    @Test func aServerKilledAfterItAnsweredSightingsLosesNone() async throws {
+        let (first, _) = try Self.kernels()
+        let offer = TestSightings.offer(first.archive)
+        try await withTemporaryFolder { folder in
+            let state = folder.path("state")
+            for host in 0..<4 as Range<UInt8> {
+                let server = try CrashingProcess(["serve", state, "0"])
+                let sighting = TestSightings.sighting(host: host, of: "\(first.id)", offers: [offer])
+                #expect(try await server.ask { await $0.post(sighting) }?.status == 200)
+                try await server.crash()
+                let store = try HeaderStore(folder: state)
+                try await store.requireNoStrays(in: state)
+                if host == 0 {
+                    #expect(try await store.status().hosts == 1)
+                    let uploader = TestSightings.sighting(host: 99, of: "\(first.id)", offers: [offer])
+                    let claim = try #require(try await store.checkIn(uploader).verdicts.first?.claim)
+                    try await store.put(
+                        first.archive, as: KernelIdentity(buildID: first.id), origin: .sysfs, claim: claim)
+                } else {
+                    // Hosts 1 and 2 have the same as host 99.
+                    let summary = try await store.kernel(first.id)
+                    #expect(summary.hosts == Int(host) + 2)
+                    #expect(summary.source == (host == 1 ? .agent : .agreed))
+                }
+                try store.close()
+            }
+        }
+    }
+
     @Test func aServerKilledAtAnyStepOfABundlesBuildBuildsItAgain() async throws {
         let (first, second) = try Self.kernels()
         try await withTemporaryFolder { folder in

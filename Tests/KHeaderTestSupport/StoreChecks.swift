@@ -37,19 +37,25 @@ extension HeaderStore {
     /// Uploads an archive.
     @discardableResult
     public func put(
-        _ archive: [UInt8], as identity: KernelIdentity, source: HeaderSource = .push
+        _ archive: [UInt8], as identity: KernelIdentity, source: HeaderSource = .push, origin: HeaderOrigin? = nil,
+        claim: String? = nil
     ) async throws -> (receipt: IngestReceipt, isNew: Bool) {
+        let permit = try beginUpload(of: .headers, kernel: identity.buildID, claim: claim)
         let upload = try stageUpload(expecting: archive.count)
         try archive.withUnsafeBytes { try upload.write($0) }
-        return try await ingest(upload, digest: try upload.finish(), identity: identity, source: source)
+        return try await ingest(
+            upload, digest: try upload.finish(), identity: identity, source: source, origin: origin, permit: permit)
     }
 
     /// Uploads a kernel's BTF.
     @discardableResult
-    public func put(btf: [UInt8], of id: BuildID) async throws -> (receipt: BTFReceipt, isNew: Bool) {
+    public func put(
+        btf: [UInt8], of id: BuildID, claim: String? = nil
+    ) async throws -> (receipt: BTFReceipt, isNew: Bool) {
+        let permit = try beginUpload(of: .btf, kernel: id, claim: claim)
         let upload = try stageBTF(expecting: btf.count)
         try btf.withUnsafeBytes { try upload.write($0) }
-        return try await ingestBTF(upload, digest: try upload.finish(), buildID: id)
+        return try await ingestBTF(upload, digest: try upload.finish(), buildID: id, permit: permit)
     }
 
     /// The bytes of a kernel's bundle.
