@@ -36,8 +36,7 @@ final class CheckIns: Sendable {
 
     /// The most reports that one transaction writes.
     private static let batch = 512
-    /// How long a host's time of its last report may be in memory alone, and how many there may be.
-    private static let flushSeconds = 5
+    /// How many hosts' times of their last report may be in memory alone.
     private static let maximumTimes = 8192
 
     private let catalogue: Catalogue
@@ -45,6 +44,7 @@ final class CheckIns: Sendable {
     private let disk: DiskBudget
     private let derivedBytes: @Sendable () -> Int
     private let limits: [Artefact: Int]
+    private let flushSeconds: Int
     private let now: @Sendable () -> Int
     private let uptime: @Sendable () -> Int
     private let logger: Logger
@@ -57,11 +57,12 @@ final class CheckIns: Sendable {
     /// - Parameters:
     ///   - derivedBytes: what derived data takes on the disk, which gives way to uploads.
     ///   - limits: bytes that an upload of each artefact may have.
+    ///   - flushSeconds: how long the time of a report that says nothing new may be in memory alone.
     ///   - now: seconds since 1970.
     ///   - uptime: seconds of a clock that is never set back.
     init(
         catalogue: Catalogue, btf: BTFStore, disk: DiskBudget, derivedBytes: @escaping @Sendable () -> Int,
-        limits: [Artefact: Int], rules: UploadClaims.Rules, now: @escaping @Sendable () -> Int,
+        limits: [Artefact: Int], rules: UploadClaims.Rules, flushSeconds: Int, now: @escaping @Sendable () -> Int,
         uptime: @escaping @Sendable () -> Int, logger: Logger
     ) throws {
         self.catalogue = catalogue
@@ -69,6 +70,7 @@ final class CheckIns: Sendable {
         self.disk = disk
         self.derivedBytes = derivedBytes
         self.limits = limits
+        self.flushSeconds = flushSeconds
         self.now = now
         self.uptime = uptime
         self.logger = logger
@@ -226,7 +228,7 @@ final class CheckIns: Sendable {
             return true
         }
         guard isNew else { return }
-        queue.asyncAfter(deadline: .now() + .seconds(Self.flushSeconds)) { [weak self] in
+        queue.asyncAfter(deadline: .now() + .seconds(flushSeconds)) { [weak self] in
             guard let self, !times.withLock({ $0.isClosed }) else { return }
             times.withLock { $0.isFlushPlanned = false }
             // What can't be written now is tried again with the next report.

@@ -22,6 +22,8 @@ public final class HeaderStore: Sendable {
         public var claimSeconds = 120
         /// Other hosts whose digests make one host's word for a kernel's headers an agreed one.
         public var opinions = 2
+        /// How long the time of a report that says nothing new may be in memory alone, in seconds.
+        public var flushSeconds = 5
         /// Seconds since 1970.
         public var now: @Sendable () -> Int = { time(nil) }
         /// Seconds of a clock that nobody sets, for what expires.
@@ -70,8 +72,9 @@ public final class HeaderStore: Sendable {
         rules.opinions = options.opinions
         checkIns = try CheckIns(
             catalogue: catalogue, btf: btf, disk: disk, derivedBytes: { [bundles] in bundles.bytes },
-            limits: [.headers: options.limits.archiveBytes, .btf: options.btfBytes], rules: rules, now: options.now,
-            uptime: options.uptime, logger: logger)
+            limits: [.headers: options.limits.archiveBytes, .btf: options.btfBytes], rules: rules,
+            flushSeconds: options.flushSeconds,
+            now: options.now, uptime: options.uptime, logger: logger)
     }
 
     /// Bytes that an upload may have.

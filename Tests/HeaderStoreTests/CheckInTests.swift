@@ -365,7 +365,7 @@ import Testing
 
     /// Each transaction makes the journal longer.
     @Test func aReportThatSaysNothingNewWritesNothing() async throws {
-        try await withStore { store, _ in
+        try await withStore({ $0.flushSeconds = 3600 }) { store, _ in
             try await upload(store)
             let offers = [Self.offer(kernel.archive), ArtefactOffer(.btf, bytes: 5, digest: .init(of: [2]))]
             for host in 1...3 { _ = try await store.checkIn(try Self.sighting(host, of: kernel.id, offers)) }
