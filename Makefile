@@ -13,7 +13,7 @@ export KHEADERD_PACKAGES ?= $(KHEADERD_CACHE)/packages
 build_needs := pkg-config=pkg-config libcurl.pc=libcurl4-openssl-dev liblzma.pc=liblzma-dev sqlite3.pc=libsqlite3-dev \
 	libzstd.pc=libzstd-dev zlib.pc=zlib1g-dev curl=curl
 # What the tests hold the programs against.
-test_needs := python3=python3 bsdtar=libarchive-tools lz4=lz4 zstd=zstd xz=xz-utils readelf=binutils strace=strace \
+test_needs := python3=python3 bsdtar=libarchive-tools lz4=lz4 zstd=zstd xz=xz-utils readelf=binutils strace=strace rpmbuild=rpm \
 	debuginfod-find=debuginfod bpftrace=bpftrace groff=groff-base \
 	/usr/bin/python3:bcc=python3-bpfcc
 # What the boot test builds a module with, and boots.
@@ -67,10 +67,10 @@ endif
 boot-deps:
 	@Tests/install-missing.sh $(boot_needs)
 
-# The agent that operators install: a release build with Swift's own libraries in it. Not part of `make test`, for this build.
-test-boot: deps boot-deps ## Run the agent on a real kernel that QEMU boots
-	for program in kheader kheaderd kheader-agent; do swift build -c release --static-swift-stdlib --product $$program; done
-	@Tests/Boot/boot.sh .build/release $(KHEADERD_PACKAGES) $(KHEADERD_CACHE)/boot
+# The agent is the one that operators install, with Swift's own libraries in it; the others are the demo's and the tests'.
+test-boot: build boot-deps ## Run the agent on a real kernel, which QEMU boots
+	swift build -c release --static-swift-stdlib --product kheader-agent
+	@Tests/Boot/boot.sh .build/release/kheader-agent .build/debug $(KHEADERD_PACKAGES) $(KHEADERD_CACHE)/boot
 
 lint-deps: $(linters_installed)
 

@@ -33,7 +33,13 @@ struct PackageRecord {
     private(set) var files: Set<String> = []
     private var digests: [String: FileRecord] = [:]
     /// When the package was installed, in seconds since 1970.
-    private var installed = 0
+    private let installed: Int
+
+    private init(package: String, flaw: String?, installed: Int) {
+        self.package = package
+        self.flaw = flaw
+        self.installed = installed
+    }
 
     /// The most bytes read of one of the package system's files. Large hosts have a `status` of 5 MB.
     static let fileLimit = 64 << 20
@@ -56,7 +62,37 @@ struct PackageRecord {
     /// - Returns: nil if no package's, as far as can be told.
     /// - Throws: what `check` throws. What can't be read is no record.
     static func find(_ folder: String, root: HostRoot, _ check: CancellationCheck) throws -> PackageRecord? {
-        try dpkgRecord(folder, root, check)
+        try dpkgRecord(folder, root, check) ?? rpmRecord(folder, root, check)
+    }
+
+    // MARK: rpm
+
+    /// The packages that have headers below `/usr/src/kernels/RELEASE`, with the release, machine included, as version.
+    private static let rpmNames = ["", "-rt", "-debug", "-64k", "-uek", "-lt", "-ml"].map { "kernel\($0)-devel" }
+    /// The `PGPHASHALGO_SHA256` of rpm's `rpmpgp.h`; older packages have MD5 and say none.
+    private static let sha256 = "8"
+
+    private static func rpmRecord(
+        _ folder: String, _ root: HostRoot, _ check: CancellationCheck
+    ) throws -> PackageRecord? {
+        guard folder.hasPrefix("/usr/src/kernels/"), let release = folder.split(separator: "/").last else { return nil }
+        let format = "[%{=NAME}\\t%{=INSTALLTIME}\\t%{=FILEDIGESTALGO}\\t%{FILEDIGESTS}\\t%{FILENAMES}\\n]"
+        let names = rpmNames.map { "\($0)-\(release)" }
+        guard let output = try RPMQuery.output(names, format: format, root: root, check) else { return nil }
+        var record: PackageRecord?
+        for line in output.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
+            guard fields.count == 5, let path = headerPath(Array(fields[4]), in: folder) else { continue }
+            let text = fields[..<4].map { String(decoding: $0, as: UTF8.self) }
+            if record == nil { record = PackageRecord(package: text[0], flaw: nil, installed: Int(text[1]) ?? 0) }
+            record?.files.insert(path)
+            if text[2] == sha256 {
+                record?.digests[path] = KernelHeaders.Digest(text[3]).map { .sha256($0) }
+            } else {
+                record?.digests[path] = md5(fields[3]).map { .md5($0) }
+            }
+        }
+        return record
     }
 
     // MARK: dpkg
@@ -70,10 +106,10 @@ struct PackageRecord {
         }
         let information = "\(dpkg)/info/\(name)"
         guard let list = try? root.open("\(information).list") else { return nil }
-        var record = PackageRecord(package: name, flaw: try dpkgFlaw(name, root, check))
         var status = stat()
         fstat(list.descriptor, &status)
-        record.installed = status.st_mtim.tv_sec
+        var record = PackageRecord(
+            package: name, flaw: try dpkgFlaw(name, root, check), installed: status.st_mtim.tv_sec)
         try lines(list, check) { line in
             if let path = headerPath(line, in: folder) { record.files.insert(path) }
         }

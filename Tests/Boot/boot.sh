@@ -3,17 +3,18 @@
 # initramfs and the module `kheaders` on its disk, and holds what the agent has collected against what the module holds.
 # `make test-boot` builds the programs and runs this.
 #
-#   Tests/Boot/boot.sh BINARIES PACKAGES CACHE
+#   Tests/Boot/boot.sh AGENT BINARIES PACKAGES CACHE
 #
-# BINARIES is the folder with the three programs; PACKAGES is where Tests/Demo/kernel-packages.sh keeps its downloads;
-# CACHE keeps the built module. Exits 0 only if all was right.
+# AGENT is the program kheader-agent; BINARIES is the folder with kheaderd and kheader; PACKAGES is where
+# Tests/Demo/kernel-packages.sh keeps its downloads; CACHE keeps the built module. Exits 0 only if all was right.
 set -euo pipefail
 export LC_ALL=C
 
-usage="usage: boot.sh BINARIES PACKAGES CACHE"
-binaries=$(cd "${1:?$usage}" && pwd)
-packages=${2:?$usage}
-cache=${3:?$usage}
+usage="usage: boot.sh AGENT BINARIES PACKAGES CACHE"
+agent=${1:?$usage}
+binaries=$(cd "${2:?$usage}" && pwd)
+packages=${3:?$usage}
+cache=${4:?$usage}
 here=$(cd "$(dirname "$0")" && pwd)
 unset "${!KHEADER@}"
 
@@ -88,13 +89,13 @@ P
 cp "$(command -v busybox)" "$root/bin/"
 cp "$here/guest.sh" "$root/init"
 chmod +x "$root/init"
-cp "$binaries/kheader-agent" "$root/bin/"
+cp "$agent" "$root/bin/kheader-agent"
 # The libraries that it is linked with, and the loader. libcurl is not among them: collecting needs none.
-ldd "$binaries/kheader-agent" | sed -n 's#.*[[:space:]]\(/[^ ]*\) (0x.*#\1#p' | while read -r library; do
+ldd "$agent" | sed -n 's#.*[[:space:]]\(/[^ ]*\) (0x.*#\1#p' | while read -r library; do
     mkdir -p "$root/$(dirname "$library")"
     cp -L "$library" "$root/$library"
 done
-[ -z "$(ldd "$binaries/kheader-agent" | grep libcurl || true)" ] || fail "the agent is linked with libcurl."
+[ -z "$(ldd "$agent" | grep libcurl || true)" ] || fail "the agent is linked with libcurl."
 (cd "$root" && find . | cpio --create --format newc --quiet | gzip -1 >"$work/initramfs")
 truncate --size 64M "$work/disk"
 
@@ -133,11 +134,11 @@ unloaded() { # CASE…
     done
 }
 
-expect plain 0
-expect compressed 0
-expect loaded-before 0
-expect not-loaded 0
-expect another-build 3 another-kernel
+expect plain 0 'loaded-module: usable'
+expect compressed 0 'loaded-module: usable'
+expect loaded-before 0 'sysfs: usable'
+expect not-loaded 0 'loaded-module: not-permitted' 'module-file: usable'
+expect another-build 3 'loaded-module: another-kernel' 'module-file: another-kernel'
 same plain compressed loaded-before not-loaded
 expect ended-by-KILL 137
 expect ended-by-TERM 143
