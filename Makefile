@@ -17,7 +17,7 @@ test_needs := python3=python3 bsdtar=libarchive-tools lz4=lz4 zstd=zstd xz=xz-ut
 	debuginfod-find=debuginfod bpftrace=bpftrace groff=groff-base \
 	/usr/bin/python3:bcc=python3-bpfcc
 # What the boot test builds a module with, and boots.
-boot_needs := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static cpio=cpio modinfo=kmod make=make gcc=gcc \
+boot_needs := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static cpio=cpio python3=python3 make=make gcc=gcc \
 	readelf=binutils xz=xz-utils
 lint_needs := python3=python3 python3:ensurepip=python3-venv systemd-analyze=systemd
 bench_needs := python3=python3 xz=xz-utils ostree=ostree borg=borgbackup debuginfod-find=debuginfod /usr/bin/time=time \
