@@ -145,7 +145,9 @@ let package = Package(
         test("KernelHeadersTests", ["KernelHeaders"]),
         test("HeaderArchiveTests", ["HeaderArchive", "KernelHeaders"]),
         test("KernelProbeTests", ["KernelProbe", "HeaderArchive", "KernelHeaders", "CLinux", "PrivilegedProcess"]),
-        test("HeaderTransportTests", ["HeaderTransport", "HeaderArchive", "KernelHeaders"]),
+        test(
+            "HeaderTransportTests",
+            ["HeaderTransport", "HeaderArchive", "KernelHeaders", "HeaderServer", "HeaderStore", "kheaderd"]),
         test(
             "TracingClientTests",
             ["TracingClient", "HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders"]),

@@ -1,6 +1,5 @@
 import HTTPTypes
 public import HeaderStore
-import HummingbirdCore
 import KernelHeaders
 public import Logging
 
@@ -84,20 +83,6 @@ public struct AccessControl: Sendable {
             throw Self.insufficient("An agent's uploads say so: add source=agent to the query.")
         }
         return token
-    }
-
-    /// Whether a request that is still under way will be admitted.
-    func admits(_ request: HTTPRequest, _ routes: RouteTable) -> Bool {
-        let uri = URI(request.path ?? "")
-        do {
-            _ = try admit(
-                request.method, route: routes.route(request.method, uri.path),
-                source: uri.queryParameters["source"].map { String($0) },
-                authorization: request.headerFields[.authorization])
-            return true
-        } catch {
-            return false
-        }
     }
 
     private func identify(_ authorization: String?, _ tokens: TokenRegistry) throws -> TokenRecord {

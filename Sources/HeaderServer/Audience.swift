@@ -25,6 +25,9 @@ enum Audience: Sendable {
         "POST /v1/kernels/{buildID}/sightings": .reporters,
         headersUpload: .reporters,
         "PUT /v1/kernels/{buildID}/btf": .reporters,
+        "HEAD /v1/uploads/{token}": .reporters,
+        "PATCH /v1/uploads/{token}": .reporters,
+        "DELETE /v1/uploads/{token}": .reporters,
 
         "GET /v1/kernels": .readers,
         "GET /v1/kernels/{buildID}": .readers,

@@ -2,7 +2,6 @@ import HTTPTypes
 import HeaderStore
 import Hummingbird
 import KernelHeaders
-import Logging
 
 /// A kernel's BTF: its upload, and the section that debuginfod's clients ask for; and what else they ask for, which this
 /// server has not got.
@@ -12,9 +11,12 @@ struct BTFRoutes {
     typealias Context = ServerRequestContext
 
     let store: HeaderStore
+    let uploads: UploadRoutes
 
     func add(to router: Router<Context>) {
-        router.put("/v1/kernels/{buildID}/btf", use: upload)
+        router.put("/v1/kernels/{buildID}/btf") { request, context in
+            try await uploads.take(request, context, as: try BTFUpload(request, context, to: store))
+        }
         router.get("/buildid/{buildID}/section/{section}", use: section)
         for artifact in ["debuginfo", "executable"] {
             router.get("/buildid/{buildID}/\(artifact)") { _, context -> Response in
@@ -25,19 +27,6 @@ struct BTFRoutes {
                 )
             }
         }
-    }
-
-    /// Streams the body to disk, then takes it in. The answer is sent when the BTF is durable.
-    @Sendable private func upload(_ request: Request, _ context: Context) async throws -> Response {
-        let id = try context.buildID()
-        let (upload, digest) = try await request.receive { try store.stageBTF(expecting: $0) }
-        let (receipt, isNew) = try await store.ingestBTF(upload, digest: digest, buildID: id)
-        context.logger.info(
-            isNew ? "BTF stored" : "BTF known",
-            metadata: ["buildID": "\(id)", "bytes": "\(receipt.bytes)", "storedBytes": "\(receipt.storedBytes)"])
-        var response = try Response.json(receipt, status: isNew ? .created : .ok)
-        if isNew { response.headers[.location] = APIPath.btfSection(id) }
-        return response
     }
 
     @Sendable private func section(_ request: Request, _ context: Context) async throws -> Response {

@@ -1,38 +1,28 @@
 import HTTPTypes
+import Hummingbird
 import NIOCore
 import NIOHTTPTypes
 
 /// Answers `Expect: 100-continue` (RFC 9110, 10.1.1), which Hummingbird does not: without it curl waits a second before it
-/// sends an archive. An upload that is too large by its own word, or that its sender may not make, is not asked to continue;
-/// it is refused by its route, or before.
+/// sends an archive. It is answered when a route asks for the body, so that a refusal comes before the body is sent.
 final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPResponsePart
 
-    private let limit: Int
-    private let admits: @Sendable (HTTPRequest) -> Bool
+    /// Sent down the pipeline by who is about to read the body of the request that is being answered.
+    struct BodyIsWanted: Sendable {}
+
     /// Requests read and not answered to the end. With earlier ones there, an answer may be under way, and a 100 would
-    /// stand in the middle of it.
+    /// stand in the middle of it; the body is that of an earlier one, too.
     private var unanswered = 0
     private var isAwaited = false
-
-    /// - Parameters:
-    ///   - limit: bytes that an upload may have.
-    ///   - admits: whether a request's sender may make it.
-    init(limit: Int, admits: @escaping @Sendable (HTTPRequest) -> Bool) {
-        self.limit = limit
-        self.admits = admits
-    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if case .head(let head) = unwrapInboundIn(data) {
             unanswered += 1
-            isAwaited =
-                head.headerFields[.expect]?.lowercased() == "100-continue"
-                && (head.headerFields[.contentLength].flatMap { Int($0) } ?? 0) <= limit && admits(head)
-            continueIfAwaited(context)
+            isAwaited = head.expectsContinue
         }
         context.fireChannelRead(data)
     }
@@ -42,12 +32,43 @@ final class ExpectContinueHandler: ChannelDuplexHandler, RemovableChannelHandler
         guard case .end = unwrapOutboundIn(data) else { return }
         unanswered -= 1
         if unanswered == 0 { isAwaited = false }
-        continueIfAwaited(context)
     }
 
-    private func continueIfAwaited(_ context: ChannelHandlerContext) {
+    func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
+        guard event is BodyIsWanted else { return context.triggerUserOutboundEvent(event, promise: promise) }
+        promise?.succeed()
         guard isAwaited, unanswered == 1 else { return }
         isAwaited = false
         context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
     }
+}
+
+/// Tells ``ExpectContinueHandler`` when a route begins to read a body that is waited for with.
+struct ExpectContinueMiddleware: RouterMiddleware {
+    typealias Context = ServerRequestContext
+
+    func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        guard request.head.expectsContinue else { return try await next(request, context) }
+        var request = request
+        request.body = RequestBody(asyncSequence: AwaitedBody(body: request.body, channel: context.channel))
+        return try await next(request, context)
+    }
+}
+
+private struct AwaitedBody: AsyncSequence, Sendable {
+    typealias Element = ByteBuffer
+
+    let body: RequestBody
+    let channel: any Channel
+
+    func makeAsyncIterator() -> RequestBody.AsyncIterator {
+        channel.triggerUserOutboundEvent(ExpectContinueHandler.BodyIsWanted(), promise: nil)
+        return body.makeAsyncIterator()
+    }
+}
+
+extension HTTPRequest {
+    fileprivate var expectsContinue: Bool { headerFields[.expect]?.lowercased() == "100-continue" }
 }

@@ -11,23 +11,29 @@ import UnixSignals
 public enum HeaderServer {
     /// The routes, without a socket.
     public static func router(
-        store: HeaderStore, access: AccessControl, toolchains: ToolchainRegistry = ToolchainRegistry()
+        store: HeaderStore, access: AccessControl, uploads limits: UploadLimits = UploadLimits(),
+        toolchains: ToolchainRegistry = ToolchainRegistry()
     ) -> Router<ServerRequestContext> {
-        router(store: store, access: access, toolchains: toolchains, table: RouteTable())
+        router(store: store, access: access, uploads: UploadSessions(limits), toolchains: toolchains)
     }
 
     private static func router(
-        store: HeaderStore, access: AccessControl, toolchains: ToolchainRegistry, table: RouteTable
+        store: HeaderStore, access: AccessControl, uploads sessions: UploadSessions,
+        toolchains: ToolchainRegistry = ToolchainRegistry()
     ) -> Router<ServerRequestContext> {
         let router = Router(context: ServerRequestContext.self, options: [.autoGenerateHeadEndpoints])
+        let table = RouteTable()
         let metrics = MetricsRegistry()
         router.add(middleware: MetricsMiddleware(registry: metrics))
         router.add(middleware: ProblemMiddleware(routes: table))
         router.add(middleware: AccessMiddleware(access: access))
-        KernelRoutes(store: store).add(to: router)
+        router.add(middleware: ExpectContinueMiddleware())
+        let uploads = UploadRoutes(sessions: sessions)
+        uploads.add(to: router)
+        KernelRoutes(store: store, uploads: uploads).add(to: router)
         SightingRoutes(store: store, registry: metrics).add(to: router)
         TreeRoutes(store: store).add(to: router)
-        BTFRoutes(store: store).add(to: router)
+        BTFRoutes(store: store, uploads: uploads).add(to: router)
         MetadataRoutes(store: store).add(to: router)
         ToolchainRoutes(registry: toolchains).add(to: router)
         MetricsRoutes(store: store, registry: metrics).add(to: router)
@@ -44,19 +50,20 @@ public enum HeaderServer {
     /// - Parameters:
     ///   - access: who may ask for what.
     ///   - endsOnSignals: on SIGTERM or SIGINT, take no new connections and return when the requests under way are answered.
+    ///   - uploads: the bounds of uploads in several requests.
     ///   - onListening: is called with the address once connections are taken; the port is the real one.
     public static func run(
-        store: HeaderStore, access: AccessControl, address: ListenAddress, logger: Logger, endsOnSignals: Bool,
-        onListening: @escaping @Sendable (ListenAddress) async -> Void
+        store: HeaderStore, access: AccessControl, address: ListenAddress,
+        uploads limits: UploadLimits = UploadLimits(),
+        logger: Logger, endsOnSignals: Bool, onListening: @escaping @Sendable (ListenAddress) async -> Void
     ) async throws {
-        let table = RouteTable()
+        let sessions = UploadSessions(limits)
         let application = Application(
-            router: router(store: store, access: access, toolchains: ToolchainRegistry(), table: table),
+            router: router(store: store, access: access, uploads: sessions),
             server: .http1(
                 configuration: .init(
                     additionalChannelHandlers: [
-                        MalformedRequestHandler(), ConnectionCloseHandler(),
-                        ExpectContinueHandler(limit: store.uploadLimit) { access.admits($0, table) },
+                        MalformedRequestHandler(), ConnectionCloseHandler(), ExpectContinueHandler(),
                     ],
                     idleTimeout: .seconds(60))),
             configuration: .init(address: address.bindAddress, serverName: "kheaderd"),
@@ -67,6 +74,19 @@ public enum HeaderServer {
                 }
                 await onListening(address)
             }, logger: logger)
-        try await application.runService(gracefulShutdownSignals: endsOnSignals ? [.sigterm, .sigint] : [])
+        let expiry = Task { try await sessions.expireForEver() }
+        let result = await Result {
+            try await application.runService(gracefulShutdownSignals: endsOnSignals ? [.sigterm, .sigint] : [])
+        }
+        expiry.cancel()
+        // What goes on without its client may use the store until here.
+        await sessions.close()
+        try result.get()
+    }
+}
+
+extension Result where Failure == any Error {
+    fileprivate init(_ body: () async throws -> Success) async {
+        do { self = .success(try await body()) } catch { self = .failure(error) }
     }
 }

@@ -103,14 +103,6 @@ final class RouteTable: Sendable {
         }
     }
 
-    /// The route that a request takes, as the router has it; nil for none.
-    func route(_ method: HTTPRequest.Method, _ path: String) -> String? {
-        let components = path.split(separator: "/")
-        return routes.withLock { routes in
-            routes.first { $0.method == method && Self.matches($0.path, components) }.map { "\($0.path)" }
-        }
-    }
-
     private static func matches(_ path: RouterPath, _ components: [Substring]) -> Bool {
         for (index, element) in path.enumerated() {
             if element == .recursiveWildcard { return components.count > index }

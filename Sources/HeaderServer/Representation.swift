@@ -181,6 +181,12 @@ extension HTTPField.Name {
     static let debuginfodSize = name(APIField.debuginfodSize)
     static let debuginfodFile = name(APIField.debuginfodFile)
     static let debuginfodMaximumSize = name(APIField.debuginfodMaximumSize)
+    static let claim = name(APIField.claim)
+    static let uploadComplete = name(APIField.uploadComplete)
+    static let uploadOffset = name(APIField.uploadOffset)
+    static let uploadLength = name(APIField.uploadLength)
+    static let uploadLimit = name(APIField.uploadLimit)
+    static let uploadDraftInterop = name(APIField.uploadDraftInterop)
 
     private static func name(_ text: String) -> HTTPField.Name {
         guard let name = HTTPField.Name(text) else { preconditionFailure("\(text) is no field name") }

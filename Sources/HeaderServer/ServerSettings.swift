@@ -12,6 +12,7 @@ import SystemPackage
 /// ```
 /// { "listen": "127.0.0.1:8003", "state": "/var/lib/kheaderd", "logLevel": "info", "anonymousReads": false,
 ///   "bundleBytes": 4294967296, "claims": { "seconds": 120, "opinions": 2 },
+///   "uploads": { "number": 256, "seconds": 300 },
 ///   "limits": { "archiveBytes": 1073741824, "unpackedBytes": 1073741824, "fileBytes": 16777216, "entries": 100000,
 ///               "ratio": 100, "seconds": 300, "btfBytes": 67108864 } }
 /// ```
@@ -23,6 +24,8 @@ public struct ServerSettings: Sendable {
     /// Whether everyone may read without a token.
     public var anonymousReads = false
     public var store = HeaderStore.Options()
+    /// Of uploads in several requests.
+    public var uploads = UploadLimits()
 
     /// - Parameters:
     ///   - arguments: what the command line says; nil for what it leaves out.
@@ -82,6 +85,8 @@ public struct ServerSettings: Sendable {
         try await Self.set(&store.bundleBytes, reader, "bundleBytes")
         try await Self.set(&store.claimSeconds, reader, "claims.seconds")
         try await Self.set(&store.opinions, reader, "claims.opinions")
+        try await Self.set(&uploads.sessions, reader, "uploads.number")
+        try await Self.set(&uploads.seconds, reader, "uploads.seconds")
         try await Self.set(&store.limits.archiveBytes, reader, "limits.archiveBytes")
         try await Self.set(&store.limits.unpackedBytes, reader, "limits.unpackedBytes")
         try await Self.set(&store.limits.fileBytes, reader, "limits.fileBytes")

@@ -28,7 +28,7 @@ public final class StagedUpload: @unchecked Sendable {
     deinit { discard() }
 
     /// Removes the file, if it is still there.
-    func discard() {
+    public func discard() {
         guard !isDiscarded else { return }
         isDiscarded = true
         // A file that can't be removed now is removed at the next start.

@@ -199,8 +199,11 @@ extension CurlTransfer {
         }
     }
 
-    /// For a redirect or a proxy's challenge in the middle of an upload. Answers in curl's terms: 0 for done.
+    /// For a redirect or a proxy's challenge in the middle of an upload, and when a kept connection breaks: curl sends the
+    /// request once more then. Answers in curl's terms: 0 for done.
     private func rewind(to offset: Int, from origin: CInt) -> CInt {
+        // Where a part of an upload goes on is for the server to say.
+        guard request.method != .patch || sent == 0 else { return CURL_SEEKFUNC_FAIL }
         guard origin == SEEK_SET, let (file, start) = upload, (0...file.size - start).contains(offset) else {
             return CURL_SEEKFUNC_FAIL
         }

@@ -3,11 +3,15 @@ internal import KernelHeaders
 // How one question or upload goes to the servers: which of them when is ``RetryPolicy``'s, who of several comes first
 // ``ServerRace``'s.
 extension HeaderServerClient {
-    private enum Outcome<Value: Sendable>: Sendable {
+    /// What an attempt at a server came to.
+    enum Outcome<Value: Sendable>: Sendable {
         case answer(Value)
         case failure(any Error, RetryPolicy.Event)
         case overtaken
     }
+
+    /// Reads a successful response.
+    typealias Taker<Value> = @Sendable (CurlTransfer, ServerAddress, Cancellation) throws -> Value
 
     private enum Happening<Value: Sendable>: Sendable {
         case ended(server: Int, Outcome<Value>)
@@ -18,11 +22,51 @@ extension HeaderServerClient {
     /// - Parameter take: is called with a successful response, on one thread at a time; may be called again if reading it
     ///   throws ``TransportError``.
     func ask<Value: Sendable>(
-        _ request: CurlRequest, _ take: @escaping @Sendable (CurlTransfer, ServerAddress, Cancellation) throws -> Value
+        _ request: CurlRequest, _ take: @escaping Taker<Value>
+    ) async throws -> Value {
+        try await askServers(areSideBySide: request.isQuestion) { server, race, cancellation in
+            try await BlockingWork.run(cancellation) { try attempt(request, server, race, cancellation, take) }
+        }
+    }
+
+    /// The same for a file, which goes on where it broke off if it is large enough for that to be worth it.
+    func send<Value: Sendable>(_ request: CurlRequest, _ take: @escaping Taker<Value>) async throws -> Value {
+        guard case .file(let file, 0) = request.body, file.size >= resumableSize else {
+            return try await ask(request, take)
+        }
+        return try await askServers(areSideBySide: false) { server, _, _ in
+            try await ResumableUpload(of: file, request, to: only(servers[server]), take).run()
+        }
+    }
+
+    /// An attempt that failed, and what follows from it.
+    struct Failure: Error {
+        let error: any Error
+        let event: RetryPolicy.Event
+    }
+
+    /// One request to the first server, which is not made again.
+    func exchange<Value: Sendable>(
+        _ request: CurlRequest, _ take: @escaping Taker<Value>
+    ) async throws -> Result<Value, Failure> {
+        let cancellation = Cancellation()
+        let outcome = try await BlockingWork.run(cancellation) {
+            try attempt(request, 0, ServerRace(), cancellation, take)
+        }
+        switch outcome {
+        case .answer(let value): return .success(value)
+        case .failure(let error, let event): return .failure(Failure(error: error, event: event))
+        case .overtaken: throw CancellationError()
+        }
+    }
+
+    private func askServers<Value: Sendable>(
+        areSideBySide: Bool,
+        _ attempt: @escaping @Sendable (_ server: Int, ServerRace, Cancellation) async throws -> Outcome<Value>
     ) async throws -> Value {
         try await withThrowingTaskGroup(of: Happening<Value>.self) { group in
             defer { group.cancelAll() }
-            var policy = RetryPolicy(servers: servers.count, isRead: request.isQuestion, retries: retries)
+            var policy = RetryPolicy(servers: servers.count, isRead: areSideBySide, retries: retries)
             var generator = SystemRandomNumberGenerator()
             var report: any Error = CancellationError()
             var attempts = 0
@@ -34,11 +78,7 @@ extension HeaderServerClient {
                     race.start(server, cancellation)
                     defer { race.end(server) }
                     do {
-                        return .ended(
-                            server: server,
-                            try await BlockingWork.run(cancellation) {
-                                try attempt(request, server, race, cancellation, take)
-                            })
+                        return .ended(server: server, try await attempt(server, race, cancellation))
                     } catch is CancellationError where !Task.isCancelled {
                         return .ended(server: server, .overtaken)
                     }
@@ -78,20 +118,23 @@ extension HeaderServerClient {
     }
 
     private func tell(_ server: Int, _ error: any Error, _ next: Int?, _ delay: Duration) {
-        let reason =
-            switch error {
-            case let error as TransportError: error.reason
-            case let refusal as ServerRefusal: "status \(refusal.status)"
-            default: "\(error)"
-            }
         let whom = next.map { $0 == server ? " Asking again" : " Asking \(servers[$0])" }
         let when = delay == .zero ? "" : " in \(delay.wholeMilliseconds) ms"
-        notice("\(servers[server]): \(reason).\(whom.map { $0 + when + "." } ?? "")")
+        notice("\(servers[server]): \(Self.reason(error)).\(whom.map { $0 + when + "." } ?? "")")
+    }
+
+    /// Why an attempt failed, in a few words.
+    static func reason(_ error: any Error) -> String {
+        switch error {
+        case let error as TransportError: error.reason
+        case let refusal as ServerRefusal: "status \(refusal.status)"
+        default: "\(error)"
+        }
     }
 
     private func attempt<Value: Sendable>(
         _ request: CurlRequest, _ server: Int, _ race: ServerRace, _ cancellation: Cancellation,
-        _ take: (CurlTransfer, ServerAddress, Cancellation) throws -> Value
+        _ take: Taker<Value>
     ) throws -> Outcome<Value> {
         let address = servers[server]
         var request = request
@@ -124,7 +167,7 @@ extension HeaderServerClient {
 }
 
 extension Duration {
-    fileprivate var wholeMilliseconds: Int64 {
+    var wholeMilliseconds: Int64 {
         components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
     }
 }

@@ -165,11 +165,56 @@ import Testing
     /// The statuses of a server whose disk is full or broken.
     private static let trouble: Set<Int> = [500, 507]
 
+    /// Uploads in several requests, whose URLs the server makes up. At the end there are as many as it takes.
+    private func uploadInParts(
+        _ server: RunningServer, _ tell: (_ operation: String, HTTPAnswer) throws -> Void
+    ) async throws {
+        let tar = TestKernels.tar()
+        func begin(_ id: String, _ artefact: String = "headers") async throws -> String {
+            let target = "/v1/kernels/\(id)/\(artefact)"
+            let answer = try await server.request("PUT", target, ["Upload-Complete: ?0"], body: [])
+            try tell("PUT /v1/kernels/{buildID}/\(artefact)", answer)
+            return answer["Location"] ?? "/v1/uploads/x"
+        }
+        func send(
+            _ method: String, _ path: String, _ bytes: [UInt8]? = nil, at offset: Int = 0, isLast: Bool = true,
+            type: String = "application/partial-upload"
+        ) async throws {
+            let fields = [
+                "Content-Type: \(type)", "Upload-Offset: \(offset)", "Upload-Complete: \(isLast ? "?1" : "?0")",
+            ]
+            let answer = try await server.request(method, path, bytes == nil ? [] : fields, body: bytes)
+            try tell("\(method) /v1/uploads/{token}", answer)
+        }
+        let upload = try await begin("0011")
+        try await send("HEAD", upload)
+        try await send("PATCH", upload, tar, at: 7)
+        try await send("PATCH", upload, tar, type: "text/plain")
+        try await send("PATCH", upload, tar, at: -1)
+        try await send("PATCH", upload, Array(tar[..<9]), isLast: false)
+        for bytes in [tar[9...], []] { try await send("PATCH", upload, Array(bytes), at: tar.count - bytes.count) }
+        try await send("HEAD", upload)
+        try await send("PATCH", try await begin(TestKernels.id), tar)
+        try await send("PATCH", try await begin("0044", "btf"), [1])
+        try await send("PATCH", try await begin("0022", "btf"), SmallBTF.bytes())
+        try await send("PATCH", try await begin("0022"), [UInt8](repeating: 0, count: 20_001))
+        try await send("DELETE", try await begin("0022"))
+        for method in ["HEAD", "DELETE", "PATCH"] {
+            try await send(method, "/v1/uploads/x", method == "PATCH" ? [] : nil)
+        }
+        for artefact in ["headers", "headers", "headers", "headers", "btf"] { _ = try await begin("0033", artefact) }
+    }
+
     @Test func everyAnswerIsAsDocumented() async throws {
-        try await withRunningServer(options: {
-            $0.limits.archiveBytes = 20_000
-            $0.btfBytes = 1000
-        }) { server in
+        var uploads = UploadLimits()
+        uploads.sessions = 3
+        try await withRunningServer(
+            uploads: uploads,
+            options: {
+                $0.limits.archiveBytes = 20_000
+                $0.btfBytes = 1000
+            }
+        ) { server in
             let digest = try await server.upload(
                 TestKernels.tar { $0.addLink("include/l.h", to: "linux/kconfig.h") }, as: "aa"
             )
@@ -182,6 +227,10 @@ import Testing
                 seen[exchange.operation, default: []].insert(answer.status)
             }
             for (name, statuses) in try await refusals() { seen[name, default: []].formUnion(statuses) }
+            try await uploadInParts(server) { operation, answer in
+                try hold(answer, against: operation, "\(operation) \(answer.status)")
+                seen[operation, default: []].insert(answer.status)
+            }
             for (name, operation) in document.operations {
                 let documented = Set((operation["responses"]?.members ?? [:]).keys.compactMap { Int($0) })
                 #expect(documented.subtracting(Self.trouble) == seen[name], "\(name)")
@@ -290,7 +339,7 @@ import Testing
     private func hold(_ answer: HTTPAnswer, against name: String, _ what: String) throws {
         let operation = try #require(document.operations[name])
         #expect(try document.flaws(of: answer, to: operation) == [], "\(what)")
-        guard let problem = try answer.problem else { return }
+        guard !answer.body.isEmpty, let problem = try answer.problem else { return }
         // The codes that a status may come with are named.
         let description = try document.response(operation, answer.status)?["description"]?.string ?? ""
         let code = problem.code.rawValue

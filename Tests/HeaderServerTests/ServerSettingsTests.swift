@@ -22,12 +22,13 @@ import Testing
         #expect(settings.store.limits == .standard)
         #expect(settings.store.bundleBytes == HeaderStore.Options().bundleBytes)
         #expect(settings.store.btfBytes == 64 << 20)
+        #expect((settings.uploads.sessions, settings.uploads.seconds) == (256, 300))
         #expect((settings.store.claimSeconds, settings.store.opinions) == (120, 2))
     }
 
     private static let json = """
         { "listen": "[::1]:1", "state": "/file", "logLevel": "debug", "bundleBytes": 11,
-          "claims": { "seconds": 8, "opinions": 9 },
+          "claims": { "seconds": 8, "opinions": 9 }, "uploads": { "number": 10, "seconds": 11 },
           "limits": { "archiveBytes": 1, "unpackedBytes": 2, "fileBytes": 3, "entries": 4, "ratio": 5, "seconds": 6,
                       "btfBytes": 7 } }
         """
@@ -61,6 +62,7 @@ import Testing
             #expect(settings.store.bundleBytes == 11)
             #expect(settings.store.limits == Self.limits(from: 1))
             #expect(settings.store.btfBytes == 7)
+            #expect((settings.uploads.sessions, settings.uploads.seconds) == (10, 11))
             #expect((settings.store.claimSeconds, settings.store.opinions) == (8, 9))
         }
     }

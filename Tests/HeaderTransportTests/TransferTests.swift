@@ -30,6 +30,8 @@ import Testing
             defer { server.stop() }
             var client = HeaderServerClient(servers: [server.address])
             client.pause = { _ in }
+            // In one request each.
+            client.resumableSize = .max
             return try await body(client, server)
         }
     }

@@ -4,12 +4,15 @@ internal import Synchronization
 
 /// A TCP proxy on 127.0.0.1 that counts what passes, and cuts connections in the middle of it.
 public final class CuttingProxy: Sendable {
-    /// When a connection is cut, with a reset both ways; bytes of this connection.
+    /// When a connection is cut; bytes of this connection.
     public enum Cut: Sendable, Equatable {
         case never
-        /// As soon as so many bytes have gone to the server, and not one more.
+        /// As soon as so many bytes have gone to the server, and not one more. The client's end is reset when the server has
+        /// taken them all in and closed its end.
         case afterSending(Int)
-        /// As soon as so many bytes have come back from the server.
+        /// The same, but the server's end stays open as long as the proxy, and nothing comes through it.
+        case halfDeadAfterSending(Int)
+        /// As soon as so many bytes have come back from the server: reset both ways.
         case afterReceiving(Int)
     }
 
@@ -26,6 +29,7 @@ public final class CuttingProxy: Sendable {
     private let target: Mutex<Int>
     private let listener: CInt
     private let cuts: Mutex<[Cut]>
+    private let halfDead = Mutex<[CInt]>([])
     private let passed = Mutex<[Connection]>([])
 
     /// - Parameters:
@@ -51,7 +55,10 @@ public final class CuttingProxy: Sendable {
         Self.onThread { [self] in serve() }
     }
 
-    deinit { close(listener) }
+    deinit {
+        close(listener)
+        halfDead.withLock { for descriptor in $0 { close(descriptor) } }
+    }
 
     /// As clients take it.
     public var url: String { "http://127.0.0.1:\(port)" }
@@ -92,7 +99,7 @@ public final class CuttingProxy: Sendable {
         var (toServer, toClient) = (Int.max, Int.max)
         switch cut {
         case .never: break
-        case .afterSending(let count): toServer = count
+        case .afterSending(let count), .halfDeadAfterSending(let count): toServer = count
         case .afterReceiving(let count): toClient = count
         }
         var events = [
@@ -121,7 +128,17 @@ public final class CuttingProxy: Sendable {
                 }
             }
         }
-        Self.reset(client, server)
+        switch cut {
+        case .afterSending where toServer == 0:
+            shutdown(server, CInt(SHUT_WR))
+            var byte: UInt8 = 0
+            while recv(server, &byte, 1, 0) > 0 {}
+            Self.reset(client, server)
+        case .halfDeadAfterSending where toServer == 0:
+            Self.reset(client)
+            halfDead.withLock { $0.append(server) }
+        default: Self.reset(client, server)
+        }
     }
 
     /// - Returns: what was moved; nothing at the end of the stream, nil if the connection broke.

@@ -1,4 +1,4 @@
-internal import HeaderServer
+public import HeaderServer
 public import HeaderStore
 internal import Logging
 
@@ -7,31 +7,34 @@ public final class RunningServer: Sendable {
     public let store: HeaderStore
     /// Holds the store's folder, `store`.
     public let folder: TemporaryFolder
-    /// On 127.0.0.1.
+    /// On 127.0.0.1, or what the test asked for; 0 for a Unix socket.
     public let port: Int
     private let task: Task<Void, any Error>
 
     /// As clients take it.
     public var url: String { "http://127.0.0.1:\(port)" }
 
-    fileprivate init(folder: TemporaryFolder, access: ServerAccess, options: HeaderStore.Options) async throws {
+    fileprivate init(
+        folder: TemporaryFolder, access: ServerAccess, options: HeaderStore.Options, uploads: UploadLimits,
+        address: ListenAddress
+    ) async throws {
         self.folder = folder
         // Silent, but not the no-op handler, which keeps no metadata: Hummingbird has the request's ID there.
         var logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .critical
         let store = try HeaderStore(folder: folder.path("store"), options: options, logger: logger)
         self.store = store
-        guard let address = ListenAddress(access.address) else {
+        guard let reachable = ListenAddress(access.address) else {
             throw HTTPAnswer.Malformed(description: "\(access.address) is no address")
         }
         let control = try AccessControl(
-            tokens: TokenRegistry(TokenFile(state: folder.path("store")), now: access.now), address: address,
+            tokens: TokenRegistry(TokenFile(state: folder.path("store")), now: access.now), address: reachable,
             anonymousReads: access.anonymousReads, state: folder.path("store"), logger: logger)
         let (addresses, continuation) = AsyncThrowingStream.makeStream(of: ListenAddress.self)
         task = Task { [logger] in
             do {
                 try await HeaderServer.run(
-                    store: store, access: control, address: .tcp(host: "127.0.0.1", port: 0), logger: logger,
+                    store: store, access: control, address: address, uploads: uploads, logger: logger,
                     endsOnSignals: false
                 ) { continuation.yield($0) }
                 continuation.finish()
@@ -40,10 +43,11 @@ public final class RunningServer: Sendable {
                 throw error
             }
         }
-        guard case .tcp(_, let port)? = try await addresses.first(where: { _ in true }) else {
-            throw HTTPAnswer.Malformed(description: "the server ended before it listened")
+        switch try await addresses.first(where: { _ in true }) {
+        case .tcp(_, let port): self.port = port
+        case .unix: port = 0
+        case nil: throw HTTPAnswer.Malformed(description: "the server ended before it listened")
         }
-        self.port = port
     }
 
     fileprivate func stop() async throws {
@@ -89,16 +93,21 @@ public final class RunningServer: Sendable {
 /// - Parameters:
 ///   - folder: holds the store; nil for a new one. With that of an earlier server, its store is opened again.
 ///   - access: who may ask, by the tokens that are made in `store`.
+///   - address: where it listens; nil for a free port on 127.0.0.1.
+///   - uploads: the bounds of uploads in several requests.
 ///   - change: sets the store's options.
 public func withRunningServer<Value>(
     isolation: isolated (any Actor)? = #isolation, in folder: TemporaryFolder? = nil,
-    access: ServerAccess = ServerAccess(),
+    access: ServerAccess = ServerAccess(), address: ListenAddress? = nil,
+    uploads: UploadLimits = UploadLimits(),
     options change: (inout HeaderStore.Options) -> Void = { _ in },
     _ body: (RunningServer) async throws -> Value
 ) async throws -> Value {
     var options = HeaderStore.Options()
     change(&options)
-    let server = try await RunningServer(folder: try folder ?? TemporaryFolder(), access: access, options: options)
+    let server = try await RunningServer(
+        folder: try folder ?? TemporaryFolder(), access: access, options: options, uploads: uploads,
+        address: address ?? .tcp(host: "127.0.0.1", port: 0))
     do {
         let value = try await body(server)
         try await server.stop()
