@@ -45,7 +45,8 @@ struct UploadClaims: Sendable {
     /// How an upload under a claim ended.
     enum End: Sendable, Equatable {
         case stored
-        /// What arrived was whole, and turned down. Nil for the digest if it is not known.
+        /// What arrived was turned down. The digest is nil if not all of it arrived, the identity if the reason lies in the
+        /// bytes alone.
         case refused(Digest?, KernelIdentity?)
         case brokenOff
     }
@@ -72,8 +73,8 @@ struct UploadClaims: Sendable {
         }
     }
 
-    /// An archive that was turned down, with what the upload said of the kernel: to be refused for a wrong release says
-    /// nothing about the same archive under the right one.
+    /// An archive that was turned down; with what the upload said of the kernel if it was for that: to be refused for a wrong
+    /// release says nothing about the same archive under the right one.
     private struct RefusedArchive: Hashable {
         var key: Key
         var digest: Digest
@@ -237,8 +238,10 @@ struct UploadClaims: Sendable {
         let key = question.key
         if refusedHosts.contains(RefusedHost(key: key, host: question.host), now: now) { return true }
         guard let digest = question.offer.digest else { return false }
-        let archive = RefusedArchive(
-            key: key, digest: digest, release: question.identity.release, architecture: question.identity.architecture)
+        var archive = RefusedArchive(key: key, digest: digest)
+        if refusedArchives.contains(archive, now: now) { return true }
+        archive.release = question.identity.release
+        archive.architecture = question.identity.architecture
         return refusedArchives.contains(archive, now: now)
     }
 

@@ -72,9 +72,9 @@ public final class UploadPermit: Sendable {
     ///   - identity: what the upload said of the kernel.
     func ended(_ problem: Problem, digest: Digest?, identity: KernelIdentity?) {
         switch problem.code {
-        case .releaseMismatch, .architectureMismatch, .treeConflict, .btfMalformed, .btfConflict, .uploadTooLarge:
-            end(.refused(digest, identity))
-        case let code where code.rawValue.hasPrefix("archive-"): end(.refused(digest, identity))
+        case .releaseMismatch, .architectureMismatch: end(.refused(digest, identity))
+        case .treeConflict, .btfMalformed, .btfConflict, .uploadTooLarge: end(.refused(digest, nil))
+        case let code where code.rawValue.hasPrefix("archive-"): end(.refused(digest, nil))
         default: end(.brokenOff)
         }
     }

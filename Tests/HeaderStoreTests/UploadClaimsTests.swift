@@ -207,6 +207,12 @@ import Testing
         #expect(reason(1) == .takenOver)
     }
 
+    @Test func anArchiveThatIsBadByItselfIsRefusedUnderAnyLabel() throws {
+        try upload(1, .refused(Self.digest(1), nil))
+        for release in ["6.1.0", "6.2.0", nil] { #expect(reason(2, release: release) == .archiveRefused) }
+        #expect(reason(2, Self.offer(2)) == .takenOver)
+    }
+
     @Test func withoutADigestTheHostIsRemembered() throws {
         try upload(1, offering: nil, Self.refused(1))
         #expect(reason(1, Self.offer(nil)) == .archiveRefused)
