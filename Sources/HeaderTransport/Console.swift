@@ -24,11 +24,16 @@ public enum Console {
     }
 
     /// The text with question marks for control characters (C0 but for line ends, DEL, C1).
-    public static func printable(_ text: String) -> String {
+    ///
+    /// - Parameter lineEnd: what stands for a line end.
+    public static func printable(_ text: String, lineEnd: Unicode.Scalar = "\n") -> String {
         var clean = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {
-            let isControl = scalar.value < 0x20 && scalar != "\n" || (0x7F...0x9F).contains(scalar.value)
-            clean.append(isControl ? "?" : scalar)
+            switch scalar.value {
+            case 0x0A: clean.append(lineEnd)
+            case ..<0x20, 0x7F...0x9F: clean.append("?")
+            default: clean.append(scalar)
+            }
         }
         return String(clean)
     }

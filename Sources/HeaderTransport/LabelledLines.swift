@@ -19,7 +19,7 @@ package struct LabelledLines {
     package mutating func add(_ label: String, _ paragraphs: [String]) {
         var label = label
         for paragraph in paragraphs {
-            for (index, line) in broken(Console.printable(paragraph).replacing("\n", with: "?")).enumerated() {
+            for (index, line) in broken(Console.printable(paragraph, lineEnd: "?")).enumerated() {
                 let front = index == 0 ? label : ""
                 lines.append(front + String(repeating: " ", count: max(1, indent - front.count)) + line)
                 label = ""

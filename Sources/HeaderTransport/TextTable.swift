@@ -25,7 +25,7 @@ public struct TextTable: Sendable {
         rows.append(
             cells.map { cell in
                 // A cell is one line, whatever a server put into it.
-                let line = Console.printable(cell).replacing("\n", with: "?")
+                let line = Console.printable(cell, lineEnd: "?")
                 return line.isEmpty ? "-" : line
             })
     }

@@ -36,8 +36,7 @@ public struct AgentLog: Sendable {
     public func callAsFunction(_ level: Level, _ line: String, _ detail: String? = nil) {
         guard level <= least else { return }
         // One line each, whatever a server or a file name says.
-        let text = (detail.map { "\(line): \($0)" } ?? line).replacing("\n", with: " ")
-        write(level, text)
+        write(level, Console.printable(detail.map { "\(line): \($0)" } ?? line, lineEnd: " "))
     }
 
     /// Whether the descriptor is the one that systemd has connected with the journal (`$JOURNAL_STREAM`).

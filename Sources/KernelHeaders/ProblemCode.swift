@@ -115,10 +115,15 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
 
     /// What the problem is, in a few words that are the same each time (RFC 9457's `title`).
     public var title: String {
-        let words = rawValue.split(separator: "-").map {
-            ["id", "fifo", "nul", "btf"].contains($0) ? $0.uppercased() : String($0)
+        // Without `replacing`: its module, regular expressions and all, would be in every agent.
+        let words = rawValue.split(separator: "-").map { word in
+            switch word {
+            case "id", "fifo", "nul", "btf": word.uppercased()
+            case "utf8": "UTF-8"
+            default: String(word)
+            }
         }
-        let text = words.joined(separator: " ").replacing("utf8", with: "UTF-8")
+        let text = words.joined(separator: " ")
         return text.prefix(1).uppercased() + text.dropFirst()
     }
 }

@@ -126,8 +126,9 @@ struct PackageSorter {
 
     /// `linux-headers-6.1.0-56-amd64`; of Ubuntu's variants, the shared headers are `linux-aws-headers-6.8.0-1010`.
     private static func isHeaders(_ name: String) -> Bool {
-        guard name.hasPrefix("linux-"), let word = name.firstRange(of: "headers-") else { return false }
-        return isReleased(name, prefix: String(name[..<word.upperBound]))
+        let words = name.split(separator: "-", omittingEmptySubsequences: false)
+        guard words.first == "linux", let word = words.dropLast().firstIndex(of: "headers") else { return false }
+        return isReleased(name, prefix: words[...word].joined(separator: "-") + "-")
     }
 
     private static func isImage(_ name: String) -> Bool {

@@ -13,13 +13,12 @@ from kheaders_archive import Tree, write_tar
 from server import Server
 from storage import build_id
 
-RELEASE = "6.1.0-0-bench"
 BOOT = "7b0f8a52-2a4b-4f0e-9d7c-0b1d3f6a9c11"
 # Bytes of the larger archive, which does not compress.
 LARGE = 40_000_000
 
 
-def measure(binaries: Path, archive: Path, rounds: int) -> list[Comparison]:
+def measure(binaries: Path, release: str, archive: Path, rounds: int) -> list[Comparison]:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         place = Path(folder)
         stripped = place / "binaries"
@@ -28,7 +27,7 @@ def measure(binaries: Path, archive: Path, rounds: int) -> list[Comparison]:
         with Server(binaries, place / "state") as server:
             # Of the same file system as the hosts' folders, which get links to it.
             archive = Path(shutil.copy(archive, place / "kheaders.tar.xz"))
-            bench = _Bench(str(stripped / "kheader-agent"), server.url, place)
+            bench = _Bench(str(stripped / "kheader-agent"), server.url, release, place)
             large = place / "large.tar.xz"
             _write_large(large)
             return [
@@ -47,9 +46,10 @@ def binary_size(binaries: Path) -> int:
 
 
 class _Bench:
-    def __init__(self, agent: str, url: str, place: Path):
+    def __init__(self, agent: str, url: str, release: str, place: Path):
         self._agent = agent
         self._url = url
+        self._release = release
         self._place = place
         self._hosts = 0
 
@@ -104,7 +104,7 @@ class _Bench:
         files = {
             # name size, descriptor size, NT_GNU_BUILD_ID
             "sys/kernel/notes": b"".join(n.to_bytes(4, "little") for n in (4, len(note), 3)) + b"GNU\0" + note,
-            "proc/sys/kernel/osrelease": f"{RELEASE}\n".encode(),
+            "proc/sys/kernel/osrelease": f"{self._release}\n".encode(),
             "proc/sys/kernel/version": b"#1 SMP\n",
             "proc/sys/kernel/random/boot_id": f"{BOOT}\n".encode(),
             "etc/machine-id": f"{self._hosts:032x}\n".encode(),

@@ -91,7 +91,7 @@ def main() -> int:
         options.binaries, newest, archives[newest.release], options.cache, rounds=5 if options.quick else 15
     )
     say("an agent's host")
-    agents = agent.measure(options.binaries, archives[newest.release], rounds=5 if options.quick else 15)
+    agents = agent.measure(options.binaries, newest.release, archives[newest.release], rounds=5 if options.quick else 15)
     say("a fleet that boots at once")
     simulation = fleet.simulate(options.binaries, hosts=5_000 if options.quick else 100_000)
     about["load_after"] = report.load()
