@@ -21,6 +21,16 @@ func test(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies + ["KHeaderTestSupport"], swiftSettings: settings)
 }
 
+// An agent is on every host of a fleet. Nothing of it is for others to link with, so that what it does not use itself goes
+// away; equal code is there once; the addresses that the loader has to fill in are listed in a short form (glibc 2.36).
+let small: [LinkerSetting] = [
+    .unsafeFlags(
+        [
+            "-use-ld=lld", "-Xlinker", "--no-export-dynamic", "-Xlinker", "--icf=all", "-Xlinker", "-z", "-Xlinker",
+            "pack-relative-relocs", "-Xlinker", "--as-needed",
+        ], .when(platforms: [.linux], configuration: .release))
+]
+
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -117,7 +127,7 @@ let package = Package(
             name: "kheader-agent",
             dependencies: [
                 "HostAgent", "HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders", argumentParser,
-            ], swiftSettings: settings),
+            ], swiftSettings: settings, linkerSettings: small),
 
         // What tests share: archives and trees made on the spot, temporary folders, a running server.
         .target(

@@ -22,8 +22,18 @@ public enum CommandProcess {
         let task = Task { try await work() }
         let watch = SignalWatch([SIGINT, SIGTERM, SIGHUP]) { task.cancel() }
         let result = await task.result
+        if case .failure = result { watch.dieIfSignalled() }
+        end(program, result, explain: explain)
+    }
+
+    /// Ends the process as its work ended.
+    ///
+    /// - Parameters: as for ``run(_:explain:_:)``.
+    public static func end(
+        _ program: String, _ result: Result<Void, any Error>,
+        explain: (any Error) -> (text: String, code: Int32)
+    ) -> Never {
         guard case .failure(let error) = result else { exit(ExitStatus.done.rawValue) }
-        watch.dieIfSignalled()
         // `kheader kernels list | head`: the reader has what it wanted.
         if let error = error as? SystemCallError, error.number == EPIPE { exit(ExitStatus.failed.rawValue) }
         let (text, code) = explain(error)

@@ -74,7 +74,7 @@ extension HeaderServerClient {
             func start(_ server: Int) {
                 attempts += 1
                 group.addTask {
-                    let cancellation = Cancellation()
+                    let cancellation = Cancellation(deadline: SingleThread.deadline)
                     race.start(server, cancellation)
                     defer { race.end(server) }
                     do {

@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 public import KernelHeaders
 
 extension HeaderServerClient {
@@ -15,7 +14,7 @@ extension HeaderServerClient {
         let request = CurlRequest(
             method: .post, path: APIPath.sightings(sighting.kernel.buildID),
             fields: [("Content-Type", "application/json")],
-            body: .document(Array(try JSONEncoder().encode(sighting))), seconds: timeouts.document)
+            body: .document(sighting.json.bytes), seconds: timeouts.document)
         return try await ask(request) { transfer, server, _ in
             let answer = try Self.decode(SightingAnswer.self, from: transfer, server, limit: Self.answerLimit)
             guard answer.verdicts.map(\.artefact) == sighting.offers.map(\.artefact) else {

@@ -30,7 +30,7 @@ public struct HeaderServerClient: Sendable {
     /// costs no more than what curl does for as many: asking for `100 Continue`.
     var resumableSize = 1 << 20
     /// Waits before another round; tests do not.
-    var pause: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+    var pause: @Sendable (Duration) async throws -> Void = { try await SingleThread.sleep(for: $0) }
     /// Waits before the next server is asked beside the others; tests do so for ever, or not at all.
     var stagger: @Sendable () async throws -> Void = { try await Task.sleep(for: RetryPolicy.stagger) }
 
@@ -186,6 +186,18 @@ public struct HeaderServerClient: Sendable {
         let body = try body(of: transfer, limit: limit, server)
         do {
             return try JSONDecoder().decode(type, from: Data(body))
+        } catch {
+            throw TransportError.badAnswer(server: "\(server)", what: "something that is not a \(type)")
+        }
+    }
+
+    /// The same for the documents of a check-in, without Foundation.
+    static func decode<Document: Decodable & JSONReadable>(
+        _ type: Document.Type, from transfer: CurlTransfer, _ server: ServerAddress, limit: Int = documentLimit
+    ) throws -> Document {
+        let body = try body(of: transfer, limit: limit, server)
+        do {
+            return try Document(json: JSONTree(parsing: body))
         } catch {
             throw TransportError.badAnswer(server: "\(server)", what: "something that is not a \(type)")
         }

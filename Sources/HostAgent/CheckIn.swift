@@ -16,7 +16,7 @@ public struct CheckIn: Sendable {
     /// When to give up waiting for other hosts.
     let deadline: ContinuousClock.Instant
     /// Waits; tests do not.
-    var pause: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
+    var pause: @Sendable (Duration) async throws -> Void = { try await SingleThread.sleep(for: $0) }
     var now: @Sendable () -> ContinuousClock.Instant = { .now }
 
     /// - Parameter deadline: no pause begins that would end after it. What is under way then is not ended by it.

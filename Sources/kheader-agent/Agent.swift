@@ -10,7 +10,8 @@ struct Agent {
     let module: HeaderModuleAccess
     private let addresses: [ServerAddress]
     private let timeouts: TransferTimeouts
-    let totalTime: Duration
+    private let token: AccessToken?
+    private let totalTime: Duration
     let spool: Spool
     let log: AgentLog
 
@@ -23,6 +24,9 @@ struct Agent {
         totalTime = try settings.totalTime()
         addresses = try settings.servers(options: servers)
         timeouts = try settings.timeouts()
+        token = try AccessToken.find(
+            file: settings[.tokenFile], environment: { AgentSettings.Name(rawValue: $0).flatMap { settings[$0] } },
+            notice: { log(.warning, $0) })
         // systemd gives a list if a service has several folders.
         let state = getenv("STATE_DIRECTORY").flatMap {
             String(cString: $0).split(separator: ":").first.map { String($0) }
@@ -39,7 +43,8 @@ struct Agent {
     }
 
     private func client(_ timeouts: TransferTimeouts) -> HeaderServerClient {
-        HeaderServerClient(servers: addresses, program: "kheader-agent", timeouts: timeouts) { [log] in log(.notice, $0)
+        HeaderServerClient(servers: addresses, program: "kheader-agent", token: token, timeouts: timeouts) {
+            [log] in log(.notice, $0)
         }
     }
 
@@ -51,15 +56,13 @@ struct Agent {
         return client(timeouts)
     }
 
-    /// One check-in, within its time.
-    func checkIn() async throws -> CheckInReport {
+    /// One check-in, within its time, on this thread.
+    func checkIn() throws -> CheckInReport {
         let deadline = ContinuousClock.now + totalTime
         let host = try host()
         remember { try spool.mark(host.identity.bootID) }
-        let client = client(timeouts)
-        let report = try await TimeLimit.run(totalTime) { [log] in
-            try await CheckIn(host: host, server: client, deadline: deadline, log: log).run()
-        }
+        let checkIn = CheckIn(host: host, server: client(timeouts), deadline: deadline, log: log)
+        let report = try SingleThread.run(until: deadline) { try await checkIn.run() }
         remember { try spool.clear() }
         return report
     }

@@ -21,13 +21,21 @@ struct AgentOptions: ParsableArguments {
     @Flag(name: .shortAndLong, help: "Say everything that is looked at.")
     var verbose = false
 
+    /// What the command line says.
+    ///
     /// - Parameter options: further ones of the command's own.
-    /// - Throws: `ValidationError` for what makes no sense.
-    func settings(_ options: [AgentSettings.Name: String?] = [:]) throws -> AgentSettings {
+    func named(_ options: [AgentSettings.Name: String?]) -> [AgentSettings.Name: String] {
         var all = options.compactMapValues { $0 }
         all[.root] = root
         if noModuleLoad { all[.loadModule] = "no" }
         if verbose { all[.log] = "debug" }
+        return all
+    }
+
+    /// - Parameter options: further ones of the command's own.
+    /// - Throws: `ValidationError` for what makes no sense.
+    func settings(_ options: [AgentSettings.Name: String?] = [:]) throws -> AgentSettings {
+        let all = named(options)
         return try usable {
             let settings = try AgentSettings(
                 options: all, environment: { getenv($0).map { String(cString: $0) } }, file: config)

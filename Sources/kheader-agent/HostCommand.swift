@@ -16,20 +16,22 @@ extension HostCommand {
     /// To be called on the process's first thread, before there is another one: privileges are those of threads.
     ///
     /// - Throws: `ValidationError`; what `ProcessPrivileges` throws.
-    mutating func prepare() throws {
-        let settings = try options.settings()
-        if Self.loadsModules, try settings.mayLoadModule() {
-            module.access = ModuleKeeper.start(root: settings.root)
-        }
-        try ProcessPrivileges.drop()
-    }
+    mutating func prepare() throws { module = try PreparedModule(options.settings(), loads: Self.loadsModules) }
 }
 
 /// What was found out about the kernel's module of headers while the process had its privileges. No option: the parser
 /// leaves it as it is.
 struct PreparedModule: Decodable, Sendable {
-    var access = HeaderModuleAccess.notPermitted("The agent was told not to load modules.")
+    private(set) var access = HeaderModuleAccess.notPermitted("The agent was told not to load modules.")
 
     init() {}
     init(from decoder: any Decoder) {}
+
+    /// Finds out, and gives up the privileges.
+    ///
+    /// - Parameter loads: whether the module may be needed.
+    init(_ settings: AgentSettings, loads: Bool) throws {
+        if loads, try settings.mayLoadModule() { access = ModuleKeeper.start(root: settings.root) }
+        try ProcessPrivileges.drop()
+    }
 }

@@ -1,9 +1,11 @@
 internal import ArgumentParser
+internal import Glibc
 internal import HeaderTransport
+internal import HostAgent
 internal import KernelHeaders
 
 /// The guest on every host of a fleet.
-@main struct KHeaderAgent: AsyncParsableCommand {
+@main struct KHeaderAgent: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kheader-agent",
         abstract: "Gives this host's kernel headers to a kheaderd server, if the server lacks them.",
@@ -17,28 +19,50 @@ internal import KernelHeaders
         subcommands: [RunCommand.self, CollectCommand.self, StatusCommand.self, DoctorCommand.self],
         defaultSubcommand: RunCommand.self)
 
-    static func main() async {
+    static func main() {
+        if let arguments = RunArguments(plain: CommandLine.arguments.dropFirst()),
+            // What makes no sense is explained below.
+            let run = try? AgentRun(arguments)
+        {
+            end(Result { try run.run() })
+        }
         // Before anything that starts a thread.
-        let parsed = Result {
-            var command = try parseAsRoot()
-            if var host = command as? any HostCommand {
-                try host.prepare()
-                command = host
-            }
-            return Parsed(command: command)
+        let command = Result {
+            let command = try parseAsRoot()
+            guard var host = command as? any HostCommand else { return command }
+            try host.prepare()
+            return host
         }
-        await CommandProcess.run("kheader-agent", explain: { (fullMessage(for: $0), exitCode(for: $0).rawValue) }) {
-            var command = try parsed.get().command
-            if var asyncCommand = command as? any AsyncParsableCommand {
-                try await asyncCommand.run()
-            } else {
-                try command.run()
-            }
+        guard case .success(let parsed) = command, let host = parsed as? any HostCommand else {
+            end(
+                Result {
+                    var command = try command.get()
+                    try command.run()
+                })
         }
+        let work = Work(command: host)
+        Task { await CommandProcess.run(name, explain: explain) { try await work.run() } }
+        // Ended by that.
+        while true { pause() }
+    }
+
+    private static let name = "kheader-agent"
+
+    @Sendable private static func explain(_ error: any Error) -> (text: String, code: Int32) {
+        (fullMessage(for: error), exitCode(for: error).rawValue)
+    }
+
+    private static func end(_ result: Result<Void, any Error>) -> Never {
+        CommandProcess.end(name, result, explain: explain)
     }
 }
 
 /// Handed on once, and then left alone.
-private struct Parsed: @unchecked Sendable {
-    let command: any ParsableCommand
+private struct Work: @unchecked Sendable {
+    let command: any HostCommand
+
+    func run() async throws {
+        var command = command
+        try await command.run()
+    }
 }

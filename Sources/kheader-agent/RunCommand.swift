@@ -1,10 +1,10 @@
 internal import ArgumentParser
-internal import Glibc
 internal import HeaderTransport
 internal import HostAgent
 internal import KernelHeaders
 
-struct RunCommand: AsyncParsableCommand, HostCommand {
+/// What ``RunArguments`` can't read by itself, and all that there is to say about it.
+struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
         abstract: "Report this host's kernel, and upload its headers and BTF if the server wants them.",
@@ -26,38 +26,14 @@ struct RunCommand: AsyncParsableCommand, HostCommand {
 
     @OptionGroup var servers: ServerOptions
     @OptionGroup var options: AgentOptions
-    var module = PreparedModule()
-    static let loadsModules = true
 
-    func run() async throws {
-        let settings = try options.settings(servers.settings.merging([.every: every]) { $1 })
-        let (interval, agent) = try usable {
-            (try settings.every(), try Agent(settings, servers: servers.urls, module: module.access))
-        }
-        guard let interval else {
-            if unreported, try !agent.isUnreported() { return }
-            let report = try await agent.checkIn()
-            try put(report)
-            guard report.exitStatus == .done else { throw Shortfall(report.exitStatus, report.summary) }
-            return
-        }
-        var schedule = CheckInSchedule(every: interval)
-        var generator = SystemRandomNumberGenerator()
-        while true {
-            var succeeded = false
-            do {
-                try put(try await agent.checkIn())
-                succeeded = true
-            } catch let error where !(error is CancellationError) {
-                agent.log(.error, "\(error)")
-            }
-            let pause = schedule.pause(afterSuccess: succeeded, using: &generator)
-            agent.log(.debug, "checking in again in \(pause.components.seconds) s")
-            try await Task.sleep(for: pause)
-        }
-    }
-
-    private func put(_ report: CheckInReport) throws {
-        if json { try Console.put(JSONText.text(report, isPretty: false)) }
+    func run() throws {
+        var arguments = RunArguments()
+        arguments.servers = servers.urls
+        arguments.settings = options.named(servers.settings.merging([.every: every]) { $1 })
+        arguments.config = options.config
+        arguments.isOnlyIfUnreported = unreported
+        arguments.printsJSON = json
+        try usable { try AgentRun(arguments) }.run()
     }
 }
