@@ -41,7 +41,7 @@ internal import KernelHeaders
                 })
         }
         let work = Work(command: host)
-        Task { await CommandProcess.run(name, explain: explain) { try await work.run() } }
+        Task.detached { await CommandProcess.run(name, explain: explain) { try await work.run() } }
         // Ended by that.
         while true { pause() }
     }

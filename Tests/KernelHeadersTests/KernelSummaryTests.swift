@@ -36,7 +36,7 @@ import Testing
     /// From a server that is newer than this program.
     @Test func aSourceThatIsNotKnownIsTheWeakest() throws {
         let json = String(decoding: try JSONEncoder().encode(Self.example()), as: UTF8.self)
-        let newer = json.replacing(#""source":"import""#, with: #""source":"agreed","rank":7"#)
+        let newer = json.replacing(#""source":"import""#, with: #""source":"builder","rank":7"#)
         let summary = try JSONDecoder().decode(KernelSummary.self, from: Data(newer.utf8))
         #expect(summary.source == .unknown)
         #expect(HeaderSource.allCases.allSatisfy { summary.source < $0 })
