@@ -30,6 +30,13 @@ linter_folder := $(KHEADERD_CACHE)/linters
 # Named after the versions: others are installed as soon as they are asked for.
 linters_installed := $(linter_folder)/$(subst ==,-,$(subst $(space),-,$(linters)))
 
+# What users run: Swift's and C++'s libraries inside, and of everything only what is used (each function is a section of
+# its own, which the linker can leave out).
+static_libraries := .build/static
+release_build := swift build -c release --static-swift-stdlib -Xcc -ffunction-sections -Xcc -fdata-sections \
+	-Xswiftc -Xfrontend -Xswiftc -function-sections -Xswiftc -Xclang-linker -Xswiftc -static-libgcc \
+	-Xlinker -L$(CURDIR)/$(static_libraries)
+
 .PHONY: help deps build demo test-deps test boot-deps test-boot lint-deps lint bench-deps bench-build bench \
 	bench-quick install clean
 
@@ -51,8 +58,9 @@ test-deps: ## Install and download what the tests need and this machine lacks
 	@Tests/install-missing.sh $(test_needs)
 	@Tests/Demo/kernel-packages.sh $(KHEADERD_PACKAGES) >/dev/null
 
-# The libraries' tests and the programs' one after the other: hundreds of processes beside servers that run in the tests'
-# own process would let those wait until their clients give up.
+# Not all at once: servers in the tests' own process would have to wait for all tests that compute, one on each of Swift's
+# threads, until their clients give up; and for hundreds of processes, so that the programs' tests come last.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 8
 test: deps test-deps ## Run the tests, or with FILTER=NAME some of them
 	swift build --build-tests
 ifdef FILTER
@@ -68,8 +76,8 @@ boot-deps:
 	@Tests/install-missing.sh $(boot_needs)
 
 # The agent is the one that operators install, with Swift's own libraries in it; the others are the demo's and the tests'.
-test-boot: build boot-deps ## Run the agent on a real kernel, which QEMU boots
-	env -u CI swift build -c release --static-swift-stdlib --product kheader-agent
+test-boot: build boot-deps $(static_libraries) ## Run the agent on a real kernel, which QEMU boots
+	env -u CI $(release_build) --product kheader-agent
 	@Tests/Boot/boot.sh .build/release/kheader-agent .build/debug $(KHEADERD_PACKAGES) $(KHEADERD_CACHE)/boot
 
 lint-deps: $(linters_installed)
@@ -88,12 +96,17 @@ lint: lint-deps ## Check format, scripts, the API's description and what deploy/
 	$(linter_folder)/bin/kubernetes-validate --strict --quiet deploy/kubernetes/*.yaml
 	Tests/check-units.sh deploy
 
+# The linker takes a shared library where it finds both kinds: here it finds one.
+$(static_libraries):
+	@mkdir -p $@
+	@clang="$$(dirname "$$(readlink -f "$$(command -v swiftc)")")/clang"; for name in libstdc++.a libgcc_eh.a; do \
+		ln -sf "$$("$$clang" -print-file-name=$$name)" $@/; done
+
 bench-deps:
 	@Tests/install-missing.sh $(bench_needs)
 
-bench-build: deps bench-deps
-	for product in kheaderd kheader kheader-agent FleetSimulation; do \
-		swift build -c release --static-swift-stdlib --product $$product; done
+bench-build: deps bench-deps $(static_libraries)
+	for product in kheaderd kheader kheader-agent FleetSimulation; do $(release_build) --product $$product; done
 
 # RESULTS=FILE writes the tables to a file as well.
 run_bench = Tests/Benchmarks/bench.py --binaries .build/release --cache $(KHEADERD_CACHE)/bench \
@@ -109,12 +122,12 @@ bench-quick: bench-build ## The same on four kernels
 PREFIX ?= /usr/local
 BUILD ?= release
 ifeq ($(BUILD),release)
-install_build := swift build -c release --static-swift-stdlib
+install_build := $(release_build)
 else
 install_build := swift build
 endif
 
-install: deps ## Install programs, completions, manual pages and the systemd units (PREFIX, DESTDIR)
+install: deps $(static_libraries) ## Install programs, completions, manual pages and the systemd units (PREFIX, DESTDIR)
 	for program in kheader kheaderd kheader-agent; do $(install_build) --product $$program; done
 	swift build --product generate-manual
 	PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) STRIP=$(if $(filter release,$(BUILD)),1) \
