@@ -18,11 +18,6 @@ int khd_finit_module(int file, int is_compressed)
     return (int)syscall(SYS_finit_module, file, "", is_compressed ? KHD_MODULE_INIT_COMPRESSED_FILE : 0);
 }
 
-int khd_init_module(const void *image, size_t length)
-{
-    return (int)syscall(SYS_init_module, image, length, "");
-}
-
 int khd_delete_module(const char *name)
 {
     return (int)syscall(SYS_delete_module, name, O_NONBLOCK);

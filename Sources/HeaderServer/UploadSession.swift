@@ -46,7 +46,12 @@ final class UploadSession: Sendable {
         self.length = length
         self.digests = digests
         self.now = now
-        state = Mutex(State(upload: try target.stage(expecting: length), lastByte: now()))
+        do {
+            state = Mutex(State(upload: try target.stage(expecting: length), lastByte: now()))
+        } catch let problem as Problem {
+            target.permit.ended(.refused(problem))
+            throw problem
+        }
     }
 
     var progress: Progress { state.withLock { Progress(offset: $0.offset, isComplete: $0.answer != nil) } }

@@ -195,7 +195,7 @@ extension Catalogue {
             sql: """
                 UPDATE kernel SET source = ? WHERE buildID = ? AND source = ?
                     AND (SELECT count(*) FROM opinion WHERE opinion.buildID = kernel.buildID AND artefact = ? AND agrees
-                        AND host IS NOT kernel.uploader) >= ?
+                        AND digest = kernel.archiveDigest AND host IS NOT kernel.uploader) >= ?
                 """,
             arguments: [
                 HeaderSource.agreed.rawValue, id, HeaderSource.agent.rawValue, Artefact.headers.rawValue, opinions,
@@ -221,8 +221,13 @@ extension Catalogue {
                     row["buildID"] as BuildID, Artefact.headers.rawValue, artefact.uploader, opinions,
                 ]
                 artefact.opinions = try HostID.fetchSet(database, sql: said + " LIMIT ?", arguments: arguments)
+                // Of an archive that was there before, lost and rebuilt without, they say nothing.
                 artefact.agreeing = try HostID.fetchSet(
-                    database, sql: said + " AND agrees LIMIT ?", arguments: arguments)
+                    database, sql: said + " AND agrees AND digest = ? LIMIT ?",
+                    arguments: [
+                        row["buildID"] as BuildID, Artefact.headers.rawValue, artefact.uploader,
+                        row["archiveDigest"] as Digest, opinions,
+                    ])
             }
             held[row["buildID"]] = artefact
         }

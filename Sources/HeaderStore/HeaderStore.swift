@@ -125,7 +125,7 @@ public final class HeaderStore: Sendable {
             defer { upload.discard() }
             return try Self.ending(permit, digest: digest, identity: identity) {
                 let outcome = try ingest.run(upload, digest: digest, identity: identity, sender: sender)
-                if outcome.isNew { try checkIns.headersChanged(identity.buildID) }
+                try checkIns.headersChanged(identity.buildID)
                 return outcome
             }
         }

@@ -206,7 +206,7 @@ struct UploadClaims: Sendable {
             return verdict(.refused, .archiveRefused, "It was uploaded, and turned down; the server's log says why.")
         }
         if var claim = claims[key], let token = claim.token {
-            if claim.host == question.host {
+            if claim.host == question.host, claim.isLive(now) || makeRoom(for: key, question.host, now) {
                 claim.expiry = now + rules.claimSeconds
                 claim.digest = offer.digest
                 claims[key] = claim

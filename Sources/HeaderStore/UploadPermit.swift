@@ -74,6 +74,8 @@ public final class UploadPermit: Sendable {
         switch problem.code {
         case .releaseMismatch, .architectureMismatch: end(.refused(digest, identity))
         case .treeConflict, .btfMalformed, .btfConflict, .uploadTooLarge: end(.refused(digest, nil))
+        // Of a busy server another attempt may be in time.
+        case .archiveTimeLimit: end(.brokenOff)
         case let code where code.rawValue.hasPrefix("archive-"): end(.refused(digest, nil))
         default: end(.brokenOff)
         }

@@ -129,7 +129,8 @@ final class CurlTransfer: ByteSource {
             throw TransportError.badAnswer(
                 server: "\(server)", what: "with a redirect after \(CurlHandle.maximumRedirects) others")
         }
-        let reason = handle.reason(result)
+        // curl wanted to begin anew, which is not how this goes on.
+        let reason = result == CURLE_SEND_FAIL_REWIND ? "the connection broke" : handle.reason(result)
         let isTransient = CurlLibrary.isTransient(result)
         throw response.status == 0
             ? TransportError.unreachable(server: "\(server)", reason: reason, isTransient: isTransient)

@@ -49,7 +49,7 @@ extension HeaderServerClient {
     func exchange<Value: Sendable>(
         _ request: CurlRequest, _ take: @escaping Taker<Value>
     ) async throws -> Result<Value, Failure> {
-        let cancellation = Cancellation()
+        let cancellation = Cancellation(deadline: SingleThread.deadline)
         let outcome = try await BlockingWork.run(cancellation) {
             try attempt(request, 0, ServerRace(), cancellation, take)
         }
@@ -151,6 +151,8 @@ extension HeaderServerClient {
                 status: head.status, mediaType: head.mediaType,
                 body: try Self.body(of: transfer, limit: Self.refusalLimit, address), server: "\(address)")
             return .failure(refusal, .answered(status: head.status, retryAfter: transfer.retryAfter))
+        } catch is DeadlinePassed {
+            throw DeadlinePassed(server: "\(address)")
         } catch let error as TreeFetchError {
             // Its store may be damaged; another's is not for that.
             return .failure(error, .failed(isTransient: false))

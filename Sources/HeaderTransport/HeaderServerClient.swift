@@ -32,7 +32,7 @@ public struct HeaderServerClient: Sendable {
     /// Waits before another round; tests do not.
     var pause: @Sendable (Duration) async throws -> Void = { try await SingleThread.sleep(for: $0) }
     /// Waits before the next server is asked beside the others; tests do so for ever, or not at all.
-    var stagger: @Sendable () async throws -> Void = { try await Task.sleep(for: RetryPolicy.stagger) }
+    var stagger: @Sendable () async throws -> Void = { try await SingleThread.sleep(for: RetryPolicy.stagger) }
 
     /// - Parameters:
     ///   - servers: at least one.

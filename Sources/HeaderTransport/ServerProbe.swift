@@ -30,11 +30,12 @@ extension HeaderServerClient {
     private func probe(_ server: ServerAddress) async -> ServerProbe {
         // Any build ID: it is not looked at.
         guard let id = BuildID("00") else { preconditionFailure("a byte is a build ID") }
-        let request = CurlRequest(
+        var request = CurlRequest(
             method: .post, path: APIPath.sightings(id), fields: [("Content-Type", "application/json")],
             body: .document(Array("{}".utf8)), seconds: timeouts.document)
+        request.token = token
         do {
-            return try await BlockingWork.run { cancellation in
+            return try await BlockingWork.run { [request] cancellation in
                 let transfer = try CurlTransfer(
                     request, to: server, over: self.connections, userAgent: self.userAgent, timeouts: self.timeouts,
                     cancellation: cancellation)

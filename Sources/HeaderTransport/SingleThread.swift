@@ -77,5 +77,11 @@ public enum SingleThread {
 /// The time for a piece of work is over.
 public struct DeadlinePassed: ExitStatusProviding, CustomStringConvertible {
     public var exitStatus: ExitStatus { .unreachable }
-    public var description: String { "Gave up: all the time that it may take is over. (time-limit)" }
+    /// Who was waited for; nil if nobody was.
+    var server: String?
+
+    public var description: String {
+        let place = server.map { " while waiting for \($0)" } ?? ""
+        return "Gave up\(place): all the time that this may take is over. (time-limit)"
+    }
 }

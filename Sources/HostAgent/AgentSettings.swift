@@ -126,19 +126,17 @@ public struct AgentSettings: Sendable {
     }
 
     private static func read(_ path: String, mustExist: Bool) throws -> [Name: String] {
-        let source: FileSource
+        var bytes: [UInt8] = []
         do {
-            source = try FileSource(path: path)
+            try FileSource(path: path).drain { piece in
+                guard bytes.count + piece.count <= fileLimit else {
+                    throw Problem(.parameterMalformed, "\(path) has over \(fileLimit) bytes, and is no settings file.")
+                }
+                bytes.append(contentsOf: piece)
+            }
         } catch let error as SystemCallError {
             if error.number == ENOENT, !mustExist { return [:] }
             throw Problem(.parameterMalformed, "The settings in \(path) can't be read (\(error.description)).")
-        }
-        var bytes: [UInt8] = []
-        try source.drain { piece in
-            guard bytes.count + piece.count <= fileLimit else {
-                throw Problem(.parameterMalformed, "\(path) has over \(fileLimit) bytes, and is no settings file.")
-            }
-            bytes.append(contentsOf: piece)
         }
         var settings: [Name: String] = [:]
         for (index, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {

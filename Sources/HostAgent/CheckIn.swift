@@ -19,7 +19,8 @@ public struct CheckIn: Sendable {
     var pause: @Sendable (Duration) async throws -> Void = { try await SingleThread.sleep(for: $0) }
     var now: @Sendable () -> ContinuousClock.Instant = { .now }
 
-    /// - Parameter deadline: no pause begins that would end after it. What is under way then is not ended by it.
+    /// - Parameter deadline: no pause for another host begins that would end after it. What is under way then is for the
+    ///   caller to end.
     public init(
         host: any CheckInHost, server: any CheckInServer, deadline: ContinuousClock.Instant, log: AgentLog
     ) {
@@ -37,7 +38,9 @@ public struct CheckIn: Sendable {
                 host: host.identity.host, bootID: host.identity.bootID,
                 agent: "kheader-agent/\(ReleaseVersion.current)", kernel: host.kernel, steps: survey.steps,
                 offers: survey.offers))
-        for step in survey.steps { log(.debug, "\(step.origin.rawValue): \(step.outcome.rawValue)", step.detail) }
+        for step in survey.steps {
+            log(step.isFlawed ? .notice : .debug, "\(step.origin.rawValue): \(step.outcome.rawValue)", step.detail)
+        }
         var rounds = 0
         while true {
             rounds += 1
@@ -148,7 +151,7 @@ public struct CheckIn: Sendable {
             log(.info, "\(artefact.rawValue): uploaded", detail)
         } catch let refusal as ServerRefusal where refusal.problemCode == .claimStale {
             return .askAgain
-        } catch let refusal as ServerRefusal where refusal.status == 409 || refusal.status == 422 {
+        } catch let refusal as ServerRefusal where [409, 413, 415, 422].contains(refusal.status) {
             state.settle(artefact, refusal.status == 409 ? .conflict : .refused, refusal.code, refusal.detail)
             log(.warning, "\(artefact.rawValue): \(refusal.code)", refusal.detail)
         }
@@ -170,18 +173,36 @@ private struct State {
         results[artefact] = .init(artefact: artefact, outcome: outcome, reason: reason, detail: detail)
     }
 
+    /// Why there is nothing.
+    private func nothing(_ artefact: Artefact) -> String {
+        let flaws = sighting.steps.filter(\.isFlawed).map { step in
+            "\(step.origin.rawValue) \(step.outcome.rawValue)" + (step.detail.map { ": \($0)" } ?? ".")
+        }
+        guard artefact == .headers, !flaws.isEmpty else { return "This host has no \(artefact.rawValue) to give." }
+        return "This host has none that can be used. \(flaws.joined(separator: " "))"
+    }
+
     func report(for host: any CheckInHost) -> CheckInReport {
         let results = Artefact.allCases.map { artefact in
             self.results[artefact]
                 ?? pending[artefact].map {
                     .init(artefact: artefact, outcome: .waiting, reason: $0.reason.rawValue, detail: $0.detail)
                 }
-                ?? .init(
-                    artefact: artefact, outcome: .nothing, detail: "This host has no \(artefact.rawValue) to give.")
+                ?? .init(artefact: artefact, outcome: .nothing, detail: nothing(artefact))
         }
         return CheckInReport(
             kernel: host.kernel, host: host.identity.host, bootID: host.identity.bootID, steps: sighting.steps,
             results: results)
+    }
+}
+
+extension CollectStep {
+    /// There is something, and it is not as it should be.
+    fileprivate var isFlawed: Bool {
+        switch outcome {
+        case .usable, .deferred, .notNeeded, .missing: false
+        default: true
+        }
     }
 }
 

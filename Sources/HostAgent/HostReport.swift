@@ -1,6 +1,5 @@
 public import HeaderTransport
 public import KernelHeaders
-public import KernelProbe
 
 /// What `kheader-agent doctor` shows.
 public struct HostReport: Encodable, Sendable {
@@ -26,13 +25,13 @@ public struct HostReport: Encodable, Sendable {
     public let spool: String
 
     public init(
-        host: LocalHost, isLasting: Bool, survey: HeaderSurvey, btf: String, servers: [ServerProbe], spool: String
+        host: LocalHost, isLasting: Bool, steps: [CollectStep], btf: String, servers: [ServerProbe], spool: String
     ) {
         kernel = host.kernel
         self.host = host.identity.host
         bootID = host.identity.bootID
         isHostIDLasting = isLasting
-        steps = survey.steps
+        self.steps = steps
         self.btf = btf
         self.servers = servers.map {
             Server(server: $0.server, isUsable: $0.isUsable, detail: $0.detail, clockAheadSeconds: $0.clockAhead)
@@ -40,7 +39,7 @@ public struct HostReport: Encodable, Sendable {
         self.spool = spool
     }
 
-    /// Whether some place has headers, as far as a quick look tells.
+    /// Whether some place has headers, or a module that is said to bring them.
     public var canGiveHeaders: Bool { steps.contains { $0.outcome == .usable || $0.outcome == .deferred } }
 
     /// One screen, in English.
@@ -73,7 +72,7 @@ public struct HostReport: Encodable, Sendable {
         let outcome =
             switch step.outcome {
             case .usable: "has them"
-            case .deferred: "there, and would be looked at if a server wants headers"
+            case .deferred: "there, and would be loaded if a server wants headers"
             case let other: other.rawValue
             }
         return "\(place): \(outcome)" + (step.detail.map { ". \($0)" } ?? "")

@@ -36,38 +36,55 @@ public final class LocalHost: CheckInHost {
         return survey
     }
 
-    /// What is looked at everywhere, also behind a place that serves: for people.
-    public func examine() async throws -> HeaderSurvey {
-        try await BlockingWork.run { try self.collector.survey(everywhere: true, check: $0.check) }
+    /// What a close look at every place finds, for people. Changes nothing.
+    public func examine() async throws -> [CollectStep] {
+        try await BlockingWork.run { try self.collector.examine(check: $0.check) }
     }
 
     public func collect(_ artefact: Artefact) async throws -> CollectedArtefact {
         try await BlockingWork.run { cancellation in
             switch artefact {
             case .headers: try self.collectHeaders(cancellation)
-            case .btf:
-                CollectedArtefact(
-                    steps: [],
-                    found: try HostBTF(root: self.root).map {
-                        (try self.file(.btf, $0.contents, name: $0.path, origin: nil, cancellation), nil)
-                    })
+            case .btf: try self.collectBTF(cancellation)
             }
         }
     }
 
     private func collectHeaders(_ cancellation: Cancellation) throws -> CollectedArtefact {
         let collection = try collector.collect(check: cancellation.check)
-        let found = try collection.headers.map { headers in
-            switch headers.contents {
-            case .archive(let archive):
-                try file(.headers, archive, name: headers.name, origin: headers.origin, cancellation)
-            case .folder(let folder):
-                try UploadFile(packing: folder, name: headers.name, cancellation: cancellation)
+        guard let headers = collection.headers else { return CollectedArtefact(steps: collection.steps, found: nil) }
+        do {
+            let file =
+                switch headers.contents {
+                case .archive(let archive):
+                    try file(.headers, archive, name: headers.name, origin: headers.origin, cancellation)
+                case .folder(let folder):
+                    try UploadFile(packing: folder, name: headers.name, cancellation: cancellation)
+                }
+            return CollectedArtefact(steps: collection.steps, found: (file, headers.origin))
+        } catch let error where Self.isOfTheHost(error) {
+            // Found, and then it could not be read to its end, or packed.
+            let steps = collection.steps.map {
+                $0.origin == headers.origin ? CollectStep($0.origin, .unreadable, "\(error)") : $0
             }
+            return CollectedArtefact(steps: steps, found: nil)
         }
-        return CollectedArtefact(
-            steps: collection.steps, found: found.flatMap { file in collection.headers.map { (file, $0.origin) } })
     }
+
+    private func collectBTF(_ cancellation: Cancellation) throws -> CollectedArtefact {
+        do {
+            return CollectedArtefact(
+                steps: [],
+                found: try HostBTF(root: root).map {
+                    (try file(.btf, $0.contents, name: $0.path, origin: nil, cancellation), nil)
+                })
+        } catch let error where Self.isOfTheHost(error) {
+            return CollectedArtefact(steps: [], found: nil)
+        }
+    }
+
+    /// An error of the files, not of the work that was to read them.
+    private static func isOfTheHost(_ error: any Error) -> Bool { error is Problem || error is SystemCallError }
 
     private func file(
         _ artefact: Artefact, _ archive: CollectedArchive, name: String, origin: HeaderOrigin?,
@@ -86,7 +103,7 @@ public final class LocalHost: CheckInHost {
             return try HostBTF(root: root).map {
                 ArtefactOffer(.btf, bytes: $0.bytes, digest: try $0.digest(check: cancellation.check))
             }
-        } catch let error where error is Problem || error is SystemCallError {
+        } catch let error where Self.isOfTheHost(error) {
             return nil
         }
     }

@@ -9,7 +9,7 @@ public struct Spool: Sendable {
     public let folder: String
     private var file: String { "\(folder)/unreported" }
 
-    /// - Parameter folder: must be there; only its owner should be able to write it.
+    /// - Parameter folder: is made if only it is missing; only its owner should be able to write it.
     public init(folder: String) { self.folder = folder }
 
     /// Notes that the boot is to be reported.
@@ -17,6 +17,9 @@ public struct Spool: Sendable {
     /// - Throws: `SystemCallError`.
     public func mark(_ bootID: String) throws {
         guard !holds(bootID) else { return }
+        if mkdir(folder, 0o755) != 0, errno != EEXIST {
+            throw SystemCallError(call: "mkdir", path: folder, number: errno)
+        }
         let descriptor = try SystemCallError.check("open", file) {
             open(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o644)
         }
@@ -33,6 +36,9 @@ public struct Spool: Sendable {
     public func clear() throws {
         try SystemCallError.check("unlink", file) { unlink(file) == 0 || errno == ENOENT ? 0 : -1 }
     }
+
+    /// Whether a failed check-in can be remembered here.
+    public var isUsable: Bool { access(folder, W_OK | X_OK) == 0 }
 
     /// Whether this very boot still waits to be reported; what is left of an earlier one does not matter any more.
     public func holds(_ bootID: String) -> Bool {

@@ -24,16 +24,14 @@ public struct HeaderCollector: Sendable {
     /// Looks around at little cost: what the kernel offers as it is gets hashed, of the rest it is only seen whether it is
     /// there. Nothing is loaded, decompressed or packed.
     ///
-    /// - Parameters:
-    ///   - everywhere: look at the places behind one that serves, too.
-    ///   - check: throws to stop.
+    /// - Parameter check: throws to stop.
     /// - Throws: what `check` throws.
-    public func survey(everywhere: Bool = false, check: CancellationCheck = {}) throws -> HeaderSurvey {
+    public func survey(check: CancellationCheck = {}) throws -> HeaderSurvey {
         var steps: [CollectStep] = []
         var offer: ArtefactOffer?
         var isDone = false
         for place in places {
-            guard !isDone || everywhere else {
+            guard !isDone else {
                 steps.append(CollectStep(place.origin, .notNeeded))
                 continue
             }
@@ -50,6 +48,33 @@ public struct HeaderCollector: Sendable {
             }
         }
         return HeaderSurvey(steps: steps, offer: offer)
+    }
+
+    /// Looks closely at every place, for a person who wants to know why it serves or not. Takes long, and changes nothing:
+    /// the module is not loaded.
+    ///
+    /// - Parameter check: throws to stop.
+    /// - Throws: what `check` throws.
+    public func examine(check: CancellationCheck = {}) throws -> [CollectStep] {
+        var steps: [CollectStep] = []
+        for place in places {
+            try check()
+            do {
+                guard place.origin == .loadedModule else {
+                    steps.append(CollectStep(place.origin, .usable, Self.fitted(try place.collect(check).detail)))
+                    continue
+                }
+                guard steps.first?.outcome != .usable else {
+                    steps.append(CollectStep(place.origin, .notNeeded))
+                    continue
+                }
+                _ = try place.survey(check)
+                steps.append(CollectStep(place.origin, .deferred))
+            } catch {
+                steps.append(try Self.step(place.origin, error, check))
+            }
+        }
+        return steps
     }
 
     /// Takes the headers from the first place that has them, whatever it costs: the module is loaded and unloaded, files

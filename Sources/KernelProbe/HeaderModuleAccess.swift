@@ -12,7 +12,7 @@ public protocol HeaderModule: Sendable {
     /// Loads it.
     ///
     /// - Returns: false if it is loaded already: by somebody else, whose it stays.
-    /// - Throws: `SystemCallError` of `finit_module` or `init_module` with why the kernel did not take it.
+    /// - Throws: `SystemCallError` of `finit_module` with why the kernel did not take it.
     func load() throws -> Bool
 
     /// Unloads what ``load()`` has loaded.

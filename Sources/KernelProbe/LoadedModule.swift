@@ -34,18 +34,24 @@ struct LoadedModule: HeaderPlace {
             throw PlaceFlaw(.moduleRefused, "The kernel did not take the module \(Self.name) (\(error)).")
         }
         let copy: Result<FileBytes, any Error> = Result { try copyArchive(check) }
-        var remark = proof
+        var remarks = [proof].compactMap { $0 }
         if isOurs {
             do {
                 try module.unload()
             } catch {
-                let sentence = "The module \(Self.name) could not be unloaded again (\(error))."
-                remark = proof.map { "\($0) \(sentence)" } ?? sentence
+                remarks.append("The module \(Self.name) could not be unloaded again (\(error)).")
             }
         }
-        return CollectedHeaders(
-            origin: origin, name: root(SysfsArchive.hostPath), contents: .archive(CollectedArchive(try copy.get())),
-            detail: remark)
+        do {
+            return CollectedHeaders(
+                origin: origin, name: root(SysfsArchive.hostPath),
+                contents: .archive(CollectedArchive(try copy.get())),
+                detail: remarks.isEmpty ? nil : remarks.joined(separator: " "))
+        } catch {
+            try check()
+            let flaw = PlaceFlaw(error)
+            throw PlaceFlaw(flaw.outcome, ([flaw.detail].compactMap { $0 } + remarks).joined(separator: " "))
+        }
     }
 
     private func ready() throws -> any HeaderModule {

@@ -33,9 +33,17 @@ enum RPMQuery {
         }
         var output: [UInt8] = []
         do {
-            try LimitedSource(FileSource(borrowing: pipe), limit: limit).drain { piece in
-                try check()
-                output.append(contentsOf: piece)
+            let source = LimitedSource(FileSource(borrowing: pipe), limit: limit)
+            try withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 1) { buffer in
+                while true {
+                    // rpm may wait for a lock of its database for ever.
+                    var ready = pollfd(fd: pipe, events: Int16(POLLIN), revents: 0)
+                    while poll(&ready, 1, 500) == 0 { try check() }
+                    let count = try source.read(into: buffer)
+                    guard count > 0 else { return }
+                    try check()
+                    output.append(contentsOf: buffer[..<count])
+                }
             }
         } catch {
             try check()

@@ -23,7 +23,11 @@ struct Agent {
         self.log = log
         totalTime = try settings.totalTime()
         addresses = try settings.servers(options: servers)
-        timeouts = try settings.timeouts()
+        var timeouts = try settings.timeouts()
+        // A server that says nothing must leave time for the next one.
+        let share = Int(totalTime.components.seconds) / (addresses.count + 1)
+        timeouts.document = min(timeouts.document, max(share, 1))
+        self.timeouts = timeouts
         token = try AccessToken.find(
             file: settings[.tokenFile], environment: { AgentSettings.Name(rawValue: $0).flatMap { settings[$0] } },
             notice: { log(.warning, $0) })
@@ -69,6 +73,6 @@ struct Agent {
 
     /// The spool is a help for later; a host without it is reported all the same.
     private func remember(_ body: () throws -> Void) {
-        do { try body() } catch { log(.debug, "the spool can't be used", "\(error)") }
+        do { try body() } catch { log(.warning, "a failed check-in can't be remembered", "\(error)") }
     }
 }

@@ -28,7 +28,13 @@ struct AgentRun {
     func run() throws {
         guard let interval else {
             if arguments.isOnlyIfUnreported, try !agent.isUnreported() { return }
-            let report = try agent.checkIn()
+            let report: CheckInReport
+            do {
+                report = try agent.checkIn()
+            } catch {
+                put(failure: error)
+                throw error
+            }
             try put(report)
             guard report.exitStatus == .done else { throw Shortfall(report.exitStatus, report.summary) }
             return
@@ -44,6 +50,7 @@ struct AgentRun {
                 if report.exitStatus != .done { agent.log(.warning, report.summary) }
             } catch {
                 agent.log(.error, "\(error)")
+                put(failure: error)
             }
             let pause = schedule.pause(afterSuccess: isSuccess, using: &generator)
             agent.log(.debug, "checking in again in \(pause.components.seconds) s")
@@ -51,6 +58,17 @@ struct AgentRun {
             // A signal that is only looked at, such as SIGCHLD, must not shorten it.
             while case let rest = end - .now, rest > .zero { sleep(UInt32(clamping: rest.components.seconds + 1)) }
         }
+    }
+
+    private struct Failure: Codable {
+        var error: String
+        var exitCode: Int32
+    }
+
+    private func put(failure error: any Error) {
+        guard arguments.printsJSON else { return }
+        try? Console.put(
+            JSONText.text(Failure(error: "\(error)", exitCode: ExitStatus(error).rawValue), isPretty: false))
     }
 
     private func put(_ report: CheckInReport) throws {

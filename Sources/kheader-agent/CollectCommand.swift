@@ -28,6 +28,7 @@ struct CollectCommand: AsyncParsableCommand, HostCommand {
     @OptionGroup var options: AgentOptions
     var module = PreparedModule()
     static let loadsModules = true
+    static let writesFiles = true
 
     private struct Collected: Codable {
         var kernel: KernelIdentity

@@ -27,9 +27,9 @@ struct DoctorCommand: AsyncParsableCommand, HostCommand {
         let agent = try usable { try Agent(settings, servers: servers.urls, module: module.access) }
         let host = try agent.host()
         async let probes = agent.quickClient().probe()
-        let survey = try await host.examine()
+        let steps = try await host.examine()
         let report = HostReport(
-            host: host, isLasting: host.identity.isLasting, survey: survey, btf: Self.btf(settings.root),
+            host: host, isLasting: host.identity.isLasting, steps: steps, btf: Self.btf(settings.root),
             servers: await probes, spool: Self.spool(agent.spool))
         if json {
             try Console.put(JSONText.text(report, isPretty: true))

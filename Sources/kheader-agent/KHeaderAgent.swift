@@ -20,11 +20,8 @@ internal import KernelHeaders
         defaultSubcommand: RunCommand.self)
 
     static func main() {
-        if let arguments = RunArguments(plain: CommandLine.arguments.dropFirst()),
-            // What makes no sense is explained below.
-            let run = try? AgentRun(arguments)
-        {
-            end(Result { try run.run() })
+        if let arguments = RunArguments(plain: CommandLine.arguments.dropFirst()) {
+            end(Result { try usable { try AgentRun(arguments) }.run() })
         }
         // Before anything that starts a thread.
         let command = Result {

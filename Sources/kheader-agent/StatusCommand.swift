@@ -21,7 +21,8 @@ struct StatusCommand: AsyncParsableCommand, HostCommand {
         var kernel: KernelIdentity
         var host: HostID
         var bootID: String
-        var waitsToBeReported: Bool
+        /// Nil if it can't be told: there is no spool.
+        var waitsToBeReported: Bool?
     }
 
     func run() async throws {
@@ -30,11 +31,16 @@ struct StatusCommand: AsyncParsableCommand, HostCommand {
         let host = try agent.host()
         let status = Status(
             kernel: host.kernel, host: host.identity.host, bootID: host.identity.bootID,
-            waitsToBeReported: try agent.isUnreported())
+            waitsToBeReported: agent.spool.isUsable ? try agent.isUnreported() : nil)
         if json {
             try Console.put(JSONText.text(status, isPretty: true))
         } else {
-            let text = status.waitsToBeReported ? "waits to be reported" : "no check-in has failed"
+            let text =
+                switch status.waitsToBeReported {
+                case true?: "waits to be reported"
+                case false?: "no check-in has failed"
+                case nil: "whether a check-in has failed can't be told, as \(agent.spool.folder) can't be used"
+                }
             try Console.put(
                 """
                 kernel  \(status.kernel.release ?? "of unknown release")
@@ -43,7 +49,7 @@ struct StatusCommand: AsyncParsableCommand, HostCommand {
                 boot    \(status.bootID): \(text)
                 """)
         }
-        if status.waitsToBeReported {
+        if status.waitsToBeReported == true {
             throw Shortfall(.failed, "The last check-in of this boot has failed. Try it: kheader-agent run")
         }
     }

@@ -15,7 +15,7 @@ struct TokenRevoke: ParsableCommand {
 
     func run() throws {
         guard let token = try store.tokens().revoke(id, now: time(nil)) else {
-            Console.say("There is no token \(id). See them with: kheaderd token list")
+            Console.say("There is no token with this ID (not the secret). See them with: kheaderd token list")
             throw ExitCode.failure
         }
         Console.say("Revoked token \(token.id) of role \(token.role.rawValue), \(token.label).")

@@ -3,7 +3,7 @@
 
 `make bench` and `make bench-quick` build the release binaries and run this. Exits 1 if something that must hold does
 not: a kernel that does not come out as it went in, another flavour of a stored revision that adds 100 kB or more, a host
-of the simulated fleet that is told what is not so.
+of the simulated fleet that is told what is not so, an agent that is too large.
 """
 
 import argparse
@@ -104,7 +104,7 @@ def main() -> int:
     }
     text = report.markdown(command, about, stored, costs, memories, fetches, agents, agent_size, simulation)
     write(options, text, json.dumps(results, default=dataclasses.asdict, indent=2) + "\n")
-    return 1 if stored.problems or simulation.wrong else 0
+    return 1 if stored.problems or simulation.wrong or agent_size > report.AGENT_LIMIT else 0
 
 
 def write(options: argparse.Namespace, text: str, document: str) -> None:

@@ -105,7 +105,7 @@ import Testing
     @Test func anIDThatIsNotThere() async throws {
         try await withTemporaryFolder { folder in
             let result = try await run("kheaderd", "token", "revoke", "--state", folder.path("store"), "beef")
-            #expect(result.status == 1 && result.errors.contains("There is no token beef"))
+            #expect(result.status == 1 && result.errors.contains("There is no token with this ID"))
         }
     }
 
@@ -164,6 +164,8 @@ import Testing
                             "$2/kheader" $command --server unix:$1/socket --token-file $role 2>&1
                             echo "$role $command: $?" >>codes
                         done
+                        "$2/kheader-agent" doctor --server unix:$1/socket --token-file $role 2>&1 >agent-$role
+                        grep -q 'answers, and takes sightings' agent-$role; echo "$role agent: $?" >>codes
                         KHEADER_TOKEN=$secret "$2/kheader" store status --server unix:$1/socket 2>&1
                         echo "$role variable: $?" >>codes
                     done
@@ -184,6 +186,8 @@ import Testing
             func code(_ what: String) -> String? {
                 codes.first { $0.hasPrefix("\(what)") }.flatMap { $0.split(separator: " ").last.map(String.init) }
             }
+            // Who may report a host.
+            #expect(code("agent agent") == "0" && code("client agent") == "1" && code("expired agent") == "1")
             // Reads, writes, and who may do neither.
             #expect(code("client kernels list") == "0" && code("client variable") == "0")
             #expect(code("client push") == "4" && code("agent push") == "4" && code("agent kernels list") == "4")

@@ -64,9 +64,8 @@ internal import Testing
             #expect(
                 survey.offer == ArtefactOffer(.headers, origin: .sysfs, bytes: archive.count, digest: digest))
             #expect(survey.steps.map(\.outcome) == [.usable, .notNeeded, .notNeeded, .notNeeded, .notNeeded])
-            let everywhere = try Self.collector(root).survey(everywhere: true)
-            #expect(everywhere.offer == survey.offer)
-            #expect(everywhere.steps.map(\.outcome) == [.usable, .notPermitted, .missing, .missing, .missing])
+            let close = try Self.collector(root).examine()
+            #expect(close.map(\.outcome) == [.usable, .notNeeded, .missing, .missing, .missing])
             let collection = try Self.collector(root).collect()
             #expect(collection.steps == survey.steps)
             #expect(try Self.bytes(collection.headers) == archive)
@@ -375,9 +374,8 @@ internal import Testing
             for release in [nil, "../6.1", ".."] as [String?] {
                 var kernel = try Self.kernel
                 kernel.release = release
-                let survey = try HeaderCollector(kernel: kernel, root: root.path, module: .missing("None."))
-                    .survey(everywhere: true)
-                #expect(survey.steps.allSatisfy { $0.outcome == .missing })
+                let steps = try HeaderCollector(kernel: kernel, root: root.path, module: .missing("None.")).examine()
+                #expect(steps.allSatisfy { $0.outcome == .missing })
             }
         }
     }

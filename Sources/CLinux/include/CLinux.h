@@ -13,7 +13,6 @@
 /* finit_module(2) of a file as it is, or, if the kernel can (5.17, CONFIG_MODULE_DECOMPRESS), of a compressed one. */
 int khd_finit_module(int file, int is_compressed);
 /* init_module(2). */
-int khd_init_module(const void *image, size_t length);
 /* delete_module(2); fails while the module is in use. */
 int khd_delete_module(const char *name);
 
