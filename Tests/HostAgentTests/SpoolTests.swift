@@ -22,7 +22,7 @@ import Testing
     }
 
     @Test func aFolderThatIsNotThereIsSaidSo() {
-        let spool = Spool(folder: "/nowhere")
+        let spool = Spool(folder: "/proc/nowhere")
         #expect(throws: SystemCallError.self) { try spool.mark("boot") }
         #expect(!spool.holds("boot"))
     }
