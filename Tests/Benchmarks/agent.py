@@ -32,6 +32,7 @@ def measure(binaries: Path, release: str, archive: Path, rounds: int) -> list[Co
             _write_large(large)
             return [
                 bench.check_in("check-in, headers", archive, None, rounds * 4),
+                bench.script("check-in, headers", archive, rounds * 4),
                 bench.check_in("check-in, headers and BTF", archive, _btf(place), rounds * 4),
                 bench.upload("upload", archive, rounds * 2),
                 bench.upload(f"upload of {LARGE // 1_000_000} MB", large, max(3, rounds // 2)),
@@ -70,6 +71,26 @@ class _Bench:
         for _ in range(5):
             comparison.their_memories.append(peak_memory(theirs))
             comparison.our_memories.append(peak_memory(ours))
+        return comparison
+
+    def script(self, what: str, archive: Path, rounds: int) -> Comparison:
+        """A check-in without an agent: the digest has to come from somewhere."""
+        comparison = Comparison(what, "`sha256sum` and `curl`", wall_limit=None, cpu_limit=None)
+        root, identity = self._host(archive, None)
+        ours = self._run(root)
+        run(ours)
+        document = self._place / f"{identity}.json"
+        document.write_text(json.dumps(self._sighting(root, identity, False)))
+        script = (
+            'sha256sum "$1" > "$2.sum" && curl -sS --fail -H "Content-Type: application/json" --data-binary "@$2" "$3"'
+        )
+        url = f"{self._url}/v1/kernels/{identity}/sightings"
+        theirs = ["sh", "-c", script, "sh", str(archive), str(document), url]
+        for _ in range(rounds):
+            comparison.theirs.append(run(theirs))
+            comparison.ours.append(run(ours))
+        comparison.their_memories.append(peak_memory(theirs))
+        comparison.our_memories.append(peak_memory(ours))
         return comparison
 
     def upload(self, what: str, archive: Path, rounds: int) -> Comparison:

@@ -141,14 +141,18 @@ def _agents(agents: list[Comparison]) -> str:
                 agent.peer,
                 f"**{agent.ratio('cpu'):.2f}**",
                 f"{min(ratios):.2f} – {max(ratios):.2f}",
-                f"{agent.cpu_limit:.2f}",
+                _limit(agent.cpu_limit),
                 _mb(statistics.median(agent.our_memories)),
                 _mb(statistics.median(agent.their_memories)),
                 f"**{agent.memory_ratio:.2f}**",
-                f"{agent.memory_limit:.2f}",
+                _limit(agent.memory_limit),
             ]
         )
     return table(header, rows)
+
+
+def _limit(limit: float | None) -> str:
+    return "" if limit is None else f"{limit:.2f}"
 
 
 def _fleet(fleet: Fleet) -> str:
