@@ -111,7 +111,7 @@ struct RetryPolicy: Sendable {
 
     private mutating func nextRound(using generator: inout some RandomNumberGenerator) -> Action {
         guard isHopeful, !hasAnswer, round < retries else { return .stop }
-        let limit = min(Self.firstPause * (1 << round), Self.longestPause)
+        let limit = min(Self.firstPause * (1 << min(round, 16)), Self.longestPause)
         let pause = limit * Double.random(in: 0...1, using: &generator)
         let earliest = Duration.seconds(retryAfter)
         (round, retryAfter, isHopeful) = (round + 1, 0, false)

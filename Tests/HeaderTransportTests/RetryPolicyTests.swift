@@ -147,4 +147,18 @@ import Testing
         #expect(policy.staggerEnded() == 1)
         #expect(action(&policy, .answered(status: 403, retryAfter: nil), of: 1) == .stop)
     }
+
+    /// Tests and patient callers ask for many.
+    @Test func thePausesOfVeryManyRoundsStayBounded() {
+        var policy = RetryPolicy(servers: 1, isRead: true, retries: 200)
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<200 {
+            let action = policy.action(after: .failed(isTransient: true), of: 0, using: &generator)
+            guard case .ask(0, let pause) = action else {
+                Issue.record("\(action)")
+                return
+            }
+            #expect((.zero...RetryPolicy.longestPause).contains(pause))
+        }
+    }
 }
