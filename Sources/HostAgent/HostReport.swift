@@ -25,12 +25,12 @@ public struct HostReport: Encodable, Sendable {
     public let spool: String
 
     public init(
-        host: LocalHost, isLasting: Bool, steps: [CollectStep], btf: String, servers: [ServerProbe], spool: String
+        host: LocalHost, steps: [CollectStep], btf: String, servers: [ServerProbe], spool: String
     ) {
         kernel = host.kernel
         self.host = host.identity.host
         bootID = host.identity.bootID
-        isHostIDLasting = isLasting
+        isHostIDLasting = host.identity.isLasting
         self.steps = steps
         self.btf = btf
         self.servers = servers.map {

@@ -29,7 +29,7 @@ struct DoctorCommand: AsyncParsableCommand, HostCommand {
         async let probes = agent.quickClient().probe()
         let steps = try await host.examine()
         let report = HostReport(
-            host: host, isLasting: host.identity.isLasting, steps: steps, btf: Self.btf(settings.root),
+            host: host, steps: steps, btf: Self.btf(settings.root),
             servers: await probes, spool: Self.spool(agent.spool))
         if json {
             try Console.put(JSONText.text(report, isPretty: true))
@@ -54,7 +54,7 @@ struct DoctorCommand: AsyncParsableCommand, HostCommand {
 
     private static func spool(_ spool: Spool) -> String {
         let folder = spool.folder
-        guard access(folder, W_OK) == 0 else {
+        guard spool.isUsable else {
             return
                 "\(folder) can't be written (\(String(cString: strerror(errno)))): a failed check-in would not be remembered"
         }

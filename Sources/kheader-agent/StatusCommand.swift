@@ -31,7 +31,7 @@ struct StatusCommand: AsyncParsableCommand, HostCommand {
         let host = try agent.host()
         let status = Status(
             kernel: host.kernel, host: host.identity.host, bootID: host.identity.bootID,
-            waitsToBeReported: agent.spool.isUsable ? try agent.isUnreported() : nil)
+            waitsToBeReported: agent.spool.isUsable ? agent.spool.holds(host.identity.bootID) : nil)
         if json {
             try Console.put(JSONText.text(status, isPretty: true))
         } else {
