@@ -218,4 +218,20 @@ import Testing
             #expect(try await agent(folder, "doctor", "--server", Self.nowhere).status == 3)
         }
     }
+
+    /// The reader of plain arguments stands beside the parser's list of options: what one knows the other does, too.
+    @Test func whatHelpListsIsReadInItsPlainFormToo() async throws {
+        let help = try await run("kheader-agent", "run", "--help")
+        let options = help.text.split(separator: "\n").compactMap { line -> (name: String, takesValue: Bool)? in
+            let words = line.split(separator: " ").map { String($0) }
+            guard line.hasPrefix("  -"), let index = words.firstIndex(where: { $0.hasPrefix("--") }) else { return nil }
+            return (words[index], words.dropFirst(index + 1).first?.hasPrefix("<") ?? false)
+        }.filter { !["--help", "--version"].contains($0.name) }
+        #expect(options.count == 11)
+        for option in options {
+            let words = [option.name] + (option.takesValue ? ["value"] : [])
+            #expect(RunArguments(plain: words) != RunArguments(), "\(option.name)")
+            #expect(RunArguments(plain: words) != nil, "\(option.name)")
+        }
+    }
 }
