@@ -75,6 +75,12 @@ let package = Package(
             name: "KernelProbe", dependencies: ["HeaderArchive", "KernelHeaders", "CLinux", crypto],
             swiftSettings: byteLoops),
         .target(
+            name: "PrecompiledHeaders",
+            dependencies: [
+                "HeaderArchive", "KernelHeaders", .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ], swiftSettings: byteLoops),
+        .target(
             name: "HeaderTransport", dependencies: ["HeaderArchive", "KernelHeaders", "CCurl"], swiftSettings: settings),
         .target(
             name: "HostAgent",
@@ -83,7 +89,7 @@ let package = Package(
         .target(
             name: "TracingClient",
             dependencies: [
-                "HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders",
+                "HeaderTransport", "PrecompiledHeaders", "KernelProbe", "HeaderArchive", "KernelHeaders",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: byteLoops),
@@ -93,12 +99,6 @@ let package = Package(
                 "HeaderArchive", "KernelHeaders", "CZstd", crypto, logging,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ], swiftSettings: byteLoops),
-        .target(
-            name: "PrecompiledHeaders",
-            dependencies: [
-                "HeaderArchive", "KernelHeaders", .product(name: "Subprocess", package: "swift-subprocess"),
-                .product(name: "SystemPackage", package: "swift-system"),
-            ], swiftSettings: settings),
         .target(
             name: "HeaderServer",
             dependencies: [
@@ -121,7 +121,8 @@ let package = Package(
         .executableTarget(
             name: "kheader",
             dependencies: [
-                "TracingClient", "HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders", argumentParser,
+                "TracingClient", "HeaderTransport", "PrecompiledHeaders", "KernelProbe", "HeaderArchive",
+                "KernelHeaders", argumentParser,
             ], swiftSettings: settings),
         .executableTarget(
             name: "kheader-agent",
@@ -160,7 +161,7 @@ let package = Package(
             ["HeaderTransport", "HeaderArchive", "KernelHeaders", "HeaderServer", "HeaderStore", "kheaderd"]),
         test(
             "TracingClientTests",
-            ["TracingClient", "HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders"]),
+            ["TracingClient", "HeaderTransport", "PrecompiledHeaders", "KernelProbe", "HeaderArchive", "KernelHeaders"]),
         test("HostAgentTests", ["HostAgent", "HeaderTransport", "HeaderStore", "HeaderArchive", "KernelHeaders"]),
         test("PrecompiledHeadersTests", ["PrecompiledHeaders", "HeaderArchive", "KernelHeaders"]),
         test("HeaderStoreTests", ["HeaderStore", "HeaderArchive", "KernelHeaders", logging]),

@@ -7,7 +7,8 @@ struct ToolchainRoutes<Context: RequestContext> {
 
     func add(to router: Router<Context>) {
         router.get("/v1/toolchains") { _, _ in
-            try Response.json(ToolchainList(toolchains: await registry.toolchains()))
+            let toolchains = await registry.toolchains().map { ToolchainList.Entry(toolchain: $0, profiles: []) }
+            return try Response.json(ToolchainList(toolchains: toolchains, umbrellas: Umbrella.standard, off: nil))
         }
     }
 }

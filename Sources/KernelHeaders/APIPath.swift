@@ -2,6 +2,8 @@
 public enum APIPath {
     public static let kernels = "/v1/kernels"
     public static let store = "/v1/store"
+    /// The clangs that the server makes PCHs with, their profiles, the umbrellas.
+    public static let toolchains = "/v1/toolchains"
 
     public static func kernel(_ id: BuildID) -> String { "\(kernels)/\(id)" }
     /// The list of the kernels with one release.
@@ -31,6 +33,20 @@ public enum APIPath {
     public static func bundle(tree: Digest, _ format: BundleFormat) -> String {
         "/trees/\(tree)/headers.\(format.rawValue)"
     }
+
+    /// A PCH of a kernel's headers.
+    ///
+    /// - Parameters:
+    ///   - profile: a name that the server knows, or a profile's ID.
+    public static func pch(_ id: BuildID, toolchain: Digest, profile: String, umbrella: String) -> String {
+        "/buildid/\(id)/pch/\(toolchain)/\(percentEncoded(profile))/\(percentEncoded(umbrella))"
+    }
+    /// What is known of it (`PCHManifest`).
+    public static func pchManifest(_ id: BuildID, toolchain: Digest, profile: String, umbrella: String) -> String {
+        pch(id, toolchain: toolchain, profile: profile, umbrella: umbrella) + "/manifest.json"
+    }
+    /// Where a client's own flags and headers (`CompilerProfile`) are uploaded, under their ID.
+    public static func profile(_ id: Digest) -> String { "/v1/profiles/\(id)" }
 
     /// A query string of the given names and values, `?` included; empty if every value is nil.
     public static func query(_ items: [(name: String, value: String?)]) -> String {

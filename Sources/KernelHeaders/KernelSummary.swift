@@ -15,10 +15,12 @@ public struct KernelSummary: Codable, Sendable, Equatable {
     public var btfBytes: Int?
     /// Hosts whose last report was of this kernel; nil from a server that does not count them.
     public var hosts: Int?
+    /// Whether a small program compiles with the headers; nil from a server that does not try.
+    public var smoke: SmokeResult?
 
     public init(
         identity: KernelIdentity, source: HeaderSource, treeDigest: Digest, files: Int, bytes: Int, firstSeen: Int,
-        lastSeen: Int, conflicts: Int, btfBytes: Int? = nil, hosts: Int? = nil
+        lastSeen: Int, conflicts: Int, btfBytes: Int? = nil, hosts: Int? = nil, smoke: SmokeResult? = nil
     ) {
         self.identity = identity
         self.source = source
@@ -30,11 +32,12 @@ public struct KernelSummary: Codable, Sendable, Equatable {
         self.conflicts = conflicts
         self.btfBytes = btfBytes
         self.hosts = hosts
+        self.smoke = smoke
     }
 
     private enum CodingKeys: String, CodingKey {
         case buildID, release, versionLine, architecture, hasBTF
-        case source, treeDigest, files, bytes, firstSeen, lastSeen, conflicts, btfBytes, hosts
+        case source, treeDigest, files, bytes, firstSeen, lastSeen, conflicts, btfBytes, hosts, smoke
     }
 
     // The identity's members stand beside the others, so that `jq '.kernels[].release'` does what one expects.
@@ -50,6 +53,7 @@ public struct KernelSummary: Codable, Sendable, Equatable {
         conflicts = try values.decode(Int.self, forKey: .conflicts)
         btfBytes = try values.decodeIfPresent(Int.self, forKey: .btfBytes)
         hosts = try values.decodeIfPresent(Int.self, forKey: .hosts)
+        smoke = try values.decodeIfPresent(SmokeResult.self, forKey: .smoke)
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -64,6 +68,7 @@ public struct KernelSummary: Codable, Sendable, Equatable {
         try values.encode(conflicts, forKey: .conflicts)
         try values.encodeIfPresent(btfBytes, forKey: .btfBytes)
         try values.encodeIfPresent(hosts, forKey: .hosts)
+        try values.encodeIfPresent(smoke, forKey: .smoke)
     }
 }
 

@@ -39,6 +39,31 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     case sectionUnknown = "section-unknown"
     case artifactUnknown = "artifact-unknown"
 
+    // Precompiled headers: what is not there, and why.
+    case toolchainUnknown = "toolchain-unknown"
+    case profileUnknown = "profile-unknown"
+    case umbrellaUnknown = "umbrella-unknown"
+    /// This server makes none.
+    case pchOff = "pch-off"
+    /// The compiler did not take the headers; its own words are in the detail.
+    case pchBuildFailed = "pch-build-failed"
+    /// The client's own headers and this kernel's do not go together.
+    case pchPairRefused = "pch-pair-refused"
+    /// The build took more time, memory, or disk than it may.
+    case pchLimit = "pch-limit"
+    /// The code that a program becomes is not the same with the PCH.
+    case pchUnproved = "pch-unproved"
+    /// There is one by a builder only, and the client did not say that it takes these.
+    case pchRankTooLow = "pch-rank-too-low"
+    case pchQueueFull = "pch-queue-full"
+    // Profiles and PCHs that are sent.
+    case profileMalformed = "profile-malformed"
+    case profileTooLarge = "profile-too-large"
+    case tooManyProfiles = "too-many-profiles"
+    case pchMalformed = "pch-malformed"
+    /// This server has one of the same key, which it or another made.
+    case pchConflict = "pch-conflict"
+
     // What the client does not want (debuginfod's X-DEBUGINFOD-MAXSIZE).
     case largerThanMaxsize = "larger-than-maxsize"
 
@@ -97,16 +122,17 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
         case .tokenMissing, .tokenUnknown, .tokenExpired: 401
         case .roleInsufficient: 403
         case .routeUnknown, .kernelUnknown, .kernelHasNoHeaders, .treeUnknown, .fileUnknown, .sectionUnknown,
-            .artifactUnknown, .uploadUnknown:
+            .artifactUnknown, .uploadUnknown, .toolchainUnknown, .profileUnknown, .umbrellaUnknown, .pchOff,
+            .pchBuildFailed, .pchPairRefused, .pchLimit, .pchUnproved, .pchRankTooLow:
             404
         case .methodNotAllowed: 405
         case .largerThanMaxsize: 406
-        case .treeConflict, .btfConflict, .claimStale, .uploadOffsetMismatch: 409
+        case .treeConflict, .btfConflict, .claimStale, .uploadOffsetMismatch, .pchConflict: 409
         case .preconditionFailed: 412
-        case .uploadTooLarge, .sightingTooLarge: 413
+        case .uploadTooLarge, .sightingTooLarge, .profileTooLarge: 413
         case .archiveFormatUnknown, .uploadTypeUnknown: 415
         case .rangeNotSatisfiable: 416
-        case .tooManyUploads: 429
+        case .tooManyUploads, .pchQueueFull, .tooManyProfiles: 429
         case .internalError, .storeDamaged: 500
         case .diskFull: 507
         default: 422
@@ -118,7 +144,7 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
         // Without `replacing`: its module, regular expressions and all, would be in every agent.
         let words = rawValue.split(separator: "-").map { word in
             switch word {
-            case "id", "fifo", "nul", "btf": word.uppercased()
+            case "id", "fifo", "nul", "btf", "pch": word.uppercased()
             case "utf8": "UTF-8"
             default: String(word)
             }

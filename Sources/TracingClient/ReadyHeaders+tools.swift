@@ -1,4 +1,5 @@
 internal import KernelHeaders
+public import PrecompiledHeaders
 
 extension ReadyHeaders {
     /// The variables that lead tools to these headers.

@@ -1,4 +1,5 @@
 internal import HeaderArchive
+public import PrecompiledHeaders
 internal import Subprocess
 internal import SystemPackage
 

@@ -1,5 +1,6 @@
 internal import HeaderTransport
 public import KernelHeaders
+internal import PrecompiledHeaders
 
 /// What `kheader doctor` found: why tools find a kernel's headers or not, and what `kheader exec` would change.
 public struct ToolReport: Sendable, Encodable {

@@ -1,3 +1,5 @@
+public import PrecompiledHeaders
+
 /// Whether a tool finds a kernel's headers, and why: as the host is, and with `kheader exec`.
 public struct ToolVerdict: Sendable, Equatable, Encodable {
     /// Yes or no, and where or why not.

@@ -1,5 +1,6 @@
 public import ArgumentParser
 internal import HeaderTransport
+internal import PrecompiledHeaders
 internal import TracingClient
 
 extension TracingTool: ExpressibleByArgument {}

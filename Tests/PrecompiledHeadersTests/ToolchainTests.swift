@@ -10,22 +10,25 @@ import Testing
         """
 
     @Test func versionLineAndTargetNameAToolchain() throws {
-        let toolchain = try #require(Toolchain(versionOutput: Self.output))
+        let toolchain = try #require(Toolchain(versionOutput: Self.output, package: "1:14.0.6-12"))
         #expect(toolchain.version == "Debian clang version 14.0.6")
         #expect(toolchain.target == "x86_64-pc-linux-gnu")
+        #expect(toolchain.major == 14)
     }
 
-    @Test func anotherVersionOrTargetIsAnotherToolchain() throws {
-        let ids = try [
-            Self.output, Self.output.replacing("14.0.6", with: "14.0.7"),
-            Self.output.replacing("x86_64", with: "aarch64"),
-        ].map { try #require(Toolchain(versionOutput: $0)).id }
-        #expect(Set(ids).count == 3)
+    /// Two revisions of Debian's clang 14 say the same version, and read each other's PCHs without a word.
+    @Test func anotherVersionPackageOrTargetIsAnotherToolchain() throws {
+        let ids = [
+            (Self.output, "1:14.0.6-12"), (Self.output, "1:14.0.6-13"), (Self.output, nil),
+            (Self.output.replacing("14.0.6", with: "14.0.7"), "1:14.0.6-12"),
+            (Self.output.replacing("x86_64", with: "aarch64"), "1:14.0.6-12"),
+        ].map { Toolchain(versionOutput: $0.0, package: $0.1)?.id }
+        #expect(!ids.contains(nil) && Set(ids).count == 5)
     }
 
     @Test(arguments: ["", "gcc (Debian 12.2.0-14) 12.2.0\nTarget: x86_64", "clang version 14", "hello\n"])
     func whatIsNoClangIsNoToolchain(_ output: String) {
-        #expect(Toolchain(versionOutput: output) == nil)
+        #expect(Toolchain(versionOutput: output, package: nil) == nil)
     }
 
     @Test func aProgramThatDoesNotAnswerIsNotWaitedFor() async throws {
@@ -41,7 +44,7 @@ import Testing
     @Test func findsEachClangOnceAndNothingElse() async throws {
         try await withTemporaryFolder { folder in
             let scripts = [
-                "llvm-14/bin": "printf '\(Self.output.replacing("\n", with: "\\n"))'",
+                "llvm-14/bin": "test $1 = --version || exit 0; printf '\(Self.output.replacing("\n", with: "\\n"))'",
                 "llvm-19/bin":
                     "printf '\(Self.output.replacing("\n", with: "\\n").replacing("14.0.6", with: "19.1.7"))'",
                 "same": "printf '\(Self.output.replacing("\n", with: "\\n"))'", "failing": "exit 1", "endless": "yes",

@@ -1,3 +1,4 @@
+import PrecompiledHeaders
 import KHeaderTestSupport
 import TracingClient
 

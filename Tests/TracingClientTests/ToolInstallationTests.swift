@@ -1,4 +1,5 @@
 import KHeaderTestSupport
+import PrecompiledHeaders
 import Testing
 
 @testable import TracingClient

@@ -1,5 +1,6 @@
 import KHeaderTestSupport
 import KernelHeaders
+import PrecompiledHeaders
 import Testing
 
 @testable import HeaderTransport

@@ -1,5 +1,6 @@
 import Glibc
 import KHeaderTestSupport
+import PrecompiledHeaders
 import Testing
 import TracingClient
 

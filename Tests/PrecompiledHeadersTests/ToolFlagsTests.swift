@@ -1,7 +1,7 @@
 import KernelHeaders
 import Testing
 
-@testable import TracingClient
+@testable import PrecompiledHeaders
 
 @Suite struct ToolFlagsTests {
     private static func flags(_ tool: TracingTool, _ machine: String, _ autoconf: String = "") -> [String] {
@@ -36,7 +36,7 @@ import Testing
         #expect(Self.flags(.bpftrace, "x86_64").contains("-D__HAVE_BUILTIN_BSWAP32__"))
         #expect(Self.flags(.clang, "s390x").contains("-D__TARGET_ARCH_s390"))
         // `clang $(kheader flags --for clang)`: a shell would not read quotes there.
-        #expect(ShellDialect.sh.line(Self.flags(.clang, "mips64")).allSatisfy { $0 != "'" })
+        #expect(Self.flags(.clang, "mips64").allSatisfy { !$0.contains { "\"' $".contains($0) } })
     }
 
     @Test func whatOnlyMakefilesDefineIsDefined() {

@@ -1,17 +1,16 @@
 internal import Glibc
-internal import HeaderArchive
 
 /// A file that says a few things of a host or a tree.
-enum SmallFile {
+public enum SmallFile {
     /// The most bytes read. A distribution's `autoconf.h` has some 300 kB.
-    static let limit = 4 << 20
+    public static let limit = 4 << 20
 
     /// The contents; nil if there is no such file, it can't be read, or is too large. What is not UTF-8 is replaced.
-    static func text(_ path: String) -> String? {
+    public static func text(_ path: String) -> String? {
         bytes(path).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    static func bytes(_ path: String) -> [UInt8]? {
+    public static func bytes(_ path: String) -> [UInt8]? {
         // Without O_NONBLOCK, opening a pipe waits for a writer that may never come.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { return nil }
@@ -20,7 +19,7 @@ enum SmallFile {
     }
 
     /// Unpacked, if it is gzip.
-    static func gzipped(_ path: String) -> String? {
+    public static func gzipped(_ path: String) -> String? {
         guard let file = try? FileSource(path: path), let source = try? GzipSource(file), let bytes = read(source)
         else { return nil }
         return String(decoding: bytes, as: UTF8.self)
