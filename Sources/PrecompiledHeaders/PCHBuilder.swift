@@ -26,7 +26,7 @@ public struct PCHBuilder: Sendable {
     ///   - toolchain: the order's, of this machine.
     ///   - tree: the folder with the order's tree, unpacked.
     ///   - scratch: an empty folder of this build's own; the caller removes it.
-    ///   - output: the file that is made; it may be there, in parts, if this throws.
+    ///   - output: the file that is made, in the same file system as `scratch`; it may be there, in parts, if this throws.
     /// - Throws: `Problem` with `pch-build-failed`, `pch-pair-refused`, `pch-unproved`, `pch-limit`; `CancellationError`;
     ///   `SystemCallError`.
     public func build(
@@ -67,14 +67,8 @@ public struct PCHBuilder: Sendable {
             // Where clang looks for it when a tool asks for the file beside.
             let place = "\(folder)/\(ClientArguments.kconfig).pch"
             try ConfinedCompiler.makeFolder(place)
-            try ConfinedCompiler.write("", to: "\(place)/umbrella.pch")
-            candidate = PCHProof.Candidate(
-                flags: compiler.flags, stubs: folder,
-                mounts: [
-                    Sandbox.Mount(
-                        source: output,
-                        target: "\(ConfinedCompiler.Place.stubs)/\(ClientArguments.kconfig).pch/umbrella.pch")
-                ])
+            try SystemCallError.check("link", output) { link(output, "\(place)/umbrella.pch") }
+            candidate = PCHProof.Candidate(flags: compiler.flags, stubs: folder, mounts: [])
         } else {
             candidate = PCHProof.Candidate(
                 flags: ["-include-pch", precompiled] + arguments.list(stubs: ConfinedCompiler.Place.stubs),

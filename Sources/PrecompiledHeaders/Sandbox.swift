@@ -10,6 +10,9 @@ internal import SystemPackage
 /// only. It can write nothing but its two outputs.
 ///
 /// What a header can do there is tried in `HostileHeaderTests`, an attack each.
+///
+/// An operator may insist on doing without (``none(limits:path:)``): then there are the limits only, headers can read what
+/// the server can, and PCHs have the server's own paths in them, so that no two servers make the same bytes.
 public struct Sandbox: Sendable {
     /// What one run may take.
     public struct Limits: Sendable, Equatable {
@@ -33,8 +36,8 @@ public struct Sandbox: Sendable {
     }
 
     public let limits: Limits
-    /// Paths of the programs that a run goes through.
-    private let bubblewrap: String
+    /// Paths of the programs that a run goes through; no bubblewrap if the operator insists on doing without.
+    private let bubblewrap: String?
     private let prlimit: String
     private let timeout: String
 
@@ -43,18 +46,7 @@ public struct Sandbox: Sendable {
     /// - Parameter path: where programs are looked for, separated by colons; nil for the environment's `PATH`.
     /// - Throws: ``SandboxUnavailable``.
     public static func find(limits: Limits = Limits(), path: String? = nil) async throws -> Sandbox {
-        let path = path ?? ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
-        func program(_ name: String, package: String) throws -> String {
-            for folder in path.split(separator: ":") where access("\(folder)/\(name)", X_OK) == 0 {
-                return "\(folder)/\(name)"
-            }
-            throw SandboxUnavailable(
-                description: "This server makes no PCHs: there is no \(name) here. Install \(package).")
-        }
-        let sandbox = Sandbox(
-            limits: limits, bubblewrap: try program("bwrap", package: "bubblewrap"),
-            prlimit: try program("prlimit", package: "util-linux"),
-            timeout: try program("timeout", package: "coreutils"))
+        let sandbox = try Sandbox(limits: limits, path: path, isConfined: true)
         guard await sandbox.works() else {
             throw SandboxUnavailable(
                 description: "This server makes no PCHs: bubblewrap can't make namespaces here. In a container or a "
@@ -63,17 +55,31 @@ public struct Sandbox: Sendable {
         return sandbox
     }
 
-    private init(limits: Limits, bubblewrap: String, prlimit: String, timeout: String) {
+    /// A sandbox that is none: see above.
+    ///
+    /// - Throws: ``SandboxUnavailable`` if there is nothing that sets limits.
+    public static func none(limits: Limits = Limits(), path: String? = nil) throws -> Sandbox {
+        try Sandbox(limits: limits, path: path, isConfined: false)
+    }
+
+    private init(limits: Limits, path: String?, isConfined: Bool) throws {
+        let path = path ?? ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+        func program(_ name: String, package: String) throws -> String {
+            for folder in path.split(separator: ":") where access("\(folder)/\(name)", X_OK) == 0 {
+                return "\(folder)/\(name)"
+            }
+            throw SandboxUnavailable(
+                description: "This server makes no PCHs: there is no \(name) here. Install \(package).")
+        }
         self.limits = limits
-        self.bubblewrap = bubblewrap
-        self.prlimit = prlimit
-        self.timeout = timeout
+        bubblewrap = isConfined ? try program("bwrap", package: "bubblewrap") : nil
+        prlimit = try program("prlimit", package: "util-linux")
+        timeout = try program("timeout", package: "coreutils")
     }
 
     /// Whether a program starts inside that does nothing: bubblewrap itself.
     private func works() async -> Bool {
-        let everything = [Mount(source: "/", target: "/")]
-        let command = arguments(["/bin/true"], everything, folder: "/")
+        let command = arguments(["/bin/true"], [Mount(source: "/", target: "/")], folder: "/")
         return await ProgramQuestion(patience: .seconds(10)).ask(timeout, list: command) != nil
     }
 
@@ -98,16 +104,25 @@ public struct Sandbox: Sendable {
     func run(
         _ toolchain: InstalledToolchain, _ arguments: [String], mounts: [Mount], folder: String, output: String
     ) async throws -> Ending {
-        let words = self.arguments([toolchain.program] + arguments, toolchain.mounts + mounts, folder: folder)
         let messages = "\(output).messages"
         defer { unlink(messages) }
-        let status = try await Self.run(timeout, words, output: output, messages: messages)
+        let paths = MountedPaths(mounts)
+        let status: TerminationStatus
+        if bubblewrap == nil {
+            let words = bounds + [toolchain.program] + arguments.map(paths.outside)
+            status = try await Self.run(
+                timeout, words, folder: paths.outside(folder), output: output, messages: messages)
+        } else {
+            let words = self.arguments([toolchain.program] + arguments, toolchain.mounts + mounts, folder: folder)
+            status = try await Self.run(timeout, words, folder: "/", output: output, messages: messages)
+        }
         try Task.checkCancellation()
-        return try ending(status, messages: SmallFile.prefix(of: messages, bytes: Self.messageBytes))
+        let said = SmallFile.prefix(of: messages, bytes: Self.messageBytes)
+        return try ending(status, messages: bubblewrap == nil ? paths.inside(said) : said)
     }
 
     private static func run(
-        _ program: String, _ arguments: [String], output: String, messages: String
+        _ program: String, _ arguments: [String], folder: String, output: String, messages: String
     ) async throws -> TerminationStatus {
         let options: FileDescriptor.OpenOptions = [.create, .truncate, .closeOnExec]
         let permissions: FilePermissions = [.ownerReadWrite]
@@ -116,7 +131,8 @@ public struct Sandbox: Sendable {
             try FileDescriptor.open(FilePath(messages), .writeOnly, options: options, permissions: permissions)
         })
         return try await Subprocess.run(
-            .path(FilePath(program)), arguments: Arguments(arguments), environment: .custom([:]), input: .none,
+            .path(FilePath(program)), arguments: Arguments(arguments), environment: .custom([:]),
+            workingDirectory: FilePath(folder), input: .none,
             output: .fileDescriptor(out, closeAfterSpawningProcess: true),
             error: .fileDescriptor(said, closeAfterSpawningProcess: true)
         ).terminationStatus
@@ -125,14 +141,20 @@ public struct Sandbox: Sendable {
     /// The words behind `timeout`. bubblewrap ends with its parent (prctl(2), `PR_SET_PDEATHSIG`), which is a thread: so that
     /// is the one of `timeout`, never one of this process, which may go when its work is done.
     private func arguments(_ command: [String], _ mounts: [Mount], folder: String) -> [String] {
-        [
-            "--kill-after=1", "\(limits.seconds)", prlimit, "--as=\(limits.memoryBytes)",
-            "--cpu=\(limits.processorSeconds)", "--fsize=\(limits.outputBytes)", "--nproc=\(limits.processes)",
-            "--nofile=256", "--core=0", bubblewrap, "--unshare-all", "--die-with-parent", "--new-session",
-            "--cap-drop", "ALL", "--clearenv", "--uid", "65534", "--gid", "65534",
+        bounds + [
+            bubblewrap ?? "", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv",
+            "--uid", "65534", "--gid", "65534",
         ] + mounts.flatMap { ["--ro-bind", $0.source, $0.target] } + [
             "--remount-ro", "/", "--chdir", folder, "--",
         ] + command
+    }
+
+    private var bounds: [String] {
+        [
+            "--kill-after=1", "\(limits.seconds)", prlimit, "--as=\(limits.memoryBytes)",
+            "--cpu=\(limits.processorSeconds)", "--fsize=\(limits.outputBytes)", "--nproc=\(limits.processes)",
+            "--nofile=256", "--core=0",
+        ]
     }
 
     private func ending(_ status: TerminationStatus, messages: String) throws -> Ending {

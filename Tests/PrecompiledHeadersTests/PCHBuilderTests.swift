@@ -152,6 +152,42 @@ struct PCHBuilderTests {
         }
     }
 
+    /// An operator may insist.
+    @Test func withoutASandboxProgramsBecomeTheSameCodeToo() async throws {
+        let clang = try await RealCompiler.clang()
+        let usual = CompilerProfile.clang(
+            architecture: tree.architecture, configuration: KernelConfiguration(tree: tree.path))
+        let profile = CompilerProfile(
+            name: "own", flags: usual.flags + ["-include", "/virtual/include/own.h"],
+            headers: ["/virtual/include/own.h": "#pragma once\nstruct own { int a; };\n"], isFoundByName: true)
+        try await withTemporaryFolder { folder in
+            try folder.makeFolder("scratch")
+            let manifest = try await PCHBuilder(sandbox: Sandbox.none()).build(
+                order(.sched, clang, profile), with: clang, tree: tree.path, scratch: folder.path("scratch"),
+                output: folder.path("pch"))
+            #expect(manifest.proofs == ["empty", "sched"])
+            #expect(manifest.stubs.contains("include/linux/sched.h"))
+        }
+    }
+
+    @Test func aMachineWithoutBubblewrapMakesNone() async throws {
+        try await withTemporaryFolder { folder in
+            let unavailable = await #expect(throws: SandboxUnavailable.self) {
+                try await Sandbox.find(path: folder.path)
+            }
+            #expect(unavailable?.description.contains("Install bubblewrap") == true)
+            // One that can't make namespaces.
+            for name in ["prlimit", "timeout"] {
+                try folder.write("#!/bin/sh\nexec /usr/bin/\(name) \"$@\"\n".utf8, to: name, mode: 0o755)
+            }
+            try folder.write("#!/bin/sh\nexit 1\n".utf8, to: "bwrap", mode: 0o755)
+            let forbidden = await #expect(throws: SandboxUnavailable.self) {
+                try await Sandbox.find(path: folder.path)
+            }
+            #expect(forbidden?.description.contains("namespaces") == true)
+        }
+    }
+
     @Test func aBuildThatNobodyWaitsForEnds() async throws {
         let clang = try await RealCompiler.clang()
         try await withTemporaryFolder { folder in
