@@ -77,7 +77,7 @@ let package = Package(
         .target(
             name: "PrecompiledHeaders",
             dependencies: [
-                "HeaderArchive", "KernelHeaders", .product(name: "Subprocess", package: "swift-subprocess"),
+                "KernelProbe", "HeaderArchive", "KernelHeaders", .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: byteLoops),
         .target(
@@ -163,7 +163,7 @@ let package = Package(
             "TracingClientTests",
             ["TracingClient", "HeaderTransport", "PrecompiledHeaders", "KernelProbe", "HeaderArchive", "KernelHeaders"]),
         test("HostAgentTests", ["HostAgent", "HeaderTransport", "HeaderStore", "HeaderArchive", "KernelHeaders"]),
-        test("PrecompiledHeadersTests", ["PrecompiledHeaders", "HeaderArchive", "KernelHeaders"]),
+        test("PrecompiledHeadersTests", ["PrecompiledHeaders", "KernelProbe", "HeaderArchive", "KernelHeaders"]),
         test("HeaderStoreTests", ["HeaderStore", "HeaderArchive", "KernelHeaders", logging]),
         test(
             "HeaderServerTests",
