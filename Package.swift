@@ -77,7 +77,8 @@ let package = Package(
         .target(
             name: "PrecompiledHeaders",
             dependencies: [
-                "KernelProbe", "HeaderArchive", "KernelHeaders", .product(name: "Subprocess", package: "swift-subprocess"),
+                "KernelProbe", "HeaderArchive", "KernelHeaders",
+                .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: byteLoops),
         .target(
@@ -174,7 +175,7 @@ let package = Package(
         test(
             "CommandTests",
             [
-                "kheader", "kheaderd", "kheader-agent", "HostAgent", "HeaderStore", "HeaderArchive",
+                "kheader", "kheaderd", "kheader-agent", "HostAgent", "HeaderStore", "PrecompiledHeaders", "HeaderArchive",
                 "KernelHeaders",
             ]),
     ],
