@@ -15,7 +15,7 @@ build_needs := pkg-config=pkg-config libcurl.pc=libcurl4-openssl-dev liblzma.pc=
 # What the tests hold the programs against.
 test_needs := python3=python3 bsdtar=libarchive-tools lz4=lz4 zstd=zstd xz=xz-utils readelf=binutils strace=strace rpmbuild=rpm \
 	debuginfod-find=debuginfod bpftrace=bpftrace groff=groff-base \
-	/usr/bin/python3:bcc=python3-bpfcc /usr/sbin/nginx=nginx-light
+	/usr/bin/python3:bcc=python3-bpfcc /usr/sbin/nginx=nginx-light clang-14=clang-14 bwrap=bubblewrap
 # What the boot test builds a module with, and boots.
 boot_needs := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static cpio=cpio python3=python3 make=make gcc=gcc \
 	readelf=binutils xz=xz-utils
