@@ -18,6 +18,16 @@ public enum SmallFile {
         return read(FileSource(borrowing: descriptor))
     }
 
+    /// The first bytes of a file as text; empty if there is no such file.
+    public static func prefix(of path: String, bytes count: Int) -> String {
+        var bytes: [UInt8] = []
+        try? FileSource(path: path).drain { piece in
+            bytes.append(contentsOf: piece.prefix(count - bytes.count))
+            guard bytes.count < count else { throw TooLarge() }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     /// Unpacked, if it is gzip.
     public static func gzipped(_ path: String) -> String? {
         guard let file = try? FileSource(path: path), let source = try? GzipSource(file), let bytes = read(source)

@@ -7,7 +7,7 @@ public struct InstalledToolchain: Hashable, Sendable {
     public let program: String
     /// The folder of clang's own headers (`stddef.h`): `…/lib/clang/14.0.6/include`.
     public let builtinHeaders: String
-    /// The program's shared libraries and its loader, by the paths at which they are looked for.
+    /// The program's shared libraries and its loader, by the paths at which the loader finds them.
     public let libraries: [String]
     /// Whether it can make BPF code.
     public let hasBPF: Bool
@@ -32,6 +32,28 @@ public struct InstalledToolchain: Hashable, Sendable {
         libraries = await Self.libraries(of: path, questions)
         let targets = await questions.ask(path, "-print-targets") ?? ""
         hasBPF = targets.split(separator: "\n").contains { $0.split(separator: " ").first == "bpf" }
+    }
+
+    /// Of what is known already.
+    init(toolchain: Toolchain, program: String, builtinHeaders: String, libraries: [String], hasBPF: Bool) {
+        self.toolchain = toolchain
+        self.program = program
+        self.builtinHeaders = builtinHeaders
+        self.libraries = libraries
+        self.hasBPF = hasBPF
+    }
+
+    /// Where the sandbox has the program and what it needs. Libraries that the loader finds by the program's own place
+    /// (`$ORIGIN`, which it asks `/proc` for, and there is none) lie beside the C library, where it looks as well.
+    var mounts: [Sandbox.Mount] {
+        let common = libraries.first { $0.hasSuffix("/libc.so.6") }.map { String($0.dropLast("/libc.so.6".count)) }
+        let beside = libraries.filter { $0.contains("/../") }
+        return (libraries.filter { !$0.contains("/../") } + [program]).map { Sandbox.Mount(source: $0, target: $0) }
+            + beside.map { library in
+                let name = library.split(separator: "/").last ?? ""
+                return Sandbox.Mount(source: library, target: "\(common ?? "/lib")/\(name)")
+            }
+            + (builtinHeaders.isEmpty ? [] : [Sandbox.Mount(source: builtinHeaders, target: builtinHeaders)])
     }
 
     /// What the loader says it would load (ld.so(8), `LD_TRACE_LOADED_OBJECTS`), a line each:

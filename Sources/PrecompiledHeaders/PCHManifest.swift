@@ -41,14 +41,19 @@ public struct PCHManifest: Codable, Sendable, Equatable {
     /// The paths, relative to a kernel's tree, of all files of it that are in the PCH. A program that includes one needs an
     /// empty file of that name: clang looks for it before it finds out that it has it.
     public var stubs: [String]
+    /// Paths, relative to a kernel's tree, that must lead to no stub: files that a program would find before one of the stubs,
+    /// and that are not in the PCH. They hold an `#error`.
+    public var blocked: [String]
     /// The arguments with which a clang takes the PCH, in their order, without the PCH and the program; empty for
     /// profiles whose tool passes its own. `{stubs}` stands for the folder of the stubs.
     public var arguments: [String]
+    /// The small programs that become the same machine code with the PCH as with the headers; see `SmokeProgram`.
+    public var proofs: [String]
 
     public init(
         key: Digest, rank: Rank, treeDigest: Digest, toolchain: Digest, profile: Digest, profileName: String,
         umbrella: String, digest: Digest, bytes: Int, headers: [String], leftOut: [LeftOut], stubs: [String],
-        arguments: [String]
+        blocked: [String], arguments: [String], proofs: [String]
     ) {
         self.key = key
         self.rank = rank
@@ -62,6 +67,20 @@ public struct PCHManifest: Codable, Sendable, Equatable {
         self.headers = headers
         self.leftOut = leftOut
         self.stubs = stubs
+        self.blocked = blocked
         self.arguments = arguments
+        self.proofs = proofs
+    }
+
+    /// ``arguments`` for stubs that are in a folder.
+    public func arguments(stubs folder: String) -> [String] { Self.filled(arguments, stubs: folder) }
+
+    static func filled(_ arguments: [String], stubs folder: String) -> [String] {
+        arguments.map { argument in
+            for prefix in ["-I", ""] where argument.hasPrefix(prefix + ClientArguments.placeholder) {
+                return prefix + folder + argument.dropFirst(prefix.count + ClientArguments.placeholder.count)
+            }
+            return argument
+        }
     }
 }

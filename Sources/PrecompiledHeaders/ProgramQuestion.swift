@@ -8,6 +8,10 @@ struct ProgramQuestion: Sendable {
 
     /// What a program prints; nil if it is not there, fails, prints more than 64 KiB, or takes too long.
     func ask(_ program: String, _ arguments: String..., environment: [String: String] = [:]) async -> String? {
+        await ask(program, list: arguments, environment: environment)
+    }
+
+    func ask(_ program: String, list arguments: [String], environment: [String: String] = [:]) async -> String? {
         await withTaskGroup(of: String?.self) { group in
             group.addTask { await Self.output(program, arguments, environment) }
             group.addTask { [patience] in

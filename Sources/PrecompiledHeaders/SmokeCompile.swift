@@ -2,6 +2,9 @@ public import KernelHeaders
 
 /// "Try compiling a simple program": whether a tree's headers are of any use.
 public struct SmokeCompile: Sendable {
+    /// The most bytes of the compiler's words that are kept.
+    public static let detailBytes = 4096
+
     private let sandbox: Sandbox
 
     public init(sandbox: Sandbox) { self.sandbox = sandbox }
@@ -14,6 +17,21 @@ public struct SmokeCompile: Sendable {
     public func run(
         architecture: Architecture, with toolchain: InstalledToolchain, tree: String, scratch: String, time: Int
     ) async throws -> SmokeResult {
-        fatalError("being written")
+        var result = SmokeResult(state: .failed, compiler: toolchain.toolchain.version, time: time)
+        let profile = CompilerProfile.clang(
+            architecture: architecture, configuration: KernelConfiguration(tree: tree))
+        let compiler = try ConfinedCompiler(
+            sandbox: sandbox, toolchain: toolchain, profile: profile, architecture: architecture, tree: tree,
+            scratch: scratch)
+        do {
+            switch try await PCHProof(compiler: compiler, scratch: scratch).withHeaders(.sched) {
+            case .code: result.state = .verified
+            case .failure(let messages):
+                result.detail = String(decoding: messages.utf8.prefix(Self.detailBytes), as: UTF8.self)
+            }
+        } catch let problem as Problem {
+            result.detail = problem.detail
+        }
+        return result
     }
 }

@@ -48,9 +48,11 @@ public struct ToolFlags: Sendable, Equatable {
                 "-D__HAVE_BUILTIN_BSWAP64__", "-DKBUILD_MODNAME=\"bpftrace\"",
             ] + makefileMacros(architecture, configuration)
         case .clang:
-            // The rule for BPF programs of the kernel's samples/bpf/Makefile; libbpf reads __TARGET_ARCH_….
+            // The rule for BPF programs of the kernel's samples/bpf/Makefile; libbpf reads __TARGET_ARCH_…. Of the module's name
+            // headers want a string, any will do, and this one needs no quotes.
             return [
-                "-D__BPF_TRACING__", "-D__TARGET_ARCH_\(architecture)", "-Wno-unused-value", "-Wno-pointer-sign",
+                "-D__BPF_TRACING__", "-DKBUILD_MODNAME=__VERSION__", "-D__TARGET_ARCH_\(architecture)",
+                "-Wno-unused-value", "-Wno-pointer-sign",
                 "-Wno-compare-distinct-pointer-types", "-Wno-gnu-variable-sized-type-not-at-end",
                 "-Wno-address-of-packed-member", "-Wno-tautological-compare", "-Wno-unknown-warning-option",
                 "-fno-stack-protector", "-fms-extensions", "-Wno-microsoft-anon-tag", "-fno-asynchronous-unwind-tables",
