@@ -169,8 +169,9 @@ let package = Package(
         test(
             "HeaderServerTests",
             [
-                "HeaderServer", "HeaderStore", "HeaderTransport", "HeaderArchive", "KernelHeaders", "CrashingServer",
-                hummingbird, logging, .product(name: "HTTPTypes", package: "swift-http-types"),
+                "HeaderServer", "HeaderStore", "HeaderTransport", "HeaderArchive", "PrecompiledHeaders",
+                "KernelHeaders", "CrashingServer", hummingbird, logging,
+                .product(name: "HTTPTypes", package: "swift-http-types"),
             ]),
         test(
             "CommandTests",

@@ -6,8 +6,12 @@ import Hummingbird
 enum Audience: Sendable {
     /// Everybody, without a token.
     case everyone
-    /// Clients; everybody, on a server with anonymous reads.
+    /// Clients and builders; everybody, on a server with anonymous reads.
     case readers
+    /// Clients and builders, with a token of theirs.
+    case tracers
+    /// Builders.
+    case builders
     /// Agents.
     case reporters
     case operators
@@ -15,7 +19,8 @@ enum Audience: Sendable {
     func includes(_ role: TokenRole) -> Bool {
         switch role {
         case .operator: true
-        case .client: self == .everyone || self == .readers
+        case .client: self == .everyone || self == .readers || self == .tracers
+        case .builder: self != .reporters && self != .operators
         case .agent: self == .everyone || self == .reporters
         }
     }
@@ -33,6 +38,11 @@ enum Audience: Sendable {
         "GET /v1/kernels/{buildID}": .readers,
         "GET /v1/store": .readers,
         "GET /v1/toolchains": .readers,
+        "GET /v1/profiles/{id}": .readers,
+        "PUT /v1/profiles/{id}": .tracers,
+        "GET /buildid/{buildID}/pch/{toolchain}/{profile}/{umbrella}": .readers,
+        "GET /buildid/{buildID}/pch/{toolchain}/{profile}/{umbrella}/manifest.json": .readers,
+        "PUT /buildid/{buildID}/pch/{toolchain}/{profile}/{umbrella}": .builders,
         "GET /buildid/{buildID}/headers.tar.zst": .readers,
         "GET /buildid/{buildID}/headers.tar.xz": .readers,
         "GET /buildid/{buildID}/headers.tar.gz": .readers,

@@ -4,7 +4,7 @@ public import Hummingbird
 import HummingbirdCore
 public import Logging
 import NIOCore
-public import PrecompiledHeaders
+import PrecompiledHeaders
 import UnixSignals
 
 /// The server put together from values: `kheaderd serve` and the tests call the same function.
@@ -12,31 +12,37 @@ public enum HeaderServer {
     /// The routes, without a socket.
     public static func router(
         store: HeaderStore, access: AccessControl, uploads limits: UploadLimits = UploadLimits(),
-        toolchains: ToolchainRegistry = ToolchainRegistry()
+        pch options: PCHOptions = .off
     ) -> Router<ServerRequestContext> {
-        router(store: store, access: access, uploads: UploadSessions(limits), toolchains: toolchains)
+        let metrics = MetricsRegistry()
+        let logger = Logger(label: "kheaderd") { _ in SwiftLogNoOpLogHandler() }
+        let service = PCHService(store: store, options: options, metrics: metrics, logger: logger)
+        return router(
+            store: store, access: access, uploads: UploadSessions(limits), metrics: metrics, pch: service,
+            pchBytes: options.limits.outputBytes)
     }
 
     private static func router(
-        store: HeaderStore, access: AccessControl, uploads sessions: UploadSessions,
-        toolchains: ToolchainRegistry = ToolchainRegistry()
+        store: HeaderStore, access: AccessControl, uploads sessions: UploadSessions, metrics: MetricsRegistry,
+        pch service: PCHService, pchBytes: Int
     ) -> Router<ServerRequestContext> {
         let router = Router(context: ServerRequestContext.self, options: [.autoGenerateHeadEndpoints])
         let table = RouteTable()
-        let metrics = MetricsRegistry()
         router.add(middleware: MetricsMiddleware(registry: metrics))
         router.add(middleware: ProblemMiddleware(routes: table))
         router.add(middleware: AccessMiddleware(access: access))
         router.add(middleware: ExpectContinueMiddleware())
         let uploads = UploadRoutes(sessions: sessions)
         uploads.add(to: router)
-        KernelRoutes(store: store, uploads: uploads).add(to: router)
+        KernelRoutes(store: store, uploads: uploads, pch: service).add(to: router)
         SightingRoutes(store: store, registry: metrics).add(to: router)
         TreeRoutes(store: store).add(to: router)
         BTFRoutes(store: store, uploads: uploads).add(to: router)
         MetadataRoutes(store: store).add(to: router)
-        ToolchainRoutes(registry: toolchains).add(to: router)
-        MetricsRoutes(store: store, registry: metrics).add(to: router)
+        PCHRoutes(store: store, service: service, limit: pchBytes).add(to: router)
+        ProfileRoutes(store: store, service: service).add(to: router)
+        ToolchainRoutes(service: service).add(to: router)
+        MetricsRoutes(store: store, registry: metrics, pch: service).add(to: router)
         HealthRoutes(store: store).add(to: router)
         table.fill(
             router.routes.flatMap { route in
@@ -51,15 +57,20 @@ public enum HeaderServer {
     ///   - access: who may ask for what.
     ///   - endsOnSignals: on SIGTERM or SIGINT, take no new connections and return when the requests under way are answered.
     ///   - uploads: the bounds of uploads in several requests.
+    ///   - pch: how precompiled headers are made.
     ///   - onListening: is called with the address once connections are taken; the port is the real one.
     public static func run(
         store: HeaderStore, access: AccessControl, address: ListenAddress,
-        uploads limits: UploadLimits = UploadLimits(),
+        uploads limits: UploadLimits = UploadLimits(), pch options: PCHOptions = .off,
         logger: Logger, endsOnSignals: Bool, onListening: @escaping @Sendable (ListenAddress) async -> Void
     ) async throws {
         let sessions = UploadSessions(limits)
+        let metrics = MetricsRegistry()
+        let service = PCHService(store: store, options: options, metrics: metrics, logger: logger)
         let application = Application(
-            router: router(store: store, access: access, uploads: sessions),
+            router: router(
+                store: store, access: access, uploads: sessions, metrics: metrics, pch: service,
+                pchBytes: options.limits.outputBytes),
             server: .http1(
                 configuration: .init(
                     additionalChannelHandlers: [
@@ -75,12 +86,14 @@ public enum HeaderServer {
                 await onListening(address)
             }, logger: logger)
         let expiry = Task { try await sessions.expireForEver() }
+        await service.start()
         let result = await Result {
             try await application.runService(gracefulShutdownSignals: endsOnSignals ? [.sigterm, .sigint] : [])
         }
         expiry.cancel()
         // What goes on without its client may use the store until here.
         await sessions.close()
+        await service.close()
         try result.get()
     }
 }

@@ -9,11 +9,15 @@ struct HeadersUpload: UploadTarget {
     private let identity: KernelIdentity
     private let source: HeaderSource
     private let origin: HeaderOrigin?
+    private let pch: PCHService
     let permit: UploadPermit
 
     /// - Throws: `Problem` with `build-id-malformed`, `parameter-malformed` or `claim-stale`.
-    init(_ request: Request, _ context: some RequestContext, to store: HeaderStore) throws {
+    init(
+        _ request: Request, _ context: some RequestContext, to store: HeaderStore, pch: PCHService
+    ) throws {
         self.store = store
+        self.pch = pch
         identity = KernelIdentity(
             buildID: try context.buildID(), release: try request.label("release"),
             versionLine: try request.label("versionLine"),
@@ -47,6 +51,7 @@ struct HeadersUpload: UploadTarget {
     func takeIn(_ upload: StagedUpload, digest: Digest, _ logger: Logger) async throws -> UploadAnswer {
         let (receipt, isNew) = try await store.ingest(
             upload, digest: digest, identity: identity, source: source, origin: origin, permit: permit)
+        if isNew { await pch.headersArrived() }
         logger.info(
             isNew ? "headers stored" : "headers known",
             metadata: [

@@ -12,12 +12,13 @@ struct KernelRoutes {
 
     let store: HeaderStore
     let uploads: UploadRoutes
+    let pch: PCHService
 
     func add(to router: Router<Context>) {
         router.get("/v1/kernels", use: list)
         router.get("/v1/kernels/{buildID}", use: show)
         router.put("/v1/kernels/{buildID}/headers") { request, context in
-            try await uploads.take(request, context, as: try HeadersUpload(request, context, to: store))
+            try await uploads.take(request, context, as: try HeadersUpload(request, context, to: store, pch: pch))
         }
         router.get("/v1/store") { _, _ in try Response.json(try await store.status()) }
     }

@@ -10,12 +10,12 @@ struct Representation {
     /// Where the bytes are.
     enum Contents: Sendable {
         case memory([UInt8])
-        case bundle(Bundle)
+        case file(DerivedFile)
 
         var length: Int {
             switch self {
             case .memory(let bytes): bytes.count
-            case .bundle(let bundle): bundle.length
+            case .file(let file): file.length
             }
         }
     }
@@ -37,6 +37,8 @@ struct Representation {
     let fileName: String
     /// The digest of the tree that it was made of.
     var tree: Digest?
+    /// What else is said of it, in every answer that is no refusal.
+    var fields: HTTPFields = [:]
 
     private var entityTag: String { "\"\(digest)\"" }
 
@@ -53,6 +55,7 @@ struct Representation {
         headers[.acceptRanges] = "bytes"
         headers[.reprDigest] = "sha-256=:\(digest.base64):"
         headers[.tree] = tree.map { "\($0)" }
+        headers.append(contentsOf: fields)
         if let field = request.headers[.ifMatch], !EntityTags(field).matchStrongly(entityTag) {
             throw Problem(
                 .preconditionFailed, "The file is not the one of your If-Match: its entity tag is \(entityTag).")
@@ -151,19 +154,19 @@ extension Representation.Contents {
             for offset in stride(from: range.lowerBound, to: range.upperBound, by: Self.chunk) {
                 try await writer.write(ByteBuffer(bytes: bytes[offset..<min(offset + Self.chunk, range.upperBound)]))
             }
-        case .bundle(let bundle):
-            if try await bundle.send(range, over: channel) { return }
+        case .file(let file):
+            if try await file.send(range, over: channel) { return }
             var offset = range.lowerBound
             while offset < range.upperBound {
                 let count = min(Self.chunk, range.upperBound - offset)
                 var buffer = ByteBufferAllocator().buffer(capacity: count)
                 let read = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { space in
-                    try bundle.read(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<count]))
+                    try file.read(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<count]))
                 }
-                // Bundles are only ever renamed into place; a short one is a damaged disk. The client sees a broken
+                // Derived files are only ever renamed into place; a short one is a damaged disk. The client sees a broken
                 // connection, never a short answer that looks whole.
                 guard read > 0 else {
-                    throw Problem(.storeDamaged, "A bundle is shorter than its record. Run a verify.")
+                    throw Problem(.storeDamaged, "A derived file is shorter than its record. Run a verify.")
                 }
                 offset += read
                 try await writer.write(buffer)
@@ -178,6 +181,7 @@ extension HTTPField.Name {
     static let contentDigest = name("Content-Digest")
     static let requestID = name("X-Request-ID")
     static let tree = name(APIField.tree)
+    static let pchKey = name(APIField.pchKey)
     static let debuginfodSize = name(APIField.debuginfodSize)
     static let debuginfodFile = name(APIField.debuginfodFile)
     static let debuginfodMaximumSize = name(APIField.debuginfodMaximumSize)

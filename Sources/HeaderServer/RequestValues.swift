@@ -16,6 +16,23 @@ extension RequestContext {
         return digest
     }
 
+    /// A SHA-256 in the path.
+    ///
+    /// - Parameter what: what it is, for the message.
+    func digest(_ name: String, _ what: String) throws -> Digest {
+        guard let digest = Digest(try parameters.require(name)) else {
+            throw Problem(
+                .digestMalformed, "\(what) has 64 lower-case hexadecimal digits. GET /v1/toolchains lists some.")
+        }
+        return digest
+    }
+
+    /// A name in the path, percent-decoded.
+    func decoded(_ name: String) throws -> String {
+        let text = try parameters.require(name)
+        return APIPath.percentDecoded(text).map { String(decoding: $0, as: UTF8.self) } ?? text
+    }
+
     /// The path of a header: what follows `source/`, percent-decoded. debuginfod's clients send absolute paths as compilers
     /// write them, and its server resolves them as text (elfutils' `canon_pathname`): so leading and doubled slashes and
     /// dot segments go away here too, and `..` does not lead above the tree.

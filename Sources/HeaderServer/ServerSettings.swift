@@ -2,6 +2,7 @@ import Configuration
 import HeaderArchive
 public import HeaderStore
 public import Logging
+import PrecompiledHeaders
 import SystemPackage
 
 /// What an operator may set, from the command line, else the environment (`KHEADERD_LISTEN`), else a JSON file, else the
@@ -14,8 +15,17 @@ import SystemPackage
 ///   "bundleBytes": 4294967296, "claims": { "seconds": 120, "opinions": 2 },
 ///   "uploads": { "number": 256, "seconds": 300 },
 ///   "limits": { "archiveBytes": 1073741824, "unpackedBytes": 1073741824, "fileBytes": 16777216, "entries": 100000,
-///               "ratio": 100, "seconds": 300, "btfBytes": 67108864 } }
+///               "ratio": 100, "seconds": 300, "btfBytes": 67108864 },
+///   "pch": { "on": true, "bytes": 4294967296, "queue": 64, "builders": 1, "retrySeconds": 3600, "aheadDays": 14,
+///            "toolchains": ["/opt/llvm-20/bin/clang"],
+///            "limits": { "seconds": 60, "processorSeconds": 30, "memoryBytes": 2147483648, "outputBytes": 268435456 },
+///            "umbrellas": { "mine": ["linux/sched.h", "net/sock.h"] },
+///            "profiles": { "mine": { "flags": ["-O2", "-nostdinc", "-Iinclude", "-D__KERNEL__"], "prologue": "" } } } }
 /// ```
+///
+/// Umbrellas and profiles have names that the operator chooses, so that the environment has no word for them. The flags of a
+/// profile are clang's, paths in them relative to a kernel's tree; `{arch}` stands for the folder below `arch/`, and
+/// `{machine}` for what `uname -m` prints.
 public struct ServerSettings: Sendable {
     public var listen = ListenAddress.standard
     /// The store's folder.
@@ -26,6 +36,10 @@ public struct ServerSettings: Sendable {
     public var store = HeaderStore.Options()
     /// Of uploads in several requests.
     public var uploads = UploadLimits()
+    /// Of precompiled headers.
+    public var pch = PCHOptions()
+    /// Paths of clangs that are used beside those found.
+    public private(set) var pchToolchains: [String] = []
 
     /// - Parameters:
     ///   - arguments: what the command line says; nil for what it leaves out.
@@ -75,13 +89,8 @@ public struct ServerSettings: Sendable {
             }
             logLevel = level
         }
-        do {
-            let set = try await arguments.anonymousReads.orElse { try await reader.fetchBool(forKey: "anonymousReads") }
-            anonymousReads = set ?? false
-        } catch {
-            throw SettingsError(
-                description: "anonymousReads, of the environment or the file, is neither true nor false.")
-        }
+        anonymousReads =
+            try await arguments.anonymousReads.orElse { try await Self.flag(reader, "anonymousReads") } ?? false
         try await Self.set(&store.bundleBytes, reader, "bundleBytes")
         try await Self.set(&store.claimSeconds, reader, "claims.seconds")
         try await Self.set(&store.opinions, reader, "claims.opinions")
@@ -94,6 +103,45 @@ public struct ServerSettings: Sendable {
         try await Self.set(&store.limits.ratio, reader, "limits.ratio")
         try await Self.set(&store.limits.seconds, reader, "limits.seconds")
         try await Self.set(&store.btfBytes, reader, "limits.btfBytes")
+        try await setPCH(reader, file)
+    }
+
+    private mutating func setPCH(_ reader: ConfigReader, _ file: String?) async throws {
+        pch.isOn = try await Self.flag(reader, "pch.on") ?? true
+        try await Self.set(&store.pchBytes, reader, "pch.bytes")
+        try await Self.set(&store.pchRetrySeconds, reader, "pch.retrySeconds")
+        try await Self.set(&pch.queue, reader, "pch.queue")
+        try await Self.set(&pch.builders, reader, "pch.builders")
+        try await Self.set(&pch.aheadDays, reader, "pch.aheadDays")
+        guard pch.aheadDays <= Self.longestAhead else {
+            throw SettingsError(
+                description: "pch.aheadDays is \(pch.aheadDays), and \(Self.longestAhead) days are the most.")
+        }
+        try await Self.set(&pch.limits.seconds, reader, "pch.limits.seconds")
+        try await Self.set(&pch.limits.processorSeconds, reader, "pch.limits.processorSeconds")
+        try await Self.set(&pch.limits.memoryBytes, reader, "pch.limits.memoryBytes")
+        try await Self.set(&pch.limits.outputBytes, reader, "pch.limits.outputBytes")
+        let toolchains: [String]
+        do {
+            toolchains = try await reader.fetchStringArray(forKey: "pch.toolchains") ?? []
+        } catch {
+            throw SettingsError(description: "pch.toolchains is a list of paths of clangs.")
+        }
+        if let path = toolchains.first(where: { !$0.hasPrefix("/") }) {
+            throw SettingsError(description: "\"\(path)\" in pch.toolchains is no absolute path.")
+        }
+        pch.registry = ToolchainRegistry(programs: toolchains)
+        pchToolchains = toolchains
+        if let file { (pch.umbrellas, pch.profiles) = try OwnPCHSettings(file: file).checked() }
+    }
+
+    /// A hundred years.
+    private static let longestAhead = 36525
+
+    private static func flag(_ reader: ConfigReader, _ key: ConfigKey) async throws -> Bool? {
+        do { return try await reader.fetchBool(forKey: key) } catch {
+            throw SettingsError(description: "\(key), of the environment or the file, is neither true nor false.")
+        }
     }
 
     private static func set(_ value: inout Int, _ reader: ConfigReader, _ key: ConfigKey) async throws {

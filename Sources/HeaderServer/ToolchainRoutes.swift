@@ -1,14 +1,11 @@
 import Hummingbird
 import PrecompiledHeaders
 
-/// Which clangs this server could make precompiled headers for.
+/// What precompiled headers this server can make, or why it makes none.
 struct ToolchainRoutes<Context: RequestContext> {
-    let registry: ToolchainRegistry
+    let service: PCHService
 
     func add(to router: Router<Context>) {
-        router.get("/v1/toolchains") { _, _ in
-            let toolchains = await registry.toolchains().map { ToolchainList.Entry(toolchain: $0, profiles: []) }
-            return try Response.json(ToolchainList(toolchains: toolchains, umbrellas: Umbrella.standard, off: nil))
-        }
+        router.get("/v1/toolchains") { _, _ in try Response.json(await service.menu().list) }
     }
 }

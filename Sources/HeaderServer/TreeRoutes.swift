@@ -28,7 +28,7 @@ struct TreeRoutes {
                 let digest = try await tree(context)
                 let bundle = try await store.bundle(of: digest, format: format)
                 return try Representation(
-                    contents: .bundle(bundle), mediaType: format.mediaType, digest: bundle.digest, lifetime: lifetime,
+                    contents: .file(bundle), mediaType: format.mediaType, digest: bundle.digest, lifetime: lifetime,
                     fileName: name, tree: digest
                 ).response(to: request, over: context.channel)
             }

@@ -15,8 +15,16 @@ struct KernelRow: FetchableRecord, Sendable {
                 architecture: architecture.map { Architecture(machine: $0) }, hasBTF: row["hasBTF"]),
             source: HeaderSource(rawValue: row["source"]) ?? .unknown, treeDigest: row["treeDigest"],
             files: row["files"], bytes: row["bytes"], firstSeen: row["firstSeen"], lastSeen: row["lastSeen"],
-            conflicts: row["conflicts"], hosts: row["hosts"])
+            conflicts: row["conflicts"], hosts: row["hosts"], smoke: Self.smoke(row))
         archiveDigest = row["archiveDigest"]
+    }
+
+    private static func smoke(_ row: Row) -> SmokeResult {
+        guard let text: String = row["smokeState"], let state = SmokeResult.State(rawValue: text) else {
+            return SmokeResult(state: .untried)
+        }
+        return SmokeResult(
+            state: state, compiler: row["smokeCompiler"], detail: row["smokeDetail"], time: row["smokeTime"])
     }
 
     static let query = """
@@ -25,13 +33,16 @@ struct KernelRow: FetchableRecord, Sendable {
             min(kernel.firstSeen, coalesce(sighted.firstSeen, kernel.firstSeen)) AS firstSeen,
             max(kernel.lastSeen, coalesce(sighted.lastSeen, kernel.lastSeen)) AS lastSeen,
             tree.digest AS treeDigest, files, bytes, coalesce(hosts, 0) AS hosts,
+            smoke.state AS smokeState, smoke.compiler AS smokeCompiler, smoke.detail AS smokeDetail,
+            smoke.time AS smokeTime,
             (SELECT count(*) FROM conflict WHERE conflict.buildID = kernel.buildID)
                 + (SELECT count(*) FROM otherDigest WHERE otherDigest.buildID = kernel.buildID) AS conflicts
         FROM kernel JOIN tree ON tree.id = kernel.tree LEFT JOIN sighted ON sighted.buildID = kernel.buildID
+            LEFT JOIN smoke ON smoke.treeDigest = tree.digest
         """
 }
 
-/// Kernels, conflicts and bundles.
+/// Kernels and conflicts.
 extension Catalogue {
     func kernel(_ id: BuildID, _ database: Database) throws -> KernelRow? {
         try KernelRow.fetchOne(database, sql: KernelRow.query + " WHERE kernel.buildID = ?", arguments: [id])
@@ -103,27 +114,6 @@ extension Catalogue {
                 """, arguments: [id, tree, source.rawValue, seconds, seconds, host])
     }
 
-    func bundles(_ database: Database) throws -> [BundleKey: BundleRecord] {
-        var bundles: [BundleKey: BundleRecord] = [:]
-        for row in try Row.fetchAll(database, sql: "SELECT * FROM bundle") {
-            guard let format = BundleFormat(rawValue: row["format"]) else { continue }
-            bundles[BundleKey(tree: row["treeDigest"], format: format)] = BundleRecord(
-                recipe: row["recipe"], digest: row["digest"], bytes: row["bytes"])
-        }
-        return bundles
-    }
-
-    func insert(_ bundle: BundleRecord, for key: BundleKey, _ database: Database) throws {
-        try database.execute(
-            sql: "INSERT OR REPLACE INTO bundle (treeDigest, format, recipe, digest, bytes) VALUES (?, ?, ?, ?, ?)",
-            arguments: [key.tree, key.format.rawValue, bundle.recipe, bundle.digest, bundle.bytes])
-    }
-
-    func removeBundle(_ key: BundleKey, _ database: Database) throws {
-        try database.execute(
-            sql: "DELETE FROM bundle WHERE treeDigest = ? AND format = ?", arguments: [key.tree, key.format.rawValue])
-    }
-
     /// The counts and sums of the store's status; the sizes of files are not in it.
     func status(_ database: Database) throws -> StoreStatus {
         func count(_ sql: String) throws -> Int { try Int.fetchOne(database, sql: "SELECT \(sql)") ?? 0 }
@@ -138,11 +128,4 @@ extension Catalogue {
             // Each host is counted at one kernel; there are far fewer kernels than hosts.
             hosts: try count("coalesce(sum(hosts), 0) FROM sighted"))
     }
-}
-
-/// A bundle on disk.
-struct BundleRecord: Equatable, Sendable {
-    var recipe: String
-    var digest: Digest
-    var bytes: Int
 }

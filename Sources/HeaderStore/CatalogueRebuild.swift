@@ -6,8 +6,8 @@ public import Logging
 
 /// Makes a store's catalogue again from its packs (promise 9): kernels, trees and blobs.
 ///
-/// What only the catalogue knew, hosts and their reports, opinions, conflicts and the times of the last uploads, is taken
-/// over from the old one as far as that can still be read, all of it or nothing. Without it, hosts that report again are
+/// What only the catalogue knew, hosts and their reports, opinions, conflicts, the times of the last uploads, smoke compiles and what
+/// clients asked for, is taken over from the old one as far as that can still be read, all of it or nothing. Without it, hosts that report again are
 /// known again, and what hosts had agreed on is one host's word until they have said so again.
 public struct CatalogueRebuild {
     /// What was found.
@@ -122,7 +122,14 @@ public struct CatalogueRebuild {
                 try database.execute(sql: "ATTACH DATABASE ? AS old", arguments: [layout.catalogue])
                 defer { try? database.execute(sql: "DETACH DATABASE old") }
                 try database.inTransaction {
-                    for table in ["sighted", "report", "finding", "host", "opinion", "otherDigest", "conflict"] {
+                    let tables = ["sighted", "report", "finding", "host", "opinion", "otherDigest", "conflict"]
+                    // PCHs themselves are derived: they go, and are made again when they are asked for.
+                    let newer: [String] = try ["smoke", "pchDemand", "pchDocument"].filter { table in
+                        try Bool.fetchOne(
+                            database, sql: "SELECT count(*) FROM old.sqlite_master WHERE name = ?", arguments: [table])
+                            ?? false
+                    }
+                    for table in tables + newer {
                         try database.execute(sql: "INSERT INTO main.\(table) SELECT * FROM old.\(table)")
                     }
                     try database.execute(

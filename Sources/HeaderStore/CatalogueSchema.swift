@@ -124,6 +124,50 @@ enum CatalogueSchema {
                     ) STRICT, WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("3: precompiled headers") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE pch (
+                        key BLOB PRIMARY KEY NOT NULL,
+                        treeDigest BLOB NOT NULL,
+                        rank TEXT NOT NULL,          -- who made it
+                        digest BLOB NOT NULL,        -- of the PCH, and its bytes
+                        bytes INTEGER NOT NULL,
+                        zstdDigest BLOB NOT NULL,    -- of its compressed form, and its bytes
+                        zstdBytes INTEGER NOT NULL,
+                        document TEXT NOT NULL       -- what is known of it, as JSON
+                    ) STRICT;
+                    CREATE TABLE pchFailure (        -- builds that failed
+                        key BLOB PRIMARY KEY NOT NULL,
+                        code TEXT NOT NULL,
+                        detail TEXT NOT NULL,
+                        time INTEGER NOT NULL
+                    ) STRICT;
+                    CREATE TABLE pchDemand (         -- what clients asked for, whichever the kernel
+                        toolchain BLOB NOT NULL,
+                        profile TEXT NOT NULL,       -- a name that is known on this server, or an ID
+                        umbrella TEXT NOT NULL,
+                        lastAsked INTEGER NOT NULL,
+                        PRIMARY KEY (toolchain, profile, umbrella)
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE TABLE pchDocument (       -- what clients and builders say of themselves: profiles, toolchains
+                        kind TEXT NOT NULL,
+                        id BLOB NOT NULL,
+                        document TEXT NOT NULL,      -- JSON
+                        lastAsked INTEGER NOT NULL,
+                        PRIMARY KEY (kind, id)
+                    ) STRICT;
+                    CREATE TABLE smoke (             -- what became of compiling a small program with a tree's headers
+                        treeDigest BLOB PRIMARY KEY NOT NULL,
+                        recipe TEXT NOT NULL,        -- how it was tried; another recipe tries again
+                        state TEXT NOT NULL,
+                        compiler TEXT,
+                        detail TEXT,
+                        time INTEGER
+                    ) STRICT;
+                    CREATE INDEX kernel_tree ON kernel (tree);
+                    """)
+        }
         return migrator
     }
 }

@@ -10,7 +10,7 @@ final class DiskBudget: Sendable {
 
     private let freeBytes: @Sendable () throws -> Int
     private let reserved = Mutex(0)
-    private let giveWay: Mutex<@Sendable (_ bytes: Int) -> Void> = Mutex { _ in }
+    private let givingWay = Mutex<[@Sendable (_ bytes: Int) -> Void]>([])
 
     /// - Parameter freeBytes: what the disk has free, for tests; nil to ask the file system of `root`.
     init(root: String, freeBytes: (@Sendable () throws -> Int)? = nil) {
@@ -22,19 +22,22 @@ final class DiskBudget: Sendable {
             }
     }
 
-    /// Whoever has derived data says here how to give up some of it.
-    func onShortage(_ body: @escaping @Sendable (_ bytes: Int) -> Void) { giveWay.withLock { $0 = body } }
+    /// Whoever has derived data says here how to give up some of it. They are asked in the order in which they came, until
+    /// there is room.
+    func onShortage(_ body: @escaping @Sendable (_ bytes: Int) -> Void) { givingWay.withLock { $0.append(body) } }
 
     /// - Throws: `Problem` with `disk-full`.
     func reserve(_ bytes: Int) throws -> Reservation {
-        let missing = try tryReserve(bytes)
+        var missing = try tryReserve(bytes)
         if missing > 0 {
-            giveWay.withLock { $0 }(missing)
-            guard try tryReserve(bytes) == 0 else {
-                throw Problem(
-                    .diskFull,
-                    "The server's disk has no room for \(bytes) more bytes. Tell its operator; try again later.")
+            for giveWay in givingWay.withLock({ $0 }) where missing > 0 {
+                giveWay(missing)
+                missing = try tryReserve(bytes)
             }
+        }
+        guard missing == 0 else {
+            throw Problem(
+                .diskFull, "The server's disk has no room for \(bytes) more bytes. Tell its operator; try again later.")
         }
         return Reservation(self, bytes)
     }

@@ -4,7 +4,7 @@ public import HeaderArchive
 public import KernelHeaders
 public import Logging
 
-/// The store of one server: a folder with packs (truth), bundles (derived) and the catalogue. Knows nothing of HTTP.
+/// The store of one server: a folder with packs (truth), bundles and PCHs (derived) and the catalogue. Knows nothing of HTTP.
 ///
 /// One process at a time; the folder is locked as long as this object lives. See ``StoreLayout`` for what lies where and
 /// ``PackIndex`` for the format of packs.
@@ -16,6 +16,10 @@ public final class HeaderStore: Sendable {
         public var btfBytes = 64 << 20
         /// Bytes of bundles that are kept on disk.
         public var bundleBytes = 4 << 30
+        /// Bytes of PCHs that are kept on disk, compressed forms included.
+        public var pchBytes = 4 << 30
+        /// After how many seconds a PCH whose build failed is tried again.
+        public var pchRetrySeconds = 3600
         /// What the disk has free, in bytes; nil to ask the file system.
         public var freeBytes: (@Sendable () throws -> Int)?
         /// How long a host's claim to upload is good without a byte arriving, in seconds.
@@ -38,18 +42,22 @@ public final class HeaderStore: Sendable {
         public init() {}
     }
 
-    private let layout: StoreLayout
-    private let options: Options
+    let layout: StoreLayout
+    let options: Options
     private let lock: StoreLock
-    private let catalogue: Catalogue
-    private let content: ContentReader
+    let catalogue: Catalogue
+    let content: ContentReader
     private let bundles: BundleStore
+    let pchs: PCHStore
+    let documents: KeptDocuments
     private let btf: BTFStore
-    private let disk: DiskBudget
+    let disk: DiskBudget
     let checkIns: CheckIns
     private let ingests = WorkQueue(label: "ingest", width: 1)
     private let btfIngests = WorkQueue(label: "btf", width: 1)
     private let reads = WorkQueue(label: "reads", width: 4)
+    /// Work for PCHs that takes its time: a tree is unpacked, a PCH compressed.
+    let derivations = WorkQueue(label: "pch", width: 2)
 
     /// Opens the store in a folder, making it if there is none, and removes what an interrupted write left behind.
     ///
@@ -66,12 +74,16 @@ public final class HeaderStore: Sendable {
         bundles = try BundleStore(
             catalogue: catalogue, content: content, files: options.files, layout: layout, disk: disk,
             limit: options.bundleBytes)
+        pchs = try PCHStore(
+            catalogue: catalogue, files: options.files, layout: layout, disk: disk, limit: options.pchBytes,
+            retrySeconds: options.pchRetrySeconds, now: options.now)
+        documents = KeptDocuments(catalogue: catalogue, now: options.now)
         btf = try BTFStore(files: options.files, layout: layout, disk: disk, logger: logger)
         var rules = UploadClaims.Rules()
         rules.claimSeconds = options.claimSeconds
         rules.opinions = options.opinions
         checkIns = try CheckIns(
-            catalogue: catalogue, btf: btf, disk: disk, derivedBytes: { [bundles] in bundles.bytes },
+            catalogue: catalogue, btf: btf, disk: disk, derivedBytes: { [bundles, pchs] in bundles.bytes + pchs.bytes },
             limits: [.headers: options.limits.archiveBytes, .btf: options.btfBytes], rules: rules,
             flushSeconds: options.flushSeconds,
             now: options.now, uptime: options.uptime, logger: logger)
@@ -84,6 +96,8 @@ public final class HeaderStore: Sendable {
     /// it.
     public func close() throws {
         try checkIns.close()
+        try pchs.close()
+        try documents.close()
         try catalogue.close()
         lock.release()
     }
@@ -277,7 +291,7 @@ public final class HeaderStore: Sendable {
     /// A tree as one file, built if it is not on disk yet.
     ///
     /// - Throws: `Problem` with `tree-unknown`, `store-damaged` or `disk-full`.
-    public func bundle(of tree: Digest, format: BundleFormat) async throws -> Bundle {
+    public func bundle(of tree: Digest, format: BundleFormat) async throws -> DerivedFile {
         try await bundles.bundle(BundleKey(tree: tree, format: format))
     }
 
@@ -287,6 +301,7 @@ public final class HeaderStore: Sendable {
         status.catalogueBytes = ["", "-wal", "-shm"].reduce(0) { $0 + Self.fileSize(layout.catalogue + $1) }
         status.bundleBytes = bundles.bytes
         (status.btfKernels, status.btfBytes) = btf.status
+        (status.pchs, status.pchBytes) = (pchs.count, pchs.bytes)
         return status
     }
 

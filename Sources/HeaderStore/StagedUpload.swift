@@ -1,4 +1,4 @@
-internal import HeaderArchive
+public import HeaderArchive
 public import KernelHeaders
 
 /// An upload on its way to disk, hashed while it is written. Discarded when nobody holds it.
@@ -53,6 +53,11 @@ public final class StagedUpload: @unchecked Sendable {
         isClosed = true
         return hash.digest()
     }
+
+    /// What was uploaded, from the front; after ``finish()``.
+    ///
+    /// - Throws: `SystemCallError`.
+    public func source() throws -> any ByteSource { try FileSource(path: path) }
 
     private static func tooLarge(_ limit: Int) -> Problem {
         Problem(.uploadTooLarge, "The upload is over this server's limit of \(limit) bytes.")

@@ -10,6 +10,7 @@ internal import KernelHeaders
 /// packs/              truth: <SHA-256 of the file>.khpack
 /// btf/                truth: <build ID>.<SHA-256 of the raw BTF>.<its bytes>.btf.zst
 /// bundles/            derived: <tree digest>.<format>
+/// pch/                derived: <key>.<SHA-256 of the PCH>.pch, and the same compressed, .pch.zst
 /// staging/            what is being written; emptied at each start
 /// ```
 struct StoreLayout: Sendable {
@@ -23,6 +24,7 @@ struct StoreLayout: Sendable {
     var packs: String { "\(root)/packs" }
     var btf: String { "\(root)/btf" }
     var bundles: String { "\(root)/bundles" }
+    var pchs: String { "\(root)/pch" }
     var staging: String { "\(root)/staging" }
 
     func pack(_ digest: Digest) -> String { "\(packs)/\(digest).khpack" }

@@ -25,7 +25,7 @@ final class StoreLock: Sendable {
     ///
     /// - Throws: ``StoreOpenError`` if another process has it, or the layout is of another version.
     static func prepare(_ layout: StoreLayout, files: any FileSystem) throws -> StoreLock {
-        for folder in [layout.root, layout.packs, layout.btf, layout.bundles, layout.staging] {
+        for folder in [layout.root, layout.packs, layout.btf, layout.bundles, layout.pchs, layout.staging] {
             try files.makeDirectory(folder)
         }
         let descriptor = try SystemCallError.check("open", layout.lock) {

@@ -28,9 +28,20 @@ struct StoreRecovery {
     }
 
     func run() throws {
-        for name in try FolderListing.names(in: layout.staging) { try files.remove("\(layout.staging)/\(name)") }
+        for name in try FolderListing.names(in: layout.staging) { try removeStaged("\(layout.staging)/\(name)") }
         try recoverPacks()
-        try recoverBundles()
+        try DerivedCache<BundleRecord>.recover(catalogue: catalogue, files: files, layout: layout)
+        try DerivedCache<PCHRecord>.recover(catalogue: catalogue, files: files, layout: layout)
+    }
+
+    /// A file, or a ``StagingFolder``: what of that is not removed now is the next time.
+    private func removeStaged(_ path: String) throws {
+        var status = stat()
+        if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+            FolderRemoval.remove(path)
+        } else {
+            try files.remove(path)
+        }
     }
 
     /// A pack without a row was never acknowledged: its upload's answer was to be sent after the row was written.
@@ -52,21 +63,5 @@ struct StoreRecovery {
         for name in known.subtracting(present) {
             logger.error("a pack is missing; what it held can't be served", metadata: ["pack": "\(name)"])
         }
-    }
-
-    private func recoverBundles() throws {
-        let known = try catalogue.pool.read { try catalogue.bundles($0) }
-        var present = Set(try FolderListing.names(in: layout.bundles))
-        for (key, record) in known {
-            let isWhole =
-                Bundle(
-                    path: layout.bundle(key), format: key.format, digest: record.digest, length: record.bytes) != nil
-            if isWhole, record.recipe == BundleRecipe.name(key.format) {
-                present.remove(key.fileName)
-            } else {
-                try catalogue.pool.write { try catalogue.removeBundle(key, $0) }
-            }
-        }
-        for name in present { try files.remove("\(layout.bundles)/\(name)") }
     }
 }

@@ -4,6 +4,8 @@ public enum TokenRole: String, Codable, Sendable, CaseIterable {
     case agent
     /// Who traces: reads everything, and writes nothing.
     case client
+    /// Who makes PCHs for others: reads as a client does, and uploads PCHs and profiles.
+    case builder
     /// Does everything.
     case `operator`
 }

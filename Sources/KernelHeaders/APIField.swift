@@ -3,6 +3,8 @@ public enum APIField {
     /// In answers that are made of a tree: its digest, in hexadecimal. Who unpacks a bundle can check what came out of it
     /// without a second request.
     public static let tree = "Kheaderd-Tree"
+    /// In answers that are a PCH, or of one: its key, in hexadecimal.
+    public static let pchKey = "Kheaderd-PCH-Key"
 
     /// debuginfod's fields (elfutils, `debuginfod(8)`). Of an answer: bytes of the whole file, whatever part is sent.
     public static let debuginfodSize = "X-DEBUGINFOD-SIZE"

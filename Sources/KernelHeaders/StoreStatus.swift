@@ -20,11 +20,14 @@ public struct StoreStatus: Codable, Sendable, Equatable {
     public var catalogueBytes: Int
     public var bundleBytes: Int
     public var btfBytes: Int
+    /// The cached PCHs, and their bytes on disk, compressed forms included; nil from a server that makes none.
+    public var pchs: Int?
+    public var pchBytes: Int?
 
     public init(
         kernels: Int, trees: Int, conflicts: Int, blobs: Int, files: Int, rawBytes: Int, blobBytes: Int, packs: Int,
         packBytes: Int, catalogueBytes: Int, bundleBytes: Int, btfKernels: Int = 0, btfBytes: Int = 0,
-        hosts: Int = 0
+        hosts: Int = 0, pchs: Int? = nil, pchBytes: Int? = nil
     ) {
         self.kernels = kernels
         self.trees = trees
@@ -40,5 +43,7 @@ public struct StoreStatus: Codable, Sendable, Equatable {
         self.btfKernels = btfKernels
         self.hosts = hosts
         self.btfBytes = btfBytes
+        self.pchs = pchs
+        self.pchBytes = pchBytes
     }
 }

@@ -45,8 +45,8 @@ struct Serve: AsyncParsableCommand {
         let store = try HeaderStore(folder: settings.state, options: settings.store, logger: logger)
         let result = await Result.catching {
             try await HeaderServer.run(
-                store: store, access: access, address: settings.listen, uploads: settings.uploads, logger: logger,
-                endsOnSignals: true
+                store: store, access: access, address: settings.listen, uploads: settings.uploads, pch: settings.pch,
+                logger: logger, endsOnSignals: true
             ) { address in
                 // A pipe must see it at once: this is what scripts wait for.
                 StandardOutput.write("listening on \(address)\n")

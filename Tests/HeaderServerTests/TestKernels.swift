@@ -42,7 +42,7 @@ extension RunningServer {
     func snapshot() async throws -> StoreSnapshot {
         var status: StoreStatus = try await get("/v1/store").decoded()
         status.catalogueBytes = 0
-        let folders = ["packs", "btf", "bundles", "staging"].map { folder.names(in: "store/\($0)") }
+        let folders = ["packs", "btf", "bundles", "pch", "staging"].map { folder.names(in: "store/\($0)") }
         var kernels: KernelList = try await get("/v1/kernels").decoded()
         for index in kernels.kernels.indices { kernels.kernels[index].lastSeen = 0 }
         return StoreSnapshot(status: status, folders: folders, kernels: kernels)

@@ -65,6 +65,21 @@ import Testing
         withExtendedLifetime((reservation, other, third)) {}
     }
 
+    @Test func oneAfterTheOtherGivesWayUntilThereIsRoom() throws {
+        let free = Mutex(100)
+        let asked = Mutex<[String]>([])
+        let budget = DiskBudget(root: "/") { DiskBudget.margin + free.withLock { $0 } }
+        for (name, bytes) in [("first", 50), ("second", 1000), ("third", 1000)] {
+            budget.onShortage { missing in
+                asked.withLock { $0.append("\(name) \(missing)") }
+                free.withLock { $0 += bytes }
+            }
+        }
+        let reservation = try budget.reserve(300)
+        #expect(asked.withLock { $0 } == ["first 200", "second 150"])
+        withExtendedLifetime(reservation) {}
+    }
+
     @Test func theFileSystemIsAsked() throws {
         try withTemporaryFolder { folder in
             let budget = DiskBudget(root: folder.path)

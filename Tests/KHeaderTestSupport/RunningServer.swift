@@ -16,7 +16,7 @@ public final class RunningServer: Sendable {
 
     fileprivate init(
         folder: TemporaryFolder, access: ServerAccess, options: HeaderStore.Options, uploads: UploadLimits,
-        address: ListenAddress
+        pch: PCHOptions, address: ListenAddress
     ) async throws {
         self.folder = folder
         // Silent, but not the no-op handler, which keeps no metadata: Hummingbird has the request's ID there.
@@ -34,7 +34,7 @@ public final class RunningServer: Sendable {
         task = Task { [logger] in
             do {
                 try await HeaderServer.run(
-                    store: store, access: control, address: address, uploads: uploads, logger: logger,
+                    store: store, access: control, address: address, uploads: uploads, pch: pch, logger: logger,
                     endsOnSignals: false
                 ) { continuation.yield($0) }
                 continuation.finish()
@@ -95,11 +95,12 @@ public final class RunningServer: Sendable {
 ///   - access: who may ask, by the tokens that are made in `store`.
 ///   - address: where it listens; nil for a free port on 127.0.0.1.
 ///   - uploads: the bounds of uploads in several requests.
+///   - pch: how precompiled headers are made; not at all, if nothing is said.
 ///   - change: sets the store's options.
 public func withRunningServer<Value>(
     isolation: isolated (any Actor)? = #isolation, in folder: TemporaryFolder? = nil,
     access: ServerAccess = ServerAccess(), address: ListenAddress? = nil,
-    uploads: UploadLimits = UploadLimits(),
+    uploads: UploadLimits = UploadLimits(), pch: PCHOptions = .off,
     options change: (inout HeaderStore.Options) -> Void = { _ in },
     _ body: (RunningServer) async throws -> Value
 ) async throws -> Value {
@@ -107,7 +108,7 @@ public func withRunningServer<Value>(
     change(&options)
     let server = try await RunningServer(
         folder: try folder ?? TemporaryFolder(), access: access, options: options, uploads: uploads,
-        address: address ?? .tcp(host: "127.0.0.1", port: 0))
+        pch: pch, address: address ?? .tcp(host: "127.0.0.1", port: 0))
     do {
         let value = try await body(server)
         try await server.stop()

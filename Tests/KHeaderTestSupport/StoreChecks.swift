@@ -110,7 +110,7 @@ extension HeaderStore {
         let status = try await status()
         let known: Set = [
             "VERSION", "lock", "catalogue.sqlite", "catalogue.sqlite-wal", "catalogue.sqlite-shm", "packs", "btf",
-            "bundles", "staging",
+            "bundles", "pch", "staging",
         ]
         let strays = try FolderListing.names(in: folder).filter { !known.contains($0) }
         guard strays.isEmpty else { throw StoreFlaw(description: "the store has \(strays)") }
@@ -137,6 +137,11 @@ extension HeaderStore {
             .reduce(0) { $0 + (try Self.bytes("\(folder)/bundles/\($1)").count) }
         guard bundles == status.bundleBytes else {
             throw StoreFlaw(description: "\(bundles) bytes of bundles on disk, \(status.bundleBytes) in the catalogue")
+        }
+        // Each as it is, and compressed.
+        let pchs = try FolderListing.names(in: "\(folder)/pch").map { try Self.bytes("\(folder)/pch/\($0)").count }
+        guard pchs.count == 2 * (status.pchs ?? 0), pchs.reduce(0, +) == status.pchBytes else {
+            throw StoreFlaw(description: "\(pchs) bytes of PCHs on disk, \(status.pchBytes ?? 0) in the catalogue")
         }
     }
 

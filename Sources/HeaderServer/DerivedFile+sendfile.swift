@@ -3,8 +3,8 @@ import NIOCore
 import NIOHTTP1
 import NIOHTTPTypesHTTP1
 
-extension Bundle {
-    /// Sends a part of the bundle as body of an answer whose head was written, by `sendfile(2)`: the kernel copies it from
+extension DerivedFile {
+    /// Sends a part of the file as body of an answer whose head was written, by `sendfile(2)`: the kernel copies it from
     /// its page cache to the socket, and this process never sees it. Hummingbird's writer takes buffers only, which costs
     /// several times as much (Tests/Benchmarks); this writes past it, into the HTTP/1 encoder behind its codec.
     ///
@@ -20,7 +20,7 @@ extension Bundle {
     }
 
     /// Bytes sent at a time, and how long a client may take for them before its connection is closed: one that stops reading
-    /// must not hold the connection, and the disk space of the bundle, for ever.
+    /// must not hold the connection, and the disk space of the file, for ever.
     private static var step: Int { 2 << 20 }
     private static var patience: TimeAmount { .seconds(120) }
 

@@ -2,9 +2,9 @@ internal import Glibc
 internal import HeaderArchive
 public import KernelHeaders
 
-/// A bundle that is open for sending. Reads with `pread`, so that several ranges may be read at once.
-public final class Bundle: Sendable {
-    public let format: BundleFormat
+/// A derived file, a bundle or a PCH, that is open for sending: it stays readable when a cache has given it up. Reads with
+/// `pread`, so that several ranges may be read at once.
+public final class DerivedFile: Sendable {
     /// SHA-256 of the file, which is what its strong `ETag` and its `Repr-Digest` say.
     public let digest: Digest
     /// Bytes.
@@ -12,7 +12,7 @@ public final class Bundle: Sendable {
     private let descriptor: CInt
 
     /// Nil if there is no such file, or not of this length.
-    init?(path: String, format: BundleFormat, digest: Digest, length: Int) {
+    init?(path: String, digest: Digest, length: Int) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         var status = stat()
@@ -21,7 +21,6 @@ public final class Bundle: Sendable {
             return nil
         }
         self.descriptor = descriptor
-        self.format = format
         self.digest = digest
         self.length = length
     }
@@ -36,7 +35,7 @@ public final class Bundle: Sendable {
         var status = stat()
         try SystemCallError.check("fstat", nil) { fstat(descriptor, &status) }
         guard Int(status.st_size) == length else {
-            throw Problem(.storeDamaged, "A bundle is shorter than its record. Run a verify.")
+            throw Problem(.storeDamaged, "A derived file is shorter than its record. Run a verify.")
         }
         return try SystemCallError.check("fcntl", nil) { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) }
     }

@@ -1,0 +1,527 @@
+import FoundationEssentials
+import HTTPTypes
+import HeaderStore
+import KernelHeaders
+import Logging
+import PrecompiledHeaders
+import Synchronization
+
+/// Makes PCHs that clients ask for, each once however many ask, and smoke-compiles what hosts upload; when nobody waits, it
+/// makes ahead what clients asked for lately.
+///
+/// A build is a task of its own and goes on when the client goes away. ``close()`` ends all of them, and leaves nothing in
+/// the staging folder.
+actor PCHService {
+    /// What a request is answered.
+    enum Answer: Sendable {
+        case ready(key: Digest, StoredPCH)
+        case waiting(key: Digest, PCHProgress)
+    }
+
+    enum Job: Hashable, Sendable {
+        case pch(key: Digest)
+        case smoke(tree: Digest)
+    }
+
+    /// A PCH that is to be made.
+    private struct Pending {
+        let order: PCHOrder
+        let toolchain: InstalledToolchain
+    }
+
+    /// A request, looked up.
+    private struct Resolved {
+        let key: Digest
+        /// As others will ask for it, too.
+        let demand: PCHDemand
+        /// Nil if the server does not have it.
+        let toolchain: InstalledToolchain?
+        /// Nil if it was looked up before: it may hold megabytes.
+        let order: PCHOrder?
+    }
+
+    /// Room on the disk that a build has for itself.
+    private static let scratchBytes = 64 << 20
+    /// Changes when smoke compiles are made in another way: then all trees are tried again.
+    private static let smokeRecipe = 1
+    /// Trees that wait for a smoke compile at a time; the catalogue knows the others.
+    private static let smokeBatch = 8
+    /// How long a build is not tried again that failed for a reason of the server's own, in seconds.
+    private static let troubleSeconds = 60
+    /// Requests and kernels whose look-up is remembered.
+    private static let maximumMemories = 1024
+
+    private let store: HeaderStore
+    private let options: PCHOptions
+    private let metrics: MetricsRegistry
+    private let logger: Logger
+    private let trees: UnpackedTrees
+    private let steps = Mutex<[Digest: PCHBuilder.Step]>([:])
+    private var queue: BuildQueue<Job>
+    private var pending: [Digest: Pending] = [:]
+    private var untried: [Digest: UntriedTree] = [:]
+    private var running: [Job: Task<Void, Never>] = [:]
+    private var troubles: [Digest: (problem: Problem, until: Int)] = [:]
+    /// Trees whose smoke compile the server could not run; tried again after the next start.
+    private var untriable: Set<Digest> = []
+    private var resolved: [PCHRequest: Resolved] = [:]
+    private var standard: [Digest: [CompilerProfile]] = [:]
+    private var preparation: Task<Void, Never>?
+    private var isRefilling = false
+    private var isClosed = false
+
+    init(store: HeaderStore, options: PCHOptions, metrics: MetricsRegistry, logger: Logger) {
+        self.store = store
+        self.options = options
+        self.metrics = metrics
+        self.logger = logger
+        trees = UnpackedTrees(store: store, capacity: max(2, options.builders))
+        queue = BuildQueue(capacity: options.queue, width: options.builders)
+    }
+
+    private var menuTask: Task<PCHMenu, Never>?
+
+    /// Looks for compilers when first asked.
+    func menu() async -> PCHMenu {
+        if let menuTask { return await menuTask.value }
+        let task = Task { [options] in await PCHMenu(options) }
+        menuTask = task
+        return await task.value
+    }
+
+    /// Begins to work on what was left undone.
+    func start() {
+        guard options.isOn, preparation == nil, !isClosed else { return }
+        preparation = Task {
+            let menu = await menu()
+            if let off = menu.off {
+                logger.notice("no precompiled headers are made", metadata: ["reason": "\(off)"])
+            } else {
+                let versions = menu.installed.map(\.toolchain.version).joined(separator: ", ")
+                logger.info("precompiled headers can be made", metadata: ["toolchains": "\(versions)"])
+            }
+            await refill()
+        }
+    }
+
+    /// Ends all builds; nothing of this uses the store after it.
+    func close() async {
+        isClosed = true
+        preparation?.cancel()
+        let tasks = Array(running.values)
+        for task in tasks { task.cancel() }
+        for task in tasks { await task.value }
+        await trees.clear()
+    }
+
+    /// How many jobs wait and run.
+    var figures: (waiting: Int, running: Int) { (queue.waitingCount, queue.runningCount) }
+
+    // MARK: Asking
+
+    /// - Parameter acceptsBuilders: whether the client takes PCHs that nobody here has proved.
+    /// - Throws: `Problem`, why there is none; ``Refusal`` with `pch-queue-full`.
+    func answer(_ request: PCHRequest, acceptsBuilders: Bool) async throws -> Answer {
+        do {
+            let answer = try await find(request, acceptsBuilders: acceptsBuilders)
+            let isReady = if case .ready = answer { true } else { false }
+            count("requests", "answer", isReady ? "ready" : "waiting")
+            return answer
+        } catch {
+            count("requests", "answer", "refused")
+            throw error
+        }
+    }
+
+    private func find(_ request: PCHRequest, acceptsBuilders: Bool) async throws -> Answer {
+        let menu = await menu()
+        var item = try await resolve(request, menu)
+        if item.toolchain != nil { store.pchAsked(item.demand) }
+        if let answer = have(item.key, acceptsBuilders) { return answer }
+        guard let toolchain = item.toolchain else {
+            guard store.pch(item.key) == nil else { throw Self.rankTooLow }
+            throw Problem(
+                .toolchainUnknown,
+                "This server has no clang \(request.toolchain), and nobody has sent this PCH of it. GET /v1/toolchains lists those that it has."
+            )
+        }
+        if let off = menu.off { throw store.pch(item.key) == nil ? Problem(.pchOff, off) : Self.rankTooLow }
+        if item.order == nil { item = try await resolve(request, menu, anew: true) }
+        guard let order = item.order else { throw Problem(.internalError, "A PCH's order was not kept.") }
+        // From here on nothing is waited for: what another request does meanwhile is seen.
+        if let answer = have(item.key, acceptsBuilders) { return answer }
+        if let failure = store.pchFailure(item.key) { throw Problem(failure.code, failure.detail) }
+        if let trouble = troubles[item.key], store.now < trouble.until { throw trouble.problem }
+        guard !isClosed, want(.pch(key: item.key), .asked, Pending(order: order, toolchain: toolchain)) else {
+            throw Refusal(
+                problem: Problem(
+                    .pchQueueFull,
+                    "\(queue.capacity) builds wait already. Ask again in a minute; use the headers until then."),
+                fields: [.retryAfter: "60"])
+        }
+        return .waiting(key: item.key, progress(item.key))
+    }
+
+    /// What can be said of a key without looking any further.
+    private func have(_ key: Digest, _ acceptsBuilders: Bool) -> Answer? {
+        if let pch = store.pch(key), acceptsBuilders || pch.rank == PCHManifest.Rank.server.rawValue {
+            return .ready(key: key, pch)
+        }
+        guard queue.position(of: .pch(key: key)) != nil else { return nil }
+        // One that was being made ahead goes before others of these now.
+        perform(queue.handle(.wanted(.pch(key: key), .asked)))
+        return .waiting(key: key, progress(key))
+    }
+
+    private static var rankTooLow: Problem {
+        Problem(
+            .pchRankTooLow,
+            "Of this PCH there is only one that a builder made, and this server has not proved it. Add rank=builder to the query (kheader: --accept-builders) to take it."
+        )
+    }
+
+    private func progress(_ key: Digest) -> PCHProgress {
+        let job = Job.pch(key: key)
+        let position = queue.position(of: job) ?? 0
+        guard queue.isRunning(job) else {
+            return PCHProgress(
+                state: .queued, position: position, step: nil, stepNumber: 0, steps: 0,
+                retryAfter: min(2 + 3 * position, 30))
+        }
+        let step = steps.withLock { $0[key] }
+        return PCHProgress(
+            state: .building, position: 0, step: step?.name, stepNumber: step?.number ?? 0, steps: step?.count ?? 0,
+            retryAfter: 2)
+    }
+
+    // MARK: Looking up
+
+    private func resolve(_ request: PCHRequest, _ menu: PCHMenu, anew: Bool = false) async throws -> Resolved {
+        if !anew, let known = resolved[request] {
+            if let id = Digest(request.profile) { store.profileAsked(id) }
+            return known
+        }
+        let installed = menu.toolchain(request.toolchain)
+        let toolchain: Toolchain
+        if let installed {
+            toolchain = installed.toolchain
+        } else if let sent = try await store.toolchain(request.toolchain),
+            let decoded = try? JSONDecoder().decode(Toolchain.self, from: Data(sent.utf8))
+        {
+            toolchain = decoded
+        } else {
+            throw Problem(
+                .toolchainUnknown,
+                "This server has no clang \(request.toolchain). GET /v1/toolchains lists those that it has.")
+        }
+        let (order, profile) = try await self.order(request, toolchain, menu)
+        let demand = PCHDemand(toolchain: request.toolchain, profile: profile, umbrella: request.umbrella)
+        let item = Resolved(key: order.key, demand: demand, toolchain: installed, order: order)
+        if resolved.count >= Self.maximumMemories { resolved.removeAll() }
+        resolved[request] = Resolved(key: item.key, demand: demand, toolchain: installed, order: nil)
+        return item
+    }
+
+    /// - Returns: also what the profile is called, whichever of its names was used.
+    private func order(
+        _ request: PCHRequest, _ toolchain: Toolchain, _ menu: PCHMenu
+    ) async throws -> (order: PCHOrder, profile: String) {
+        guard let umbrella = menu.umbrella(request.umbrella) else {
+            let all = menu.umbrellas.map(\.name).joined(separator: ", ")
+            throw Problem(.umbrellaUnknown, "There is no umbrella of this name. There are \(all).")
+        }
+        guard let architecture = request.architecture else {
+            throw Problem(
+                .pchBuildFailed,
+                "This server does not know for which architecture this kernel's headers are: neither they nor who sent them say it."
+            )
+        }
+        let named = try await profiles(of: request.tree, architecture, menu)
+        let profile: CompilerProfile
+        if let id = Digest(request.profile) {
+            guard let found = try await self.profile(id, among: named) else {
+                throw Problem(
+                    .profileUnknown, "This server has no profile \(id). Send it with PUT \(APIPath.profile(id)).")
+            }
+            profile = found
+        } else {
+            let name = menu.fullName(request.profile)
+            guard let found = named.first(where: { $0.name == name }) else {
+                let all = named.map(\.name).joined(separator: ", ")
+                throw Problem(.profileUnknown, "For this kernel there is no profile of this name. There are \(all).")
+            }
+            profile = found
+        }
+        let order = PCHOrder(
+            tree: request.tree, architecture: architecture, toolchain: toolchain, profile: profile, umbrella: umbrella)
+        return (order, named.first { $0 == profile }?.name ?? "\(profile.id)")
+    }
+
+    private func profile(_ id: Digest, among named: [CompilerProfile]) async throws -> CompilerProfile? {
+        if let profile = named.first(where: { $0.id == id }) { return profile }
+        guard let document = try await store.profile(id) else { return nil }
+        return try JSONDecoder().decode(CompilerProfile.self, from: Data(document.utf8))
+    }
+
+    /// The profiles with names, for a tree. What its configuration has a say in is read once.
+    private func profiles(
+        of tree: Digest, _ architecture: Architecture, _ menu: PCHMenu
+    ) async throws -> [CompilerProfile] {
+        if let known = standard[tree] { return known }
+        var text = ""
+        if let path = HeaderPath("include/generated/autoconf.h") {
+            do {
+                text = String(decoding: try await store.file(at: path, in: tree).bytes, as: UTF8.self)
+            } catch let problem as Problem where problem.code == .fileUnknown {
+                // The tree has none.
+            }
+        }
+        let profiles = menu.profiles(
+            architecture: architecture, configuration: KernelConfiguration(autoconf: text))
+        if standard.count >= Self.maximumMemories { standard.removeAll() }
+        standard[tree] = profiles
+        return profiles
+    }
+
+    /// A profile that has no need of a kernel: one that was sent.
+    func profile(_ id: Digest) async throws -> String {
+        guard let document = try await store.profile(id) else {
+            throw Problem(
+                .profileUnknown,
+                "This server has no profile \(id), or has forgotten it. Send it with PUT \(APIPath.profile(id)).")
+        }
+        return document
+    }
+
+    // MARK: Taking in
+
+    /// Takes a builder's PCH in.
+    ///
+    /// - Returns: what is known of it now, and whether it is new.
+    /// - Throws: `Problem` with `pch-conflict`, `pch-malformed`, `disk-full`, or why the order makes no sense here.
+    func take(_ upload: PCHUpload, as request: PCHRequest) async throws -> (manifest: PCHManifest, isNew: Bool) {
+        try await requireForeign(request.toolchain)
+        let order = try await order(request, upload.toolchain, menu()).order
+        try upload.check(against: order)
+        let key = order.key
+        if let known = store.pch(key) {
+            guard known.file.digest == upload.manifest.digest else {
+                throw Problem(
+                    .pchConflict,
+                    "This server has another PCH of the key \(key): \(known.file.digest). Equal orders make equal bytes: check both builders."
+                )
+            }
+            if let document = try await store.pchDocument(key) {
+                return (try JSONDecoder().decode(PCHManifest.self, from: Data(document.utf8)), false)
+            }
+        }
+        var manifest = upload.manifest
+        manifest.rank = .builder
+        let id = upload.toolchain.id
+        _ = try await store.putToolchain(String(decoding: try JSON.encode(upload.toolchain), as: UTF8.self), id: id)
+        try await publish(manifest, from: upload.path)
+        return (manifest, true)
+    }
+
+    /// - Throws: `Problem` with `pch-conflict` if the server makes such PCHs itself.
+    func requireForeign(_ toolchain: Digest) async throws {
+        guard await menu().toolchain(toolchain) == nil else {
+            throw Problem(.pchConflict, "This server has the clang \(toolchain) itself, and makes its own PCHs.")
+        }
+    }
+
+    private func publish(_ manifest: PCHManifest, from path: String) async throws {
+        try await store.publishPCH(
+            manifest.key, tree: manifest.treeDigest, rank: manifest.rank.rawValue, digest: manifest.digest,
+            document: String(decoding: try JSON.encode(manifest), as: UTF8.self), from: path)
+    }
+
+    // MARK: Building
+
+    /// - Returns: whether it is in the queue now.
+    private func want(_ job: Job, _ priority: BuildQueue<Job>.Priority, _ order: Pending? = nil) -> Bool {
+        if case .pch(let key) = job, pending[key] == nil { pending[key] = order }
+        let actions = queue.handle(.wanted(job, priority))
+        perform(actions)
+        return !actions.contains(.refuse(job))
+    }
+
+    private func perform(_ actions: [BuildQueue<Job>.Action]) {
+        for action in actions {
+            switch action {
+            case .refuse(.pch(let key)): pending[key] = nil
+            case .refuse(.smoke(let tree)): untried[tree] = nil
+            case .start(let job):
+                guard !isClosed else { continue }
+                running[job] = Task.detached { await self.run(job) }
+            }
+        }
+    }
+
+    private func run(_ job: Job) async {
+        switch job {
+        case .pch(let key): if let order = pending[key] { await build(key, order) }
+        case .smoke(let tree): if let tree = untried[tree] { await smoke(tree) }
+        }
+        running[job] = nil
+        switch job {
+        case .pch(let key):
+            pending[key] = nil
+            steps.withLock { $0[key] = nil }
+        case .smoke(let tree): untried[tree] = nil
+        }
+        perform(queue.handle(.finished(job)))
+        await refill()
+        if queue.isIdle { await trees.clear() }
+    }
+
+    private func build(_ key: Digest, _ pending: Pending) async {
+        let start = ContinuousClock.now
+        let order = pending.order
+        var metadata: Logger.Metadata = [
+            "key": "\(key)", "tree": "\(order.tree)", "toolchain": "\(order.toolchain.version)",
+            "profile": "\(order.profile.name)", "umbrella": "\(order.umbrella.name)",
+        ]
+        do {
+            try await make(key, pending)
+            troubles[key] = nil
+            let milliseconds = Int((ContinuousClock.now - start) / .milliseconds(1))
+            metrics.observe("kheaderd_pch_build_milliseconds", .init(), milliseconds)
+            count("builds", "result", "built")
+            metadata["milliseconds"] = "\(milliseconds)"
+            logger.info("PCH made", metadata: metadata)
+        } catch is CancellationError {
+            count("builds", "result", "cancelled")
+        } catch let error where Task.isCancelled {
+            count("builds", "result", "cancelled")
+            logger.debug("PCH given up", metadata: ["key": "\(key)", "error": "\(error)"])
+        } catch {
+            count("builds", "result", "failed")
+            metadata["error"] = "\(error)"
+            await failed(key, error, metadata)
+        }
+    }
+
+    private func failed(_ key: Digest, _ error: any Error, _ metadata: Logger.Metadata) async {
+        if let problem = error as? Problem, Self.failures.contains(problem.code) {
+            logger.notice("PCH failed", metadata: metadata)
+            do {
+                return try await store.pchFailed(key, problem)
+            } catch {
+                logger.error("a failure can't be kept", metadata: ["key": "\(key)", "error": "\(error)"])
+            }
+        } else {
+            logger.error("PCH failed for a reason of this server's", metadata: metadata)
+        }
+        let problem =
+            error as? Problem
+            ?? Problem(
+                .internalError, "Something went wrong in the server while it made this PCH. Its log has the reason.")
+        if troubles.count >= Self.maximumMemories { troubles.removeAll() }
+        troubles[key] = (problem, store.now + Self.troubleSeconds)
+    }
+
+    /// What headers, flags and compiler are to blame for: another try has the same end.
+    private static let failures: Set<ProblemCode> = [.pchBuildFailed, .pchPairRefused, .pchLimit, .pchUnproved]
+
+    private func make(_ key: Digest, _ pending: Pending) async throws {
+        guard let building = await menu().building else { throw CancellationError() }
+        let scratch = try store.makeStagingFolder("build", reserving: Self.scratchBytes)
+        defer { scratch.remove() }
+        let work = try scratch.makeFolder("work")
+        let output = "\(scratch.path)/output.pch"
+        let manifest = try await trees.with(pending.order.tree) { tree in
+            try await building.build(
+                pending.order, with: pending.toolchain, tree: tree, scratch: work, output: output
+            ) { step in self.steps.withLock { $0[key] = step } }
+        }
+        try Task.checkCancellation()
+        guard manifest.key == key else {
+            throw Problem(.internalError, "The builder made another PCH than was wanted.")
+        }
+        try await publish(manifest, from: output)
+    }
+
+    // MARK: Smoke compiles, and what is made ahead
+
+    /// Headers have come in.
+    func headersArrived() async {
+        // Before the menu is there the start is going to see them.
+        if preparation != nil, menuTask != nil { await refill() }
+    }
+
+    /// Puts trees without smoke compile into the queue, if none waits there.
+    private func refill() async {
+        guard !isClosed, !isRefilling, !queue.hasWaiting(.smoke) else { return }
+        isRefilling = true
+        defer { isRefilling = false }
+        let menu = await menu()
+        guard menu.building != nil, let toolchain = menu.smokeToolchain else { return }
+        let trees =
+            (try? await store.treesWithoutSmoke(
+                recipe: Self.recipe(toolchain), limit: Self.smokeBatch + untriable.count)) ?? []
+        guard !isClosed else { return }
+        for tree in trees where !untriable.contains(tree.digest) && !queue.isRunning(.smoke(tree: tree.digest)) {
+            untried[tree.digest] = tree
+            if !want(.smoke(tree: tree.digest), .smoke) { break }
+        }
+    }
+
+    private static func recipe(_ toolchain: InstalledToolchain) -> String { "\(smokeRecipe) \(toolchain.toolchain.id)" }
+
+    private func smoke(_ tree: UntriedTree) async {
+        let menu = await menu()
+        guard let building = menu.building, let toolchain = menu.smokeToolchain else { return }
+        do {
+            let result = try await compile(tree, building, toolchain)
+            try await store.smokeEnded(result, tree: tree.digest, recipe: Self.recipe(toolchain))
+            metrics.count("kheaderd_smoke_compiles_total", .init(["state": result.state.rawValue]))
+            logger.info(
+                "smoke compile ended", metadata: ["tree": "\(tree.digest)", "state": "\(result.state.rawValue)"])
+            if result.state == .verified { try await buildAhead(tree, menu) }
+        } catch {
+            guard !Task.isCancelled else { return }
+            untriable.insert(tree.digest)
+            logger.error("smoke compile impossible", metadata: ["tree": "\(tree.digest)", "error": "\(error)"])
+        }
+    }
+
+    private func compile(
+        _ tree: UntriedTree, _ building: any PCHBuilding, _ toolchain: InstalledToolchain
+    ) async throws -> SmokeResult {
+        let time = store.now
+        guard let architecture = tree.architecture else {
+            return SmokeResult(
+                state: .untried, detail: "It is not known for which architecture these headers are.", time: time)
+        }
+        let scratch = try store.makeStagingFolder("smoke")
+        defer { scratch.remove() }
+        let work = try scratch.makeFolder("work")
+        return try await trees.with(tree.digest) { folder in
+            try await building.smoke(
+                architecture: architecture, with: toolchain, tree: folder, scratch: work, time: time)
+        }
+    }
+
+    /// What clients asked for lately they may ask for of a new kernel, too.
+    private func buildAhead(_ tree: UntriedTree, _ menu: PCHMenu) async throws {
+        let since = store.now - options.aheadDays * 86400
+        guard tree.firstSeen >= since else { return }
+        for demand in try await store.pchDemand(since: since) {
+            let request = PCHRequest(
+                tree: tree.digest, architecture: tree.architecture, toolchain: demand.toolchain,
+                profile: demand.profile, umbrella: demand.umbrella)
+            // A profile or umbrella that is gone is nobody's fault.
+            guard let item = try? await resolve(request, menu, anew: true), let order = item.order,
+                let toolchain = item.toolchain
+            else { continue }
+            let isThere = store.pch(item.key)?.rank == PCHManifest.Rank.server.rawValue
+            guard !isThere, store.pchFailure(item.key) == nil, !isClosed else { continue }
+            if !want(.pch(key: item.key), .ahead, Pending(order: order, toolchain: toolchain)) { break }
+        }
+    }
+
+    private func count(_ what: String, _ label: String, _ value: String) {
+        metrics.count("kheaderd_pch_\(what)_total", .init([label: value]))
+    }
+}

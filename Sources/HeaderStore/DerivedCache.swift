@@ -1,0 +1,122 @@
+internal import GRDB
+internal import HeaderArchive
+internal import KernelHeaders
+internal import Synchronization
+
+/// Derived files of one kind on disk, kept within a byte budget: bundles, PCHs.
+///
+/// The least recently used goes first, and never the one just made. A file that is being sent stays readable when its name
+/// is gone. When the disk is short of room, derived files give way.
+final class DerivedCache<Record: DerivedRecord>: Sendable {
+    typealias Key = Record.Key
+
+    private struct State {
+        var records: [Key: Record]
+        var used: [Key: Int] = [:]
+        var clock = 0
+
+        mutating func use(_ key: Key) {
+            clock += 1
+            used[key] = clock
+        }
+
+        var bytes: Int { records.reduce(0) { $0 + $1.value.bytes(of: $1.key) } }
+    }
+
+    private let catalogue: Catalogue
+    private let files: any FileSystem
+    private let layout: StoreLayout
+    private let limit: Int
+    private let state: Mutex<State>
+
+    /// - Parameter limit: bytes that are kept on disk.
+    init(catalogue: Catalogue, files: any FileSystem, layout: StoreLayout, disk: DiskBudget, limit: Int) throws {
+        self.catalogue = catalogue
+        self.files = files
+        self.layout = layout
+        self.limit = limit
+        state = Mutex(State(records: try catalogue.pool.read { try Record.all(catalogue, $0) }))
+        disk.onShortage { [weak self] bytes in self?.evict(toFree: bytes) }
+    }
+
+    /// Bytes of all that is on disk.
+    var bytes: Int { state.withLock { $0.bytes } }
+
+    var count: Int { state.withLock { $0.records.count } }
+
+    /// What is known of a key; does not count as use.
+    func record(_ key: Key) -> Record? { state.withLock { $0.records[key] } }
+
+    /// A key's files, open; nil if they are not on disk as their record says.
+    func open(_ key: Key) -> (record: Record, files: [DerivedFile])? {
+        let record = state.withLock { state -> Record? in
+            guard let record = state.records[key], record.isCurrent(key) else { return nil }
+            state.use(key)
+            return record
+        }
+        return record.flatMap { record in record.open(key, layout).map { (record, $0) } }
+    }
+
+    /// Takes files in that lie in the staging folder, complete and synced.
+    ///
+    /// - Parameters:
+    ///   - staged: their paths, in the order of the record's files. They are gone from there if this returns.
+    ///   - insert: writes the record's row.
+    /// - Throws: `SystemCallError`, what `insert` throws; then the key has no files.
+    func publish(_ staged: [String], as record: Record, for key: Key, insert: (Database) throws -> Void) throws {
+        // Names and record at once: the eviction of an older one must not take this one's files.
+        try state.withLock { state in
+            let names = record.files(of: key).map(\.name)
+            for (file, name) in zip(staged, names) { try files.rename(file, to: path(name)) }
+            let old = state.records.updateValue(record, forKey: key)?.files(of: key) ?? []
+            state.use(key)
+            for name in old.map(\.name) where !names.contains(name) { try? files.remove(path(name)) }
+        }
+        do {
+            try catalogue.write(insert)
+        } catch {
+            forget(key)
+            throw error
+        }
+        evict(downTo: limit, keeping: key)
+    }
+
+    private func path(_ name: String) -> String { "\(Record.folder(layout))/\(name)" }
+
+    private func forget(_ key: Key) {
+        state.withLock { state in
+            let record = state.records.removeValue(forKey: key)
+            state.used[key] = nil
+            // What can't be removed now is removed at the next start, when no record names it.
+            for file in record?.files(of: key) ?? [] { try? files.remove(path(file.name)) }
+        }
+    }
+
+    private func evict(toFree bytes: Int) { evict(downTo: max(0, self.bytes - bytes), keeping: nil) }
+
+    /// Removes what was not used for longest, until no more than `target` bytes are left.
+    private func evict(downTo target: Int, keeping newest: Key?) {
+        while let victim = state.withLock({ state -> Key? in
+            guard state.bytes > target else { return nil }
+            return state.records.keys.filter { $0 != newest }
+                .min { state.used[$0, default: 0] < state.used[$1, default: 0] }
+        }) {
+            forget(victim)
+            try? catalogue.pool.write { try Record.remove(victim, catalogue, $0) }
+        }
+    }
+
+    /// Brings folder and catalogue together at the start: a record without its files is forgotten, a file without a record
+    /// is removed.
+    static func recover(catalogue: Catalogue, files: any FileSystem, layout: StoreLayout) throws {
+        var strays = Set(try FolderListing.names(in: Record.folder(layout)))
+        for (key, record) in try catalogue.pool.read({ try Record.all(catalogue, $0) }) {
+            if record.isCurrent(key), record.open(key, layout) != nil {
+                strays.subtract(record.files(of: key).map(\.name))
+            } else {
+                try catalogue.pool.write { try Record.remove(key, catalogue, $0) }
+            }
+        }
+        for name in strays { try files.remove("\(Record.folder(layout))/\(name)") }
+    }
+}
