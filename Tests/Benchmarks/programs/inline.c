@@ -13,12 +13,12 @@ struct segment_event {
 int trace_segment(struct pt_regs *ctx, struct sock *sk, struct sk_buff *skb)
 {
 	struct segment_event event = {};
-	struct tcp_sock *tcp = tcp_sk(sk);
+	struct tcp_sock *tcp = (struct tcp_sock *)sk;
 
 	event.length = min_t(u32, skb_headlen(skb), 1 << 14);
 	event.sent = ktime_to_ns(skb->tstamp);
-	event.window = tcp_snd_wnd_test(tcp, skb, 1) ? tcp_wnd_end(tcp) : 0;
-	event.state = inet_csk(sk)->icsk_ca_state;
+	event.window = tcp_wnd_end(tcp);
+	event.state = tcp_in_slow_start(tcp);
 	event.bits = GENMASK(7, 3) & sk->sk_flags;
 	event.limit = max_t(u32, tcp->packets_out - tcp_left_out(tcp), 1);
 	bpf_trace_printk("%d %d\n", event.length, event.limit);
