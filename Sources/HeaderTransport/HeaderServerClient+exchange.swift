@@ -60,4 +60,15 @@ extension HeaderServerClient {
             seconds: timeouts.document)
         try await ask(request) { _, _, _ in }
     }
+
+    /// Sends a file (PUT), in one request; the answer's body is of no matter.
+    package func put(
+        _ file: UploadFile, to path: String, mediaType: String, progress: TransferProgress? = nil
+    ) async throws {
+        let request = CurlRequest(
+            method: .put, path: path,
+            fields: [("Content-Type", mediaType), (ContentDigest.fieldName, ContentDigest.field(file.digest))],
+            body: .file(file, from: 0), progress: progress)
+        try await ask(request) { _, _, _ in }
+    }
 }

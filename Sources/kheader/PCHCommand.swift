@@ -9,5 +9,6 @@ struct PCHCommand: AsyncParsableCommand {
             kernel, one exact clang, and one set of flags. 'kheader exec --pch' does all of this for one command; bpftrace \
             can't use a PCH.
             """,
-        subcommands: [PCHFetchCommand.self, PCHListCommand.self], defaultSubcommand: PCHFetchCommand.self)
+        subcommands: [PCHFetchCommand.self, PCHListCommand.self, PCHBuildCommand.self],
+        defaultSubcommand: PCHFetchCommand.self)
 }

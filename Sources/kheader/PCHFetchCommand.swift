@@ -1,7 +1,5 @@
 internal import ArgumentParser
-internal import FoundationEssentials
 internal import HeaderTransport
-internal import KernelHeaders
 internal import PrecompiledHeaders
 internal import TracingClient
 
@@ -24,14 +22,7 @@ struct PCHFetchCommand: AsyncParsableCommand {
     /// Who calls this wants the PCH, and has nothing else to do.
     private static let standardWait = 300
 
-    @Option(name: .customLong("for"), help: ArgumentHelp("Whose: clang or bcc.", valueName: "tool"))
-    var tool = TracingTool.clang
-
-    @Option(help: ArgumentHelp("The clang that will take it.", valueName: "program"))
-    var clang = "clang"
-
-    @Flag(help: "For 'clang -target bpf'.")
-    var bpf = false
+    @OptionGroup var tool: PCHToolOptions
 
     @Option(help: "Whose: sh, csh or fish.")
     var shell = ShellDialect.sh
@@ -44,33 +35,17 @@ struct PCHFetchCommand: AsyncParsableCommand {
     @OptionGroup var cache: CacheOptions
     @OptionGroup var servers: ServerOptions
 
-    func validate() throws {
-        guard tool != .bpftrace else {
-            throw ValidationError("bpftrace can't use a PCH: it leaves out all that comes from one.")
-        }
-        guard tool == .clang || !bpf else { throw ValidationError("--bpf is clang's.") }
-    }
-
     func run() async throws {
         let cache = try cache.open()
-        let tool = try await pchTool()
+        let tool = try await self.tool.tool()
         let id = try await kernel.kernel(servers.client, cache)
         let wish = PCHFinder.Wish(umbrella: options.umbrella ?? Umbrella.all.name)
         let entry = try await options.pch(of: id, for: tool, wish, in: cache, servers, standardWait: Self.standardWait)
-        switch (self.tool, format) {
+        switch (self.tool.name, format) {
         case (.clang, .shell): try Console.put(shell.line(entry.arguments))
         case (.clang, .json): try Console.put(JSONText.text(entry.arguments, isPretty: true))
         case (_, .shell): try Console.put(shell.assignment(ToolEnvironment.bccSource, entry.stubs))
         case (_, .json): try Console.put(JSONText.text([ToolEnvironment.bccSource: entry.stubs], isPretty: true))
         }
-    }
-
-    private func pchTool() async throws -> PCHTool {
-        guard tool == .clang else { return try await .bcc() }
-        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
-        guard let program = ToolCommand([clang], path: path).program else {
-            throw Problem(.toolchainUnknown, "There is no program '\(clang)' here. --clang names one.")
-        }
-        return try await .clang(program, targetsBPF: bpf)
     }
 }

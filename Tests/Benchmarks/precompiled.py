@@ -74,7 +74,7 @@ class _Bench:
         source.write_text(f"{head}#include{line}\n{HELPERS}{rest}")
         headers = [str(clang)] + self._words("flags", "--for", "clang")
         precompiled = [str(clang)] + self._words(
-            "pch", "--for", "clang", "--clang", str(clang), "--umbrella", umbrella, "--pch-wait", "300"
+            "pch", "--for", "clang", "--clang", str(clang), "--umbrella", umbrella
         )
         modes = {
             "parsed": (["-fsyntax-only"], parse), "bitcode": (["-g", "-emit-llvm", "-c", "-o", "/dev/null"], bitcode),
