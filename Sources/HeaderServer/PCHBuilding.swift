@@ -15,12 +15,18 @@ public protocol PCHBuilding: Sendable {
     ) async throws -> SmokeResult
 }
 
-/// The compilers of this machine, in their sandbox.
+/// The compilers of this machine, in their sandbox, or without if the operator insists.
 public struct SandboxedBuilding: PCHBuilding {
     private let sandbox: Sandbox
 
     /// - Throws: ``SandboxUnavailable``.
-    public init(limits: Sandbox.Limits) async throws { sandbox = try await Sandbox.find(limits: limits) }
+    public init(limits: Sandbox.Limits, isUnsandboxed: Bool) async throws {
+        do {
+            sandbox = try await Sandbox.find(limits: limits)
+        } catch is SandboxUnavailable where isUnsandboxed {
+            sandbox = try Sandbox.none(limits: limits)
+        }
+    }
 
     public func build(
         _ order: PCHOrder, with toolchain: InstalledToolchain, tree: String, scratch: String, output: String,

@@ -34,7 +34,7 @@ struct PCHMenu: Sendable {
             return (nil, "\(none) there is no clang on it. Install one, or name it in pch.toolchains.")
         }
         do {
-            return (try await options.building(options.limits), nil)
+            return (try await options.building(options), nil)
         } catch {
             return (nil, "\(error)")
         }

@@ -19,9 +19,11 @@ public struct PCHOptions: Sendable {
     public var registry = ToolchainRegistry()
     /// Below which bcc's library is looked for; nil for nowhere.
     public var libraryRoot: String? = "/"
+    /// Whether compilers run on hosts' headers with the server's own rights if there is no sandbox.
+    public var isUnsandboxed = false
     /// Makes what compiles, or throws ``SandboxUnavailable``.
-    public var building: @Sendable (Sandbox.Limits) async throws -> any PCHBuilding = {
-        try await SandboxedBuilding(limits: $0)
+    public var building: @Sendable (PCHOptions) async throws -> any PCHBuilding = {
+        try await SandboxedBuilding(limits: $0.limits, isUnsandboxed: $0.isUnsandboxed)
     }
 
     public init() {}

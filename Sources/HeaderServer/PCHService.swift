@@ -99,6 +99,9 @@ actor PCHService {
             } else {
                 let versions = menu.installed.map(\.toolchain.version).joined(separator: ", ")
                 logger.info("precompiled headers can be made", metadata: ["toolchains": "\(versions)"])
+                if options.isUnsandboxed {
+                    logger.warning("compilers may run on uploaded headers without a sandbox (pch.unsandboxed)")
+                }
             }
             await refill()
         }

@@ -16,16 +16,17 @@ import SystemPackage
 ///   "uploads": { "number": 256, "seconds": 300 },
 ///   "limits": { "archiveBytes": 1073741824, "unpackedBytes": 1073741824, "fileBytes": 16777216, "entries": 100000,
 ///               "ratio": 100, "seconds": 300, "btfBytes": 67108864 },
-///   "pch": { "on": true, "bytes": 4294967296, "queue": 64, "builders": 1, "retrySeconds": 3600, "aheadDays": 14,
-///            "toolchains": ["/opt/llvm-20/bin/clang"],
+///   "pch": { "on": true, "unsandboxed": false, "bytes": 4294967296, "queue": 64, "builders": 1,
+///            "retrySeconds": 3600, "aheadDays": 14, "toolchains": ["/opt/llvm-20/bin/clang"],
 ///            "limits": { "seconds": 60, "processorSeconds": 30, "memoryBytes": 2147483648, "outputBytes": 268435456 },
 ///            "umbrellas": { "mine": ["linux/sched.h", "net/sock.h"] },
 ///            "profiles": { "mine": { "flags": ["-O2", "-nostdinc", "-Iinclude", "-D__KERNEL__"], "prologue": "" } } } }
 /// ```
 ///
-/// Umbrellas and profiles have names that the operator chooses, so that the environment has no word for them. The flags of a
-/// profile are clang's, paths in them relative to a kernel's tree; `{arch}` stands for the folder below `arch/`, and
-/// `{machine}` for what `uname -m` prints.
+/// Without bubblewrap no PCHs are made; `unsandboxed` makes them all the same, and lets whoever uploads headers read what
+/// the server can read. Umbrellas and profiles have names that the operator chooses, so that the environment has no word
+/// for them. The flags of a profile are clang's, paths in them relative to a kernel's tree; `{arch}` stands for the folder
+/// below `arch/`, and `{machine}` for what `uname -m` prints.
 public struct ServerSettings: Sendable {
     public var listen = ListenAddress.standard
     /// The store's folder.
@@ -108,6 +109,7 @@ public struct ServerSettings: Sendable {
 
     private mutating func setPCH(_ reader: ConfigReader, _ file: String?) async throws {
         pch.isOn = try await Self.flag(reader, "pch.on") ?? true
+        pch.isUnsandboxed = try await Self.flag(reader, "pch.unsandboxed") ?? false
         try await Self.set(&store.pchBytes, reader, "pch.bytes")
         try await Self.set(&store.pchRetrySeconds, reader, "pch.retrySeconds")
         try await Self.set(&pch.queue, reader, "pch.queue")

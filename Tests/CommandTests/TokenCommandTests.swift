@@ -28,14 +28,14 @@ import Testing
     @Test func theSecretAloneIsOnStandardOutput() async throws {
         try await withTemporaryFolder { folder in
             let state = folder.path("store")
-            for role in ["agent", "client", "operator"] {
+            for role in ["agent", "client", "builder", "operator"] {
                 let (secret, result) = try await create(role, in: state, label: "of \(role)", "--expires", "90d")
                 #expect(result.status == 0)
                 #expect(try Regex("khd_\(role)_[0-9a-f]{64}").wholeMatch(in: secret) != nil)
                 #expect(!result.errors.contains(secret) && result.errors.contains("role \(role)"))
             }
             let listed = try await list(state)
-            #expect(listed.map(\.role) == ["agent", "client", "operator"])
+            #expect(listed.map(\.role) == ["agent", "client", "builder", "operator"])
             #expect(listed.allSatisfy { $0.expires == $0.created + 90 * 86400 && $0.state == "active" })
             let table = try await run("kheaderd", "token", "list", "--state", state)
             #expect(table.text.hasPrefix("ID ") && table.text.contains("of client"))

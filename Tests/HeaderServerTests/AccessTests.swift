@@ -78,6 +78,10 @@ import Testing
         var target: String {
             path.replacing("{buildID}", with: "ab").replacing("{treeDigest}", with: "ab")
                 .replacing("{section}", with: ".BTF").replacing("{token}", with: "x").replacing("**", with: "a.h")
+                .replacing("{toolchain}", with: "x").replacing("{profile}", with: "x").replacing(
+                    "{umbrella}", with: "x"
+                )
+                .replacing("{id}", with: "x")
         }
 
         func isOne(of others: [String]) -> Bool { others.contains(description) }
@@ -115,12 +119,16 @@ import Testing
                         "POST /v1/kernels/{buildID}/sightings", "PUT /v1/kernels/{buildID}/headers",
                         "PUT /v1/kernels/{buildID}/btf",
                     ])
+                let isOfBuilders =
+                    route.method == "PUT" && (route.path.contains("/pch/") || route.path.contains("/profiles/"))
+                let isOfClients = route.description == "PUT /v1/profiles/{id}"
                 let target = "\(route.target)?source=agent"
                 let body: [UInt8]? = isRead ? nil : [1]
                 let nobody = try await server.request(route.method, target, [], body: body)
                 #expect((nobody.status == 401) == !route.isOne(of: free), "\(route) of nobody")
                 for (role, isLetIn) in [
-                    (TokenRole.agent, isReport), (.client, isRead), (.operator, true),
+                    (TokenRole.agent, isReport), (.client, isRead || isOfClients),
+                    (.builder, isRead || isOfBuilders), (.operator, true),
                 ] {
                     let answer = try await server.request(
                         route.method, target, [try #require(fields[role])], body: body)

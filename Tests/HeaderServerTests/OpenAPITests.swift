@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 import HTTPTypes
 import HeaderArchive
@@ -5,6 +6,7 @@ import HeaderStore
 import Hummingbird
 import KHeaderTestSupport
 import KernelHeaders
+import PrecompiledHeaders
 import Synchronization
 import Testing
 
@@ -162,6 +164,64 @@ import Testing
         return exchanges
     }
 
+    /// Requests for PCHs and profiles; `net` and `block` fill a queue of one, and never end.
+    private func exchanges(ofPCHs pch: PCHServer, kernel id: String) async throws -> [Exchange] {
+        let foreign = try #require(FakeToolchain.foreign)
+        let order = try await pch.order(.sched, toolchain: foreign, of: id)
+        var exchanges: [Exchange] = []
+        let path = "/buildid/{buildID}/pch/{toolchain}/{profile}/{umbrella}"
+        let conditions = [
+            [], ["Range: bytes=0-3"], ["Range: bytes=0-0,-1"], ["Range: bytes=999999-"], ["If-None-Match: *"],
+            ["If-Match: \"x\""], ["X-DEBUGINFOD-MAXSIZE: 1"], ["Accept-Encoding: zstd"],
+        ]
+        for end in ["", "/manifest.json"] {
+            let targets = [
+                pch.path("net", of: id), pch.path("all", of: id), pch.path(of: "XX"), pch.path(of: "ff"),
+                pch.path(toolchain: order.key, of: id), pch.path(profile: "none", of: id), pch.path("none", of: id),
+                pch.path(of: TestKernels.id),
+            ]
+            let all = targets.map { ($0, []) } + conditions.map { (pch.path(of: id), $0) }
+            for (target, fields) in all {
+                exchanges.append(Exchange(operation: "GET \(path)\(end)", target: target + end, fields: fields))
+            }
+        }
+        func put(_ operation: String, _ target: String, _ body: [UInt8]) {
+            exchanges.append(Exchange(operation: "PUT \(operation)", target: target, body: body))
+        }
+        func tar(_ bytes: [UInt8]) throws -> [UInt8] {
+            var forge = TarForge()
+            forge.addFile("manifest.json", Array(try JSONEncoder().encode(FakeBuilding.manifest(order, bytes))))
+            forge.addFile("toolchain.json", Array(try JSONEncoder().encode(foreign)))
+            forge.addFile("pch", bytes)
+            return forge.finished()
+        }
+        let target = pch.path(toolchain: foreign.id, of: id)
+        for _ in 1...2 { put(path, target, try tar(FakeBuilding.bytes("x"))) }
+        put(path, pch.path(of: "XX"), [1])
+        put(path, pch.path(of: "ff"), [1])
+        put(path, pch.path(of: id), [1])
+        put(path, target, [UInt8](repeating: 1, count: 1024))
+        put(path, target, try tar(FakeBuilding.bytes("x").dropLast()))
+        put(path, target, try tar(Array("CPCH".utf8) + [UInt8](repeating: 1, count: 7000)))
+        exchanges.append(
+            Exchange(operation: "GET \(path)", target: "\(target)?rank=builder", fields: ["Accept-Encoding: zstd"]))
+        exchanges.append(Exchange(operation: "GET \(path)", target: target))
+
+        let profile = CompilerProfile(name: "x", flags: ["-O2"], headers: ["/virtual/x.h": ""])
+        let json = Array(try JSONEncoder().encode(profile))
+        let large = json + [UInt8](repeating: 0x20, count: CompilerProfile.limit)
+        for body in [json, json, [], large] { put("/v1/profiles/{id}", APIPath.profile(profile.id), body) }
+        put("/v1/profiles/{id}", "/v1/profiles/x", json)
+        for fields in conditions {
+            exchanges.append(
+                Exchange(operation: "GET /v1/profiles/{id}", target: APIPath.profile(profile.id), fields: fields))
+        }
+        for id in ["x", "\(order.key)"] {
+            exchanges.append(Exchange(operation: "GET /v1/profiles/{id}", target: "/v1/profiles/\(id)"))
+        }
+        return exchanges
+    }
+
     /// The statuses of a server whose disk is full or broken.
     private static let trouble: Set<Int> = [500, 507]
 
@@ -208,19 +268,33 @@ import Testing
     @Test func everyAnswerIsAsDocumented() async throws {
         var uploads = UploadLimits()
         uploads.sessions = 3
+        let building = FakeBuilding()
+        let options = try await PCHOptions.fake(building) {
+            $0.queue = 1
+            $0.limits.outputBytes = 6000
+        }
         try await withRunningServer(
-            uploads: uploads,
+            uploads: uploads, pch: options,
             options: {
                 $0.limits.archiveBytes = 20_000
                 $0.btfBytes = 1000
             }
         ) { server in
+            let pch = PCHServer(server: server, building: building, toolchain: try await FakeToolchain.id)
+            let kernel = "cc"
+            try await pch.addKernel(TestKernels.tar { $0.addFile("arch/x86/include/asm/page.h") }, as: kernel)
+            #expect(try await pch.ready(pch.path(of: kernel)).status == 200)
+            building.hold("net", "block")
+            _ = try await server.get(pch.path("net", of: kernel))
+            while let name = await pch.nextBeginning(), name != "net" {}
+            _ = try await server.get(pch.path("block", of: kernel))
             let digest = try await server.upload(
                 TestKernels.tar { $0.addLink("include/l.h", to: "linux/kconfig.h") }, as: "aa"
             )
             .treeDigest
             var seen: [String: Set<Int>] = [:]
-            for exchange in Self.exchanges(digest: "\(digest)") {
+            let all = try await Self.exchanges(digest: "\(digest)") + exchanges(ofPCHs: pch, kernel: kernel)
+            for exchange in all {
                 let method = String(exchange.operation.prefix { $0 != " " })
                 let answer = try await server.request(method, exchange.target, exchange.fields, body: exchange.body)
                 try hold(answer, against: exchange.operation, "\(method) \(exchange.target) \(exchange.fields)")
@@ -247,7 +321,11 @@ import Testing
 
     private func target(_ operation: String) -> (method: String, path: String) {
         let words = operation.split(separator: " ")
-        let values = ["buildID": TestKernels.id, "treeDigest": String(repeating: "0", count: 64), "section": ".BTF"]
+        let digest = String(repeating: "0", count: 64)
+        let values = [
+            "buildID": TestKernels.id, "treeDigest": digest, "section": ".BTF", "toolchain": digest, "profile": "bpf",
+            "umbrella": "sched", "id": digest,
+        ]
         let path = values.reduce(String(words[1])) { $0.replacing("{\($1.key)}", with: $1.value) }
         return (String(words[0]), path.replacing("{path}", with: "x").replacing("{token}", with: "x"))
     }

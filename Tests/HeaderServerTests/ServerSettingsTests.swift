@@ -3,6 +3,7 @@ import HeaderServer
 import HeaderStore
 import KHeaderTestSupport
 import Logging
+import PrecompiledHeaders
 import Testing
 
 @Suite struct ServerSettingsTests {
@@ -24,6 +25,81 @@ import Testing
         #expect(settings.store.btfBytes == 64 << 20)
         #expect((settings.uploads.sessions, settings.uploads.seconds) == (256, 300))
         #expect((settings.store.claimSeconds, settings.store.opinions) == (120, 2))
+        #expect((settings.store.pchBytes, settings.store.pchRetrySeconds) == (4 << 30, 3600))
+        #expect(settings.pch.isOn && !settings.pch.isUnsandboxed)
+        #expect((settings.pch.queue, settings.pch.builders, settings.pch.aheadDays) == (64, 1, 14))
+        #expect(settings.pch.limits == Sandbox.Limits())
+        #expect(settings.pchToolchains.isEmpty && settings.pch.umbrellas.isEmpty && settings.pch.profiles.isEmpty)
+    }
+
+    private static let pch = """
+        { "pch": { "on": false, "unsandboxed": true, "bytes": 1, "queue": 2, "builders": 3, "retrySeconds": 4,
+            "aheadDays": 5, "toolchains": ["/opt/a/clang", "/opt/b/clang"],
+            "limits": { "seconds": 6, "processorSeconds": 7, "memoryBytes": 8, "outputBytes": 9 },
+            "umbrellas": { "mine": ["linux/sched.h"], "b-2": ["net/sock.h", "bcc/proto.h"] },
+            "profiles": { "own": { "flags": ["-O2", "-Iarch/{arch}/include"] },
+                          "old": { "flags": [], "prologue": "#define X 1\\n" } } } }
+        """
+
+    @Test func precompiledHeaders() async throws {
+        try await withTemporaryFolder { folder in
+            let file = try folder.write(Self.pch.utf8, to: "kheaderd.json")
+            let settings = try await Self.settings(file: file)
+            #expect((settings.store.pchBytes, settings.store.pchRetrySeconds) == (1, 4))
+            let pch = settings.pch
+            #expect(!pch.isOn && pch.isUnsandboxed)
+            #expect((pch.queue, pch.builders, pch.aheadDays) == (2, 3, 5))
+            #expect((pch.limits.seconds, pch.limits.processorSeconds) == (6, 7))
+            #expect((pch.limits.memoryBytes, pch.limits.outputBytes) == (8, 9))
+            #expect(settings.pchToolchains == ["/opt/a/clang", "/opt/b/clang"])
+            #expect(
+                pch.umbrellas == [
+                    Umbrella(name: "b-2", headers: ["net/sock.h", "bcc/proto.h"]),
+                    Umbrella(name: "mine", headers: ["linux/sched.h"]),
+                ])
+            #expect(
+                pch.profiles == [
+                    CompilerProfile(name: "old", flags: [], prologue: "#define X 1\n"),
+                    CompilerProfile(name: "own", flags: ["-O2", "-Iarch/{arch}/include"]),
+                ])
+            let variables = [
+                "KHEADERD_PCH_ON": "true", "KHEADERD_PCH_UNSANDBOXED": "false", "KHEADERD_PCH_BYTES": "11",
+                "KHEADERD_PCH_AHEAD_DAYS": "12", "KHEADERD_PCH_LIMITS_OUTPUT_BYTES": "13",
+                "KHEADERD_PCH_TOOLCHAINS": "/x/clang,/y/clang",
+            ]
+            let changed = try await Self.settings(variables, file: file)
+            #expect(changed.pch.isOn && !changed.pch.isUnsandboxed && changed.store.pchBytes == 11)
+            #expect((changed.pch.aheadDays, changed.pch.limits.outputBytes) == (12, 13))
+            #expect(changed.pchToolchains == ["/x/clang", "/y/clang"])
+            #expect(changed.pch.umbrellas == pch.umbrellas)
+        }
+    }
+
+    @Test(arguments: [
+        (#""on": "perhaps""#, "pch.on"), (#""unsandboxed": 1"#, "pch.unsandboxed"), (#""bytes": 0"#, "pch.bytes"),
+        (#""queue": "many""#, "pch.queue"), (#""builders": -1"#, "pch.builders"),
+        (#""retrySeconds": 1.5"#, "pch.retrySeconds"),
+        (#""aheadDays": 36526"#, "36525 days"), (#""toolchains": "clang""#, "pch.toolchains"),
+        (#""toolchains": ["clang"]"#, "\"clang\""), (#""toolchains": [1]"#, "pch.toolchains"),
+        (#""limits": { "seconds": 0 }"#, "pch.limits.seconds"),
+        (#""limits": { "memoryBytes": true }"#, "pch.limits.memoryBytes"),
+        (#""umbrellas": { "Mine": ["a.h"] }"#, "\"Mine\""), (#""umbrellas": { "net": ["a.h"] }"#, "not one of sched"),
+        (#""umbrellas": { "mine": [] }"#, "\"mine\""), (#""umbrellas": { "mine": ["/etc/passwd"] }"#, "\"mine\""),
+        (#""umbrellas": { "mine": ["a>b.h"] }"#, "\"mine\""), (#""umbrellas": { "mine": ["../a.h"] }"#, "\"mine\""),
+        (#""umbrellas": { "mine": "a.h" }"#, "pch.umbrellas"), (#""umbrellas": ["mine"]"#, "pch.umbrellas"),
+        (#""profiles": { "bpf": { "flags": [] } }"#, "\"bpf\""),
+        (#""profiles": { "bcc-1": { "flags": [] } }"#, "\"bcc-1\""),
+        (#""profiles": { "clang-x": { "flags": [] } }"#, "\"clang-x\""),
+        (#""profiles": { "a b": { "flags": [] } }"#, "\"a b\""),
+        (#""profiles": { "own": { "flags": ["-fplugin=x"] } }"#, "-fplugin=x"),
+        (#""profiles": { "own": {} }"#, "pch.profiles"),
+    ])
+    func wrongSettingsOfPrecompiledHeaders(_ member: String, _ what: String) async throws {
+        try await withTemporaryFolder { folder in
+            let file = try folder.write("{ \"pch\": { \(member) } }".utf8, to: "kheaderd.json")
+            let error = await #expect(throws: SettingsError.self) { try await Self.settings(file: file) }
+            #expect(error?.description.contains(what) == true, "\(error?.description ?? "")")
+        }
     }
 
     private static let json = """
