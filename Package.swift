@@ -77,7 +77,8 @@ let package = Package(
         .target(
             name: "PrecompiledHeaders",
             dependencies: [
-                "HeaderArchive", "KernelHeaders", .product(name: "Subprocess", package: "swift-subprocess"),
+                "KernelProbe", "HeaderArchive", "KernelHeaders",
+                .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: byteLoops),
         .target(
@@ -163,7 +164,7 @@ let package = Package(
             "TracingClientTests",
             ["TracingClient", "HeaderTransport", "PrecompiledHeaders", "KernelProbe", "HeaderArchive", "KernelHeaders"]),
         test("HostAgentTests", ["HostAgent", "HeaderTransport", "HeaderStore", "HeaderArchive", "KernelHeaders"]),
-        test("PrecompiledHeadersTests", ["PrecompiledHeaders", "HeaderArchive", "KernelHeaders"]),
+        test("PrecompiledHeadersTests", ["PrecompiledHeaders", "KernelProbe", "HeaderArchive", "KernelHeaders"]),
         test("HeaderStoreTests", ["HeaderStore", "HeaderArchive", "KernelHeaders", logging]),
         test(
             "HeaderServerTests",
@@ -175,7 +176,7 @@ let package = Package(
         test(
             "CommandTests",
             [
-                "kheader", "kheaderd", "kheader-agent", "HostAgent", "HeaderStore", "HeaderArchive",
+                "kheader", "kheaderd", "kheader-agent", "HostAgent", "HeaderStore", "PrecompiledHeaders", "HeaderArchive",
                 "KernelHeaders",
             ]),
     ],

@@ -1,4 +1,4 @@
-internal import Glibc
+package import Glibc
 
 /// What this process's starter decided of signals, for the program that replaces it: which are ignored, which blocked.
 public struct InheritedSignals: Sendable {
@@ -7,7 +7,8 @@ public struct InheritedSignals: Sendable {
     private static let changed = [SIGINT, SIGTERM, SIGHUP, SIGPIPE]
 
     private let ignored: [CInt]
-    private let blocked: sigset_t
+    /// The signals that were blocked.
+    package let blocked: sigset_t
 
     /// To be read on the main thread, before anything else: Dispatch's threads block all signals.
     public init() {
@@ -24,7 +25,10 @@ public struct InheritedSignals: Sendable {
         pthread_sigmask(SIG_SETMASK, &mask, nil)
     }
 
-    static func isIgnored(_ number: CInt) -> Bool {
+    /// Those that this program ignores, and its starter did not.
+    package var changed: [CInt] { Self.changed.filter { !ignored.contains($0) } }
+
+    package static func isIgnored(_ number: CInt) -> Bool {
         var action = sigaction()
         guard sigaction(number, nil, &action) == 0, let handler = action.__sigaction_handler.sa_handler else {
             return false

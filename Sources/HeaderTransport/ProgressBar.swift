@@ -37,6 +37,17 @@ public final class ProgressBar: Sendable {
         }
     }
 
+    /// - Parameter label: what is done now; how far is not known yet.
+    public func update(_ label: String) {
+        line.withLock { line in
+            // Once finished, it stays off the screen.
+            guard !line.label.isEmpty else { return }
+            line.label = Console.printable(label)
+            line.done = 0
+            line.total = nil
+        }
+    }
+
     /// Ends the work, and takes the bar off the screen.
     public func finish() {
         guard let timer else { return }

@@ -1,10 +1,11 @@
 internal import HeaderArchive
 internal import KernelHeaders
+internal import KernelProbe
 
 /// Compiles small programs with headers and with the PCH, and compares what they become.
 ///
-/// Compared is the machine code of the whole object, BPF's where the clang has it: with `-g0` there is no path and no time in
-/// it. Debug information is not compared.
+/// Compared are all sections of the object, BPF's where the clang has it: with `-g0` there is no path and no time in them.
+/// Debug information is not compared.
 struct PCHProof {
     let compiler: ConfinedCompiler
     /// A folder of its own.
@@ -40,7 +41,7 @@ struct PCHProof {
     }
 
     enum Outcome {
-        case code([UInt8])
+        case code(ObjectFile)
         case failure(messages: String)
     }
 
@@ -63,14 +64,14 @@ struct PCHProof {
         )
     }
 
-    private func machineCode(_ bitcode: String, _ program: SmokeProgram) async throws -> [UInt8] {
+    private func machineCode(_ bitcode: String, _ program: SmokeProgram) async throws -> ObjectFile {
         let object = "\(bitcode).o"
         let file = "\(ConfinedCompiler.Place.program)/\(program.name).bc"
         let target = compiler.toolchain.hasBPF ? ["-target", "bpf"] : []
         let ending = try await compiler.plain(
             target + ["-O2", "-g0", "-x", "ir", file, "-c", "-o", "-"],
             mounts: [Sandbox.Mount(source: bitcode, target: file)], output: object)
-        guard ending.isSuccess, let code = SmallFile.bytes(object) else {
+        guard ending.isSuccess, let bytes = SmallFile.bytes(object), let code = try? ObjectFile(bytes) else {
             throw Problem(
                 .pchUnproved,
                 "The program '\(program.name)' does not become machine code: \(ending.messages.prefix(1000))")

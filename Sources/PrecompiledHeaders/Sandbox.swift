@@ -49,7 +49,7 @@ public struct Sandbox: Sendable {
         let sandbox = try Sandbox(limits: limits, path: path, isConfined: true)
         guard await sandbox.works() else {
             throw SandboxUnavailable(
-                description: "This server makes no PCHs: bubblewrap can't make namespaces here. In a container or a "
+                description: "No PCHs are made here: bubblewrap can't make namespaces here. In a container or a "
                     + "systemd unit they have to be allowed (unprivileged user namespaces, mounts).")
         }
         return sandbox
@@ -69,7 +69,7 @@ public struct Sandbox: Sendable {
                 return "\(folder)/\(name)"
             }
             throw SandboxUnavailable(
-                description: "This server makes no PCHs: there is no \(name) here. Install \(package).")
+                description: "No PCHs are made here: there is no \(name) here. Install \(package).")
         }
         self.limits = limits
         bubblewrap = isConfined ? try program("bwrap", package: "bubblewrap") : nil

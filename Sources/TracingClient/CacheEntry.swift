@@ -10,12 +10,19 @@ public final class CacheEntry: Sendable {
         case headers
         /// The kernel's BTF: a file, as `/sys/kernel/btf/vmlinux` is.
         case btf
+        /// Precompiled headers: a file, with empty ones in a folder beside it; there may be several of a kernel
+        /// (``CachedPCH``).
+        case pch
+
+        /// Those of which a kernel has one.
+        static let ofTrees: [Artefact] = [.headers, .btf]
 
         /// The artefact's name in its entry.
         var name: String {
             switch self {
             case .headers: "tree"
             case .btf: "vmlinux"
+            case .pch: CachedPCH.stubsName
             }
         }
     }

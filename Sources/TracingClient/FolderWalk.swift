@@ -105,6 +105,24 @@ enum FolderWalk {
         return TreeManifest(entries: entries)
     }
 
+    /// The regular files below a folder by their paths, and how large they are.
+    ///
+    /// - Throws: `SystemCallError`; `Problem` if something there is neither a file nor a folder.
+    static func files(in folder: String) throws -> [String: Int] {
+        var files: [String: Int] = [:]
+        var folders: [UInt64: String] = [:]
+        try walk(folder) { entry in
+            let name = String(cString: entry.name)
+            let path = folders[entry.parent].map { "\($0)/\(name)" } ?? name
+            switch entry.status.st_mode & S_IFMT {
+            case S_IFDIR: folders[UInt64(entry.status.st_ino)] = path
+            case S_IFREG: files[path] = Int(entry.status.st_size)
+            default: throw Problem(.archiveEntryKind, "\(folder)/\(path) is neither a file nor a folder.")
+            }
+        }
+        return files
+    }
+
     /// What the walk finds: folders before what is in them.
     struct Entry {
         /// The folder's inode number, 0 for the top.

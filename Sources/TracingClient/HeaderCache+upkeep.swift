@@ -2,19 +2,24 @@ internal import Glibc
 internal import HeaderArchive
 internal import HeaderTransport
 public import KernelHeaders
+internal import PrecompiledHeaders
 
 extension HeaderCache {
     /// One entry of the cache's list.
     public struct Listing: Sendable, Equatable {
         public let artefact: CacheEntry.Artefact
         public let buildID: BuildID
-        /// Of headers the tree's folder, of BTF the file.
+        /// Which of the kernel's PCHs; nil of headers and BTF.
+        public let key: Digest?
+        /// Of headers the tree's folder, of BTF and PCHs the file.
         public let path: String
+        /// What is known of a PCH.
+        public let pch: PCHRecord?
         /// Nil if the entry has no stamp that can be read: it is not used, and made anew.
         public let stamp: CacheStamp?
         /// When it was last used, in seconds since 1970.
         public let lastUsed: Int
-        /// Whether its contents were checked since this host was started.
+        /// Whether its contents were checked since this host was started, and need not be read when it is used.
         public let isChecked: Bool
     }
 
@@ -29,20 +34,38 @@ extension HeaderCache {
     ///
     /// - Throws: `SystemCallError`.
     public func list() throws -> [Listing] {
-        var found: [Listing] = []
-        for artefact in CacheEntry.Artefact.allCases {
+        var found = try listPCHs()
+        for artefact in CacheEntry.Artefact.ofTrees {
             for name in try FolderListing.names(in: "\(folder.path)/\(artefact.rawValue)") {
                 // Without locks, which would keep another process from cleaning.
                 guard let id = BuildID(name), let lastUsed = lastUsed(path(artefact, id)) else { continue }
                 let stamp = try? stamp(artefact, id)
                 found.append(
                     Listing(
-                        artefact: artefact, buildID: id, path: "\(path(artefact, id))/\(artefact.name)", stamp: stamp,
-                        lastUsed: lastUsed,
+                        artefact: artefact, buildID: id, key: nil, path: "\(path(artefact, id))/\(artefact.name)",
+                        pch: nil, stamp: stamp, lastUsed: lastUsed,
                         isChecked: stamp.map { $0.bootID == bootID && !bootID.isEmpty } ?? false))
             }
         }
         return found.sorted { ($0.lastUsed, $0.buildID) < ($1.lastUsed, $1.buildID) }
+    }
+
+    private func listPCHs() throws -> [Listing] {
+        try FolderListing.names(in: "\(folder.path)/pch").compactMap { BuildID($0) }.flatMap { id in
+            try pchRecords(of: id).compactMap { key, record in
+                let place = pchPath(id, key)
+                guard let lastUsed = lastUsed(place) else { return nil }
+                return Listing(
+                    artefact: .pch, buildID: id, key: key,
+                    path: record.map { "\(place)/\(CachedPCH.place(of: $0))" } ?? place, pch: record,
+                    stamp: record?.stamp, lastUsed: lastUsed, isChecked: false)
+            }
+        }
+    }
+
+    /// The folder of an entry.
+    private func place(of listing: Listing) -> String {
+        listing.key.map { pchPath(listing.buildID, $0) } ?? path(listing.artefact, listing.buildID)
     }
 
     /// Reads an entry in full.
@@ -52,12 +75,17 @@ extension HeaderCache {
     public func verify(_ listing: Listing) async throws -> Verdict? {
         let lock = folder.isWritable ? try await lock(listing.buildID) : nil
         defer { withExtendedLifetime(lock) {} }
-        let place = path(listing.artefact, listing.buildID)
+        let place = place(of: listing)
         guard access(place, F_OK) == 0 else { return nil }
-        let isGood = try await BlockingWork.run { cancellation in
-            guard let entry = try open(listing.artefact, listing.buildID) else { return false }
-            return try Self.digest(of: entry, cancellation) == entry.stamp.digest
-        }
+        let isGood =
+            if let key = listing.key {
+                try await goodPCH(listing.buildID, key) != nil
+            } else {
+                try await BlockingWork.run { cancellation in
+                    guard let entry = try open(listing.artefact, listing.buildID) else { return false }
+                    return try Self.digest(of: entry, cancellation) == entry.stamp.digest
+                }
+            }
         if !isGood, lock != nil { try await BlockingWork.run { _ in try remove(place) } }
         return isGood ? .good : .damaged
     }
@@ -103,7 +131,7 @@ extension HeaderCache {
     public static let standardBytes = 1 << 30
 
     private func removeUnlessUsed(_ entry: Listing, _ locks: String) throws -> Bool {
-        let place = path(entry.artefact, entry.buildID)
+        let place = place(of: entry)
         guard let making = try FileLock.exclusive("\(locks)/\(entry.buildID)") else { return false }
         defer { withExtendedLifetime(making) {} }
         var use: FileLock?
@@ -116,6 +144,8 @@ extension HeaderCache {
         // It may have been used, or made anew, since it was listed.
         guard lastUsed(place) == entry.lastUsed else { return false }
         try remove(place)
+        // The folder of the kernel's PCHs, with the last of them.
+        if entry.key != nil { rmdir("\(folder.path)/pch/\(entry.buildID)") }
         return true
     }
 
@@ -131,12 +161,18 @@ extension HeaderCache {
     private func removeAllLeftovers(_ locks: String) throws {
         for artefact in CacheEntry.Artefact.allCases {
             let parent = "\(folder.path)/\(artefact.rawValue)"
-            for name in try FolderListing.names(in: parent) where name.hasPrefix(".") {
-                guard let id = BuildID(name.dropFirst().prefix { $0 != "." }),
+            for name in try FolderListing.names(in: parent) {
+                let isLeftover = name.hasPrefix(".")
+                guard isLeftover || artefact == .pch,
+                    let id = BuildID(String(name.drop { $0 == "." }.prefix { $0 != "." })),
                     let lock = try FileLock.exclusive("\(locks)/\(id)")
                 else { continue }
                 defer { withExtendedLifetime(lock) {} }
-                FolderRemoval.remove("\(parent)/\(name)")
+                if isLeftover {
+                    FolderRemoval.remove("\(parent)/\(name)")
+                } else {
+                    try removeLeftovers(in: "\(parent)/\(name)")
+                }
             }
         }
         // A lock's file goes when nobody has it; whoever opened it just now looks whether it is still the one.

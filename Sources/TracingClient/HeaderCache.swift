@@ -3,7 +3,7 @@ internal import HeaderArchive
 internal import HeaderTransport
 public import KernelHeaders
 
-/// This host's kernel headers: one verified, read-only tree per build ID, and one BTF.
+/// This host's kernel headers: one verified, read-only tree per build ID, one BTF, and some PCHs.
 ///
 /// ```
 /// CACHE/headers/BUILDID/tree/…        the tree
@@ -13,6 +13,7 @@ public import KernelHeaders
 /// CACHE/btf/BUILDID/vmlinux           the kernel's BTF
 /// CACHE/btf/BUILDID/stamp.json
 /// CACHE/headers/.BUILDID.XXXXXX/      what is being put together, by whoever holds the lock
+/// CACHE/pch/BUILDID/KEY/              a PCH and its stubs; see HeaderCache+pch.swift
 /// CACHE/locks/BUILDID                 flock: whoever makes or mends an entry
 /// ```
 ///
@@ -225,7 +226,7 @@ public struct HeaderCache: Sendable {
         do {
             switch entry.artefact {
             case .headers: return try FolderWalk.manifest(of: entry.path, check: cancellation.check).digest
-            case .btf:
+            case .btf, .pch:
                 var hash = SHA256Hash()
                 try FileSource(path: entry.path).drain { hash.update($0) }
                 return hash.digest()
@@ -251,7 +252,7 @@ public struct HeaderCache: Sendable {
             stamp.fingerprint = tree.fingerprint
             stamp.folders = try FolderWalk.fingerprint(ofFolders: tree.folders, in: path)
             try write(tree.folders, to: CacheEntry.foldersName, of: entry)
-        case .btf: stamp.fingerprint = try FolderWalk.fingerprint(ofFile: path)
+        case .btf, .pch: stamp.fingerprint = try FolderWalk.fingerprint(ofFile: path)
         }
         try write(try stamp.encoded(), to: CacheEntry.stampName, of: entry)
     }
@@ -259,11 +260,11 @@ public struct HeaderCache: Sendable {
     private static func fingerprint(_ artefact: CacheEntry.Artefact, at path: String) throws -> UInt64 {
         switch artefact {
         case .headers: try FolderWalk.look(at: path).fingerprint
-        case .btf: try FolderWalk.fingerprint(ofFile: path)
+        case .btf, .pch: try FolderWalk.fingerprint(ofFile: path)
         }
     }
 
-    private func write(_ bytes: [UInt8], to name: String, of entry: String, mode: mode_t = 0o644) throws {
+    func write(_ bytes: [UInt8], to name: String, of entry: String, mode: mode_t = 0o644) throws {
         let file = try ScratchFile(prefix: "\(entry)/.\(name).")
         defer { close(file.descriptor) }
         do {
@@ -297,7 +298,7 @@ public struct HeaderCache: Sendable {
     /// Renames an entry, so that it is none any more.
     ///
     /// - Returns: a folder to be removed, with the entry in it; nil if there is none.
-    private func setAside(_ path: String) throws -> ScratchFolder? {
+    func setAside(_ path: String) throws -> ScratchFolder? {
         guard access(path, F_OK) == 0 else { return nil }
         let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) ?? path.startIndex
         let folder = try ScratchFolder(prefix: "\(path[...slash]).\(path[path.utf8.index(after: slash)...]).")

@@ -1,4 +1,4 @@
-internal import KernelHeaders
+public import KernelHeaders
 public import PrecompiledHeaders
 
 extension ReadyHeaders {
@@ -7,13 +7,16 @@ extension ReadyHeaders {
         ToolEnvironment(tree: path, buildID: identity.buildID, btf: btf?.path)
     }
 
+    /// What the tree was built for; nil if it does not tell, nor a label that came with it. The tree says it better.
+    public var architecture: Architecture? {
+        ToolTree(source: path).architecture.map { Architecture(machine: $0) } ?? identity.architecture
+    }
+
     /// The flags with which a compiler reads these headers as a tool does.
     ///
     /// - Throws: `Problem` with `archive-has-no-headers` if the tree does not tell what it was built for.
     public func flags(for tool: TracingTool) throws -> ToolFlags {
-        // The tree says it better than a label that came with it.
-        let folder = ToolTree(source: path).architecture.map { Architecture(machine: $0) }
-        guard let architecture = folder ?? identity.architecture else {
+        guard let architecture else {
             throw Problem(
                 .archiveHasNoHeaders, "\(path)/arch has not one folder with include/generated: push the headers again.")
         }

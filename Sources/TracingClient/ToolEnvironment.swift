@@ -29,6 +29,19 @@ public struct ToolEnvironment: Sendable, Equatable {
             ] + (btf.map { [(Self.bpftraceBTF, $0)] } ?? [])
     }
 
+    /// The variables that lead bcc to a PCH, and other tools to the tree.
+    ///
+    /// - Parameters:
+    ///   - stubs: what bcc is to take for the tree.
+    ///   - tree: nil leaves other tools what they have.
+    public init(stubs: String, tree: String?, buildID: BuildID, btf: String?) {
+        let others = tree.map { Self(tree: $0, buildID: buildID, btf: btf).variables } ?? [(Self.buildID, "\(buildID)")]
+        variables = others.filter { $0.name != Self.bccSource } + [(Self.bccSource, stubs)]
+    }
+
+    /// What a user sets for bcc that a PCH does not go with: other headers, and macros that they ask for.
+    public static let bccChoices = [bccSource, "BCC_LINUX_VERSION_CODE", "ARCH"]
+
     public static func == (one: Self, other: Self) -> Bool {
         one.variables.elementsEqual(other.variables) { $0 == $1 }
     }

@@ -1,4 +1,3 @@
-internal import HeaderArchive
 public import PrecompiledHeaders
 internal import Subprocess
 internal import SystemPackage
@@ -19,7 +18,7 @@ public struct ToolInstallation: Sendable, Equatable, Encodable {
     public static func find(
         path: String, root: String = "/", patience: Duration = .seconds(5)
     ) async -> [ToolInstallation] {
-        var found = library(root == "/" ? "" : root).map { [$0] } ?? []
+        var found = library(root).map { [$0] } ?? []
         for tool in [TracingTool.bpftrace, .clang] {
             for folder in path.split(separator: ":") where ToolTree.isProgram("\(folder)/\(tool)") {
                 let program = "\(folder)/\(tool)"
@@ -30,20 +29,10 @@ public struct ToolInstallation: Sendable, Equatable, Encodable {
         return found
     }
 
-    /// bcc is a library, whose file is named after its version: `libbcc.so.0.26.0`.
-    private static func library(_ base: String) -> ToolInstallation? {
-        let folders = ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64"].map { base + $0 }
-        let triples = names(folders[0]).filter { $0.contains("-linux-") }.map { "\(folders[0])/\($0)" }
-        let prefix = "libbcc.so."
-        for folder in triples + folders {
-            let versions = names(folder).filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
-            guard let version = versions.max(by: { $0.utf8.count < $1.utf8.count }) else { continue }
-            return ToolInstallation(tool: .bcc, path: "\(folder)/\(prefix)\(version)", version: String(version))
-        }
-        return nil
+    /// bcc is a library, whose file is named after its version.
+    private static func library(_ root: String) -> ToolInstallation? {
+        BCCLibrary.locate(root: root).map { ToolInstallation(tool: .bcc, path: $0.path, version: $0.version) }
     }
-
-    private static func names(_ folder: String) -> [String] { ((try? FolderListing.names(in: folder)) ?? []).sorted() }
 
     private static func version(of program: String, _ patience: Duration) async -> String? {
         await withTaskGroup(of: String?.self) { group in

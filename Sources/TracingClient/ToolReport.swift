@@ -30,10 +30,12 @@ public struct ToolReport: Sendable, Encodable {
     public let tools: [ToolInstallation]
     public let cache: Place
     public let servers: [Place]
+    /// Of the tools that can use a PCH.
+    public let precompiled: [PCHVerdict]
 
     public init(
         kernel: KernelIdentity?, isRunning: Bool, problem: String?, survey: ToolSurvey, tools: [ToolInstallation],
-        cache: Place, servers: [Place]
+        cache: Place, servers: [Place], precompiled: [PCHVerdict] = []
     ) {
         self.kernel = kernel
         self.isRunning = isRunning
@@ -42,6 +44,7 @@ public struct ToolReport: Sendable, Encodable {
         self.tools = tools
         self.cache = cache
         self.servers = servers
+        self.precompiled = precompiled
     }
 
     /// Where `kheader exec` would have the headers from: the first place of its order; nil if there is none.
@@ -65,7 +68,7 @@ public struct ToolReport: Sendable, Encodable {
 
     private enum CodingKeys: String, CodingKey {
         case kernel, isRunning, problem, runningRelease, hasBTF, ownArchive, modulesBuild, modulesSource, bccCopy,
-            environment, tools, cache, servers, verdicts
+            environment, tools, cache, servers, precompiled, verdicts
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -83,6 +86,7 @@ public struct ToolReport: Sendable, Encodable {
         try values.encode(tools, forKey: .tools)
         try values.encode(cache, forKey: .cache)
         try values.encode(servers, forKey: .servers)
+        try values.encode(precompiled, forKey: .precompiled)
         try values.encode(verdicts, forKey: .verdicts)
     }
 
@@ -111,6 +115,7 @@ public struct ToolReport: Sendable, Encodable {
             })
         page.add("Cache", [cache.name.isEmpty ? cache.state : "\(cache.name): \(cache.state)"])
         page.add("Servers", servers.map { "\($0.name): \($0.state)" })
+        if !precompiled.isEmpty { page.add("PCHs", precompiled.map { "\($0.tool): \($0.reason)" }) }
         page.addGap()
         for verdict in verdicts {
             page.add(

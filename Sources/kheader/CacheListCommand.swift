@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import HeaderTransport
 internal import KernelHeaders
+internal import PrecompiledHeaders
 internal import TracingClient
 
 struct CacheListCommand: AsyncParsableCommand {
@@ -9,7 +10,7 @@ struct CacheListCommand: AsyncParsableCommand {
         abstract: "List what is kept, least recently used first.",
         discussion: """
             STATE is 'checked' for what was read and found right since this host was started, 'unchecked' for what will \
-            be read before it is used, and 'damaged' for what will be made anew. Times are UTC.
+            be read before it is used, as each PCH is, and 'damaged' for what will be made anew. Times are UTC.
             """)
 
     @Option(help: "How: table, or json.")
@@ -32,7 +33,7 @@ struct CacheListCommand: AsyncParsableCommand {
         ])
         for entry in entries {
             table.add([
-                "\(entry.buildID)", entry.release ?? "", entry.artefact, entry.bytes.map(ByteSize.text) ?? "",
+                "\(entry.buildID)", entry.release ?? "", entry.what, entry.bytes.map(ByteSize.text) ?? "",
                 entry.place ?? "", entry.state.rawValue, UTCTime.text(entry.lastUsed),
             ])
         }
@@ -58,12 +59,27 @@ struct CacheListing: Encodable {
     var trust: HeaderSource?
     var files: Int?
     var bytes: Int?
+    /// Of PCHs.
+    var key: Digest?
+    var umbrella: String?
+    var profile: String?
+    var compiler: String?
+
+    /// For the table: of PCHs there may be several.
+    var what: String {
+        guard let profile, let umbrella else { return artefact }
+        return "\(artefact) \(profile) \(umbrella)"
+    }
 
     init(_ entry: HeaderCache.Listing) {
         buildID = entry.buildID
         artefact = entry.artefact.rawValue
         path = entry.path
         lastUsed = entry.lastUsed
+        key = entry.key
+        umbrella = entry.pch?.manifest.umbrella
+        profile = entry.pch?.manifest.profileName
+        compiler = entry.pch?.toolchain.version
         guard let stamp = entry.stamp else {
             state = .damaged
             return

@@ -4,6 +4,7 @@ internal import Glibc
 internal import HeaderTransport
 internal import KernelHeaders
 internal import KernelProbe
+internal import PrecompiledHeaders
 internal import TracingClient
 
 struct DoctorCommand: AsyncParsableCommand {
@@ -54,7 +55,28 @@ struct DoctorCommand: AsyncParsableCommand {
             kernel: isRunning ? identity : answers.compactMap(\.kernel).first ?? wanted.map { .init(buildID: $0) },
             isRunning: isRunning, problem: problem,
             survey: ToolSurvey(release: identity?.release, environment: environment), tools: await tools,
-            cache: cachePlace(wanted), servers: answers.map(\.place))
+            cache: cachePlace(wanted), servers: answers.map(\.place),
+            precompiled: try await precompiled(await tools, addresses: servers.addresses(), servers.token()))
+    }
+
+    /// Which PCHs the tools that are here could have: of the first server that says.
+    private func precompiled(
+        _ tools: [ToolInstallation], addresses: [ServerAddress], _ token: AccessToken?
+    ) async -> [PCHVerdict] {
+        let installed = tools.filter { $0.tool != .bpftrace }
+        guard !installed.isEmpty else { return [] }
+        let client = client(addresses, token)
+        let list = (try? await client.toolchains()).map { ($0, server: client.serverNames) }
+        var verdicts: [PCHVerdict] = []
+        for tool in installed {
+            do {
+                let compiler: PCHTool = tool.tool == .bcc ? try await .bcc() : try await .clang(tool.path)
+                verdicts.append(PCHVerdict(tool.tool, .success(compiler), list))
+            } catch {
+                verdicts.append(PCHVerdict(tool.tool, .failure(error), list))
+            }
+        }
+        return verdicts
     }
 
     /// What this host keeps. The folder is not made if it is not there.

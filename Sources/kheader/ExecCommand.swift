@@ -25,8 +25,27 @@ struct ExecCommand: AsyncParsableCommand {
 
             Without --btf bpftrace takes types from the running kernel's BTF where it can, and only others from headers.
             sudo drops variables, so put it in front: 'sudo kheader exec -- bpftrace ...'.
+
+            With --pch bcc and clang start several times faster: they get headers that the server has precompiled for \
+            their very clang. BCC_KERNEL_SOURCE then names a folder with the PCH and empty files, and clang is given its \
+            flags right after its name. bpftrace can't use a PCH, and gets the headers.
+
+              kheader exec --pch -- python3 tool-that-uses-bcc.py
+              kheader exec --pch -- clang -O2 -emit-llvm -c prog.c -o prog.bc
+
+            A PCH is never the last word. Where there is none, where a program defines macros before it includes headers, \
+            or includes others, the tool gets the full headers; and if its compiler complains and it fails, it is run again \
+            with them. What a program includes is looked for in the files that the command names. The tool's standard error \
+            passes through this process then, and is no terminal to it.
             """)
 
+    @Flag(help: "Give bcc or clang headers that are precompiled, if there are some that fit.")
+    var pch = false
+
+    @Flag(name: .customLong("no-headers"), help: "With --pch: fetch no headers beside; if they are needed, fail.")
+    var noHeaders = false
+
+    @OptionGroup var options: PCHOptions
     @OptionGroup var tree: ToolTreeOptions
 
     @Argument(
@@ -43,13 +62,24 @@ struct ExecCommand: AsyncParsableCommand {
         guard !words.isEmpty else {
             throw ValidationError("Say what to run: kheader exec -- bpftrace -e '...'")
         }
+        guard pch || !noHeaders && options.isEmpty else {
+            throw ValidationError("--no-headers, --umbrella, --accept-builders and --pch-wait say something of --pch.")
+        }
+        guard !noHeaders || !tree.btf else {
+            throw ValidationError("--btf is for bpftrace, which --no-headers leaves without headers.")
+        }
     }
 
     /// Without the `--`.
     private var words: [String] { command.first == "--" ? Array(command.dropFirst()) : command }
 
     func run() async throws {
-        let headers = try await tree.headers()
+        guard pch else { try start(words, with: await tree.headers()) }
+        let execution = try await PrecompiledExecution(words, options, tree, isWithoutHeaders: noHeaders)
+        try await execution.run()
+    }
+
+    private func start(_ words: [String], with headers: ReadyHeaders) throws -> Never {
         if let notice = ToolRequirements.notice(for: words, tree: ToolTree(source: headers.path)) {
             Console.say("kheader: \(notice)")
         }

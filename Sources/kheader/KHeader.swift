@@ -17,8 +17,9 @@ internal import KernelHeaders
             """,
         version: ReleaseVersion.current,
         subcommands: [
-            ExecCommand.self, EnvCommand.self, FlagsCommand.self, DoctorCommand.self, FetchCommand.self,
-            PathCommand.self, CacheCommand.self, PushCommand.self, ImportCommand.self, KernelsCommand.self,
+            ExecCommand.self, EnvCommand.self, FlagsCommand.self, PCHCommand.self, DoctorCommand.self,
+            FetchCommand.self, PathCommand.self, CacheCommand.self, PushCommand.self, ImportCommand.self,
+            KernelsCommand.self,
             StoreCommand.self,
         ])
 

@@ -11,7 +11,11 @@ struct KernelsListCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
         abstract: "List the kernels that the server has headers of, in order of release.",
-        discussion: "Sizes are those of the headers unpacked; times are UTC. --format json prints an array.")
+        discussion: """
+            Sizes are those of the headers unpacked; times are UTC. SMOKE says whether the server's clang could compile a \
+            small program with the headers: verified, failed, or untried; of an older server, '-'. --format json prints an \
+            array, with the compiler's own words.
+            """)
 
     @Option(help: "How: table, or json.")
     var format = ListFormat.table
@@ -44,6 +48,7 @@ struct KernelsListCommand: AsyncParsableCommand {
         var table = TextTable([
             .init("RELEASE"), .init("BUILD ID"), .init("ARCH"), .init("SOURCE"), .init("FILES", .right),
             .init("SIZE", .right), .init("FIRST SEEN"), .init("LAST SEEN"), .init("CONFLICTS", .right),
+            .init("SMOKE"),
         ])
         for kernel in kernels {
             table.add([
@@ -51,6 +56,7 @@ struct KernelsListCommand: AsyncParsableCommand {
                 kernel.identity.architecture?.machine ?? "",
                 kernel.source.rawValue, "\(kernel.files)", ByteSize.text(kernel.bytes), UTCTime.text(kernel.firstSeen),
                 UTCTime.text(kernel.lastSeen), "\(kernel.conflicts)",
+                kernel.smoke?.state.rawValue ?? "-",
             ])
         }
         return table.text

@@ -58,11 +58,14 @@ struct TreeOptions: ParsableArguments {
     /// Brings the kernel's BTF into the cache, unless it is there.
     func btf() async throws -> CacheEntry { try await find(.files) { try await $0.btf(of: $1) } }
 
+    /// The kernel that is meant.
+    func buildID(_ cache: HeaderCache) async throws -> BuildID { try await kernel.kernel(servers.client, cache) }
+
     private func find<Value>(
         _ look: HeaderCache.Look, _ work: (HeaderFinder, BuildID) async throws -> Value
     ) async throws -> Value {
         let cache = try cache.open()
-        let id = try await kernel.kernel(servers.client, cache)
+        let id = try await buildID(cache)
         return try await ProgressBar.show("Fetching \("\(id)".prefix(12))") { bar in
             let finder = HeaderFinder(
                 cache: cache, client: servers.client, sources: sources, minimum: trust.minimum, look: look,

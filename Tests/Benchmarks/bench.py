@@ -21,6 +21,7 @@ import fetch
 import fleet
 import ingest
 import kheaders_archive
+import precompiled
 import report
 import storage
 from debian_kernels import Kernel
@@ -32,6 +33,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, required=True, help="where downloads and archives are kept")
     parser.add_argument("--quick", action="store_true", help="four kernels, fewer rounds, no large tar")
     parser.add_argument("--all", action="store_true", help="every kernel offered, not the newest of each series")
+    parser.add_argument("--suite", choices=["precompiled"], help="measure this only")
     parser.add_argument("--rounds", type=int, default=5, help="of the CPU measurement")
     parser.add_argument("--json", type=Path, help="where to write the results as JSON ('-' for stdout, without tables)")
     parser.add_argument("--markdown", type=Path, help="where to write the tables, besides stdout")
@@ -77,6 +79,8 @@ def main() -> int:
     archives = make_archives(kernels, options.cache)
     about = report.machine() | {"date": datetime.date.today().isoformat(), "load_before": report.load()}
 
+    if options.suite == "precompiled":
+        return only_precompiled(options, kernels, archives, about)
     say("stored bytes")
     with tempfile.TemporaryDirectory() as folder:
         stored = storage.measure(options.binaries, kernels, archives, Path(folder))
@@ -90,6 +94,8 @@ def main() -> int:
     fetches = fetch.measure(
         options.binaries, newest, archives[newest.release], options.cache, rounds=5 if options.quick else 15
     )
+    say("what PCHs save")
+    pchs = measure_precompiled(options, kernels, archives)
     say("an agent's host")
     agents = agent.measure(options.binaries, newest.release, archives[newest.release], rounds=5 if options.quick else 15)
     say("a fleet that boots at once")
@@ -99,12 +105,34 @@ def main() -> int:
     command = "make bench-quick" if options.quick else "make bench"
     agent_size = agent.binary_size(options.binaries)
     results = {
-        "about": about, "storage": stored, "cpu": costs, "memory": memories, "fetch": fetches, "agent": agents,
+        "about": about, "storage": stored, "cpu": costs, "memory": memories, "fetch": fetches, "precompiled": pchs,
+        "agent": agents,
         "agent_size": agent_size, "fleet": simulation,
     }
-    text = report.markdown(command, about, stored, costs, memories, fetches, agents, agent_size, simulation)
+    text = report.markdown(command, about, stored, costs, memories, fetches, pchs, agents, agent_size, simulation)
     write(options, text, json.dumps(results, default=dataclasses.asdict, indent=2) + "\n")
     return 1 if stored.problems or simulation.wrong or agent_size > report.AGENT_LIMIT else 0
+
+
+def measure_precompiled(
+    options: argparse.Namespace, kernels: list[Kernel], archives: dict[str, Path]
+) -> list[precompiled.Precompiled]:
+    """Of the oldest series: Debian's bcc is older than the newest kernels, and does not go together with them."""
+    kernel = [kernel for kernel in kernels if kernel.series == kernels[0].series and kernel.flavour == "generic"][-1]
+    return precompiled.measure(
+        options.binaries, kernel, archives[kernel.release], rounds=3 if options.quick else options.rounds
+    )
+
+
+def only_precompiled(
+    options: argparse.Namespace, kernels: list[Kernel], archives: dict[str, Path], about: dict
+) -> int:
+    pchs = measure_precompiled(options, kernels, archives)
+    about["load_after"] = report.load()
+    command = f"make {'bench-quick' if options.quick else 'bench'} SUITE=precompiled"
+    text = "\n\n".join([report.heading(command, about)] + report.precompiled(pchs)) + "\n"
+    write(options, text, json.dumps({"about": about, "precompiled": pchs}, default=dataclasses.asdict, indent=2) + "\n")
+    return 0
 
 
 def write(options: argparse.Namespace, text: str, document: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from fetch import Comparison
 from fleet import Fleet
 from ingest import Cost, Memory
+from precompiled import Precompiled
 from storage import FLAVOUR_LIMIT, Storage
 
 # The largest that an agent may be, in bytes.
@@ -29,6 +30,13 @@ def load() -> float:
     return round(os.getloadavg()[0], 2)
 
 
+def heading(command: str, about: dict) -> str:
+    return (
+        f"`{command}`, {about['date']}: {about['cpu']}, {about['cores']} cores, load {about['load_before']} before and "
+        f"{about['load_after']} after. Sizes are exact; of times, read the ratios."
+    )
+
+
 def markdown(
     command: str,
     about: dict,
@@ -36,13 +44,13 @@ def markdown(
     costs: list[Cost],
     memories: list[Memory],
     fetches: list[Comparison],
+    pchs: list[Precompiled],
     agents: list[Comparison],
     agent_size: int,
     fleet: Fleet,
 ) -> str:
     parts = [
-        f"`{command}`, {about['date']}: {about['cpu']}, {about['cores']} cores, load {about['load_before']} before and "
-        f"{about['load_after']} after. Sizes are exact; of times, read the ratios.",
+        heading(command, about),
         "## Stored bytes",
         _totals(storage),
         "## What each kernel added, bytes",
@@ -58,6 +66,7 @@ def markdown(
         "Seconds are medians; a ratio is ours to the peer's, run right before it, and the median of all rounds. A cold fetch "
         "is `kheader fetch --to`, every file verified, from a server on loopback, against `tar xf kheaders.tar.xz` of the "
         "same tree; warm is what is in the cache already.",
+        *precompiled(pchs),
         "## An agent's host",
         _agents(agents),
         f"The agent has {agent_size:,} bytes without symbols (at most {AGENT_LIMIT:,}). `curl` sends the same bytes to the same "
@@ -149,6 +158,30 @@ def _agents(agents: list[Comparison]) -> str:
             ]
         )
     return table(header, rows)
+
+
+def precompiled(pchs: list[Precompiled]) -> list[str]:
+    header = ["", "CPU s with headers", "with the PCH", "times faster", "spread", "at least"]
+    rows = [
+        [
+            pch.what + (", loaded" if pch.loaded else ""),
+            f"{statistics.median(run.cpu for run in pch.theirs):.3f}",
+            f"{statistics.median(run.cpu for run in pch.ours):.3f}",
+            f"**{statistics.median(pch.gains):.1f}**",
+            f"{min(pch.gains):.1f} – {max(pch.gains):.1f}",
+            "" if pch.least is None else f"{pch.least:.1f}",
+        ]
+        for pch in pchs
+    ]
+    return [
+        "## What a PCH saves",
+        table(header, rows),
+        "CPU, user and system, of the whole process and its children; one run with the headers right before each with the PCH, "
+        "the median of all rounds. *parsed* is `-fsyntax-only`, *bitcode* `-O2 -g -emit-llvm`, with the flags of "
+        "`kheader flags` and of `kheader pch`, by the umbrella that fits. *stock bcc* is Debian's `python3-bpfcc` from start to "
+        "end, by `kheader exec` and by `kheader exec --pch`, which hashes the PCH each time. The programs are in "
+        "`Tests/Benchmarks/programs`.",
+    ]
 
 
 def _limit(limit: float | None) -> str:

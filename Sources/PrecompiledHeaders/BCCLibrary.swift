@@ -1,0 +1,150 @@
+internal import Glibc
+internal import HeaderArchive
+internal import KernelHeaders
+internal import KernelProbe
+
+/// bcc as it is installed: `libbcc.so`, out of which everything comes that a PCH for it must be compiled with.
+///
+/// bcc has a compiler inside, flags that it always passes, and headers of its own that are in no package: they are string
+/// constants of the library, which it shows its compiler as files below `/virtual`. A PCH is good for it only if it was made
+/// with the very same, byte for byte.
+///
+/// What differs from release to release is read out of the library; nothing is guessed. A library of another shape is
+/// ``Unusable``.
+public struct BCCLibrary: Sendable {
+    /// Why no PCH can be made for a bcc, in a sentence.
+    public struct Unusable: Error, Equatable, CustomStringConvertible {
+        public let description: String
+
+        init(_ path: String, _ reason: String) { description = "\(path) is not used: \(reason)." }
+    }
+
+    /// The most bytes of a library read. Debian's has 3.4 MB; one with a clang of its own inside some 100.
+    static let fileLimit = 256 << 20
+
+    /// The library's file, links not followed.
+    public let path: String
+    /// As the file's name has it: `0.26.0`.
+    public let version: String
+    /// What bcc compiles a program with; its name is `bcc-VERSION`.
+    public let profile: CompilerProfile
+    /// The library with bcc's compiler in it, as this one names it: `libclang-cpp.so.14`.
+    public let compilerLibrary: String
+
+    private let root: String
+
+    /// The first bcc that is found and can be used.
+    ///
+    /// - Parameter root: where the host's `/` is.
+    public static func find(root: String = "/") -> BCCLibrary? {
+        locate(root: root).flatMap { try? BCCLibrary(path: $0.path, version: $0.version, root: root) }
+    }
+
+    /// Where bcc is: a library whose file is named after its version, `libbcc.so.0.26.0`.
+    ///
+    /// - Parameter root: where the host's `/` is.
+    public static func locate(root: String = "/") -> (path: String, version: String)? {
+        let prefix = "libbcc.so."
+        for folder in folders(root) {
+            let versions = names(folder).filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
+            // `libbcc.so.0` is a link to it.
+            guard let version = versions.max(by: { $0.utf8.count < $1.utf8.count }) else { continue }
+            return ("\(folder)/\(prefix)\(version)", String(version))
+        }
+        return nil
+    }
+
+    /// - Parameters:
+    ///   - version: what the file is named after.
+    ///   - root: where the host's `/` is.
+    /// - Throws: ``Unusable``.
+    public init(path: String, version: String, root: String = "/") throws {
+        let library: SharedLibrary
+        do {
+            library = try SharedLibrary(path: path, limit: Self.fileLimit)
+        } catch {
+            throw Unusable(path, "\(error)".hasSuffix(".") ? String("\(error)".dropLast()) : "\(error)")
+        }
+        guard Self.isVersion(version) else { throw Unusable(path, "'\(version)' is no version") }
+        try self.init(library, path: path, version: version, root: root)
+    }
+
+    init(_ library: SharedLibrary, path: String, version: String, root: String = "/") throws {
+        guard let compiler = library.needed.first(where: Self.isCompiler) else {
+            throw Unusable(
+                path, "it is linked with no libclang-cpp or libLLVM, so which clang it has inside can't be told")
+        }
+        guard let architecture = library.architecture, let triple = Self.triple(architecture) else {
+            throw Unusable(
+                path, "the flags of its machine (\(library.architecture?.machine ?? "unknown")) are not known")
+        }
+        let contents = BCCLibraryContents(library)
+        do {
+            profile = CompilerProfile(
+                name: "bcc-\(version)", flags: try contents.flags(architecture, triple: triple),
+                headers: try contents.headers(), prologue: try contents.prologue(), isFoundByName: true)
+        } catch let flaw as BCCLibraryContents.Flaw {
+            throw Unusable(path, flaw.description)
+        }
+        self.path = path
+        self.version = version
+        self.root = root
+        compilerLibrary = compiler
+    }
+
+    /// The version of the package that bcc's compiler came in: `1:14.0.6-12`. A clang of the same source has the same.
+    ///
+    /// - Returns: nil if the library is not found, or no package manager knows it.
+    public func clangPackage() async -> String? {
+        guard let file = compilerFile else { return nil }
+        return await PackageVersion.ofFile(file)
+    }
+
+    /// The file of ``compilerLibrary``, links followed; nil if it is in no folder of libraries.
+    public var compilerFile: String? {
+        for folder in Self.folders(root) {
+            guard let resolved = realpath("\(folder)/\(compilerLibrary)", nil) else { continue }
+            defer { free(resolved) }
+            return String(cString: resolved)
+        }
+        return nil
+    }
+
+    /// The release of the compiler, out of its library's name: 14.
+    public var clangMajor: Int? {
+        let digits = compilerLibrary.drop { !$0.isNumber }.prefix { $0.isNumber }
+        return Int(digits)
+    }
+
+    // MARK: Looking
+
+    private static func folders(_ root: String) -> [String] {
+        let base = root == "/" ? "" : root
+        let folders = ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64"].map { base + $0 }
+        return names(folders[0]).filter { $0.contains("-linux-") }.map { "\(folders[0])/\($0)" } + folders
+    }
+
+    private static func names(_ folder: String) -> [String] { ((try? FolderListing.names(in: folder)) ?? []).sorted() }
+
+    private static func isVersion(_ text: String) -> Bool {
+        (1...32).contains(text.utf8.count)
+            && text.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }
+    }
+
+    /// The front end is in the one, and where that is inside bcc itself, the other tells which release it is.
+    private static func isCompiler(_ name: String) -> Bool {
+        name.hasPrefix("libclang-cpp.so.") || name.hasPrefix("libclang-cpp-")
+    }
+
+    /// `get_clang_target` in `src/cc/frontends/clang/loader.cc` and `arch_helper.h`; nil for machines that pass flags of
+    /// their own.
+    private static func triple(_ architecture: Architecture) -> String? {
+        switch architecture.machine {
+        case "x86_64", "aarch64", "riscv64", "loongarch64": "\(CompilerProfile.Placeholder.machine)-unknown-linux-gnu"
+        case "s390x": "s390x-ibm-linux-gnu"
+        case "ppc64le": "powerpc64le-unknown-linux-gnu"
+        case "ppc64": "powerpc64-unknown-linux-gnu"
+        default: nil
+        }
+    }
+}

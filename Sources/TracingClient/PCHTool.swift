@@ -1,0 +1,121 @@
+internal import HeaderArchive
+internal import HeaderTransport
+internal import KernelHeaders
+public import PrecompiledHeaders
+
+/// A tool that a PCH is wanted for: with which clang it compiles, and as what.
+public struct PCHTool: Sendable {
+    /// What tells one clang from another.
+    enum Compiler: Sendable {
+        case exact(Toolchain)
+        /// One that is a library only: the version of its package is that of the program out of the same source.
+        case package(String, major: Int?)
+    }
+
+    /// What it compiles as.
+    enum Profile: Sendable {
+        /// The tool's own, which servers need not know.
+        case own(CompilerProfile)
+        /// A name; what it stands for depends on the kernel.
+        case bpf
+        case host
+    }
+
+    /// For messages: `bcc 0.26.0`.
+    public let name: String
+    let compiler: Compiler
+    let profile: Profile
+
+    /// The bcc of this host.
+    ///
+    /// - Throws: ``PCHUnavailable``.
+    public static func bcc(root: String = "/") async throws -> PCHTool {
+        guard let (path, version) = BCCLibrary.locate(root: root) else {
+            throw PCHUnavailable("bcc is not found here: no folder of libraries has a libbcc.so.")
+        }
+        do {
+            return try await bcc(BCCLibrary(path: path, version: version, root: root))
+        } catch let error as BCCLibrary.Unusable {
+            throw PCHUnavailable("\(error)")
+        }
+    }
+
+    /// - Throws: ``PCHUnavailable``.
+    public static func bcc(_ library: BCCLibrary) async throws -> PCHTool {
+        guard let package = await library.clangPackage() else {
+            throw PCHUnavailable(
+                "bcc compiles with \(library.compilerLibrary), and no package manager says which build of clang that is."
+            )
+        }
+        return PCHTool(
+            name: "bcc \(library.version)", compiler: .package(package, major: library.clangMajor),
+            profile: .own(library.profile))
+    }
+
+    /// A clang of this host.
+    ///
+    /// - Parameters:
+    ///   - program: a path.
+    ///   - targetsBPF: whether it is told to compile for BPF.
+    /// - Throws: ``PCHUnavailable``.
+    public static func clang(_ program: String, targetsBPF: Bool = false) async throws -> PCHTool {
+        guard let toolchain = await Toolchain.ofProgram(program) else {
+            throw PCHUnavailable("\(program) does not say which clang it is.")
+        }
+        return PCHTool(name: toolchain.version, compiler: .exact(toolchain), profile: targetsBPF ? .bpf : .host)
+    }
+
+    /// Whether the tool tells its clang to include `kconfig.h` first, so that it finds a PCH beside.
+    var isFoundByName: Bool {
+        if case .own(let profile) = profile { profile.isFoundByName } else { false }
+    }
+
+    /// The tool's own headers, by the names by which programs include them.
+    public var ownHeaders: [String: String] {
+        guard case .own(let profile) = profile else { return [:] }
+        let folders = ["/virtual/include/", "/virtual/lib/clang/include/"]
+        return Dictionary(
+            profile.headers.compactMap { path, text in
+                folders.first { path.hasPrefix($0) }.map { (String(path.dropFirst($0.count)), text) }
+            }
+        ) { one, _ in one }
+    }
+
+    // MARK: Fitting
+
+    /// Whether a clang makes PCHs that the tool's takes.
+    func fits(_ toolchain: Toolchain) -> Bool {
+        switch compiler {
+        case .exact(let own): toolchain.id == own.id
+        case .package(let package, let major):
+            toolchain.package == package && (major == nil || toolchain.major == major)
+        }
+    }
+
+    /// Whether a PCH was made for what the tool compiles as.
+    func fits(_ manifest: PCHManifest) -> Bool {
+        switch profile {
+        case .own(let profile): manifest.profile == profile.id
+        case .bpf: manifest.profileName == "bpf"
+        case .host: manifest.profileName.hasPrefix("clang-")
+        }
+    }
+
+    /// What a server is asked for.
+    func profileName(for architecture: Architecture) -> String {
+        switch profile {
+        case .own(let profile): "\(profile.id)"
+        case .bpf: "bpf"
+        case .host: "clang-\(architecture.sourceFolder)"
+        }
+    }
+
+    /// For messages.
+    var compilerName: String {
+        switch compiler {
+        case .exact(let toolchain): "\(toolchain.version)\(toolchain.package.map { " (\($0))" } ?? "")"
+        case .package(let package, let major):
+            "clang \(major.map { "\($0) " } ?? "")(\(package)), which \(name) compiles with"
+        }
+    }
+}
