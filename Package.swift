@@ -176,7 +176,8 @@ let package = Package(
         test(
             "CommandTests",
             [
-                "kheader", "kheaderd", "kheader-agent", "HostAgent", "HeaderStore", "PrecompiledHeaders", "HeaderArchive",
+                "kheader", "kheaderd", "kheader-agent", "HostAgent", "HeaderStore", "PrecompiledHeaders",
+                "HeaderArchive",
                 "KernelHeaders",
             ]),
     ],

@@ -16,8 +16,9 @@ struct PCHUpload: Sendable {
 
     let manifest: PCHManifest
     let toolchain: Toolchain
-    /// Where the PCH lies, in the folder that was given.
+    /// Where the PCH lies, in the folder that was given, and its bytes.
     let path: String
+    private let bytes: Int
 
     /// Reads a tar.
     ///
@@ -26,6 +27,7 @@ struct PCHUpload: Sendable {
     init(_ source: any ByteSource, into folder: StagingFolder, limit: Int) throws {
         var documents: [String: [UInt8]] = [:]
         var path: String?
+        var size = 0
         var reader = TarReader(source)
         while let entry = try reader.next() {
             if entry.kind == .directory { continue }
@@ -47,6 +49,7 @@ struct PCHUpload: Sendable {
                     throw Problem(.uploadTooLarge, "The PCH is over this server's limit of \(limit) bytes.")
                 }
                 path = try folder.makeFile("pch") { try reader.readContents($0) }
+                size = entry.size
             default: throw Self.malformed("It has other files, too.")
             }
         }
@@ -61,6 +64,7 @@ struct PCHUpload: Sendable {
             throw Self.malformed("manifest.json or toolchain.json is not what it has to be.")
         }
         self.path = path
+        bytes = size
         guard try Self.beginning(of: path) == Self.signature else { throw Self.malformed("pch is no PCH of a clang.") }
     }
 
@@ -97,6 +101,7 @@ struct PCHUpload: Sendable {
         try demand(
             manifest.key == order.key,
             "the manifest's key is not \(order.key), as of this order and recipe \(PCHOrder.recipe).")
+        try demand(manifest.bytes == bytes, "it has \(bytes) bytes, and the manifest says \(manifest.bytes).")
         let known = Set(order.umbrella.headers)
         try demand(
             known.isSuperset(of: manifest.headers) && known.isSuperset(of: manifest.leftOut.map(\.header)),

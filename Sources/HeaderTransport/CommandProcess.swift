@@ -5,6 +5,14 @@ internal import Synchronization
 
 /// The life of a command-line program: its work, its exit code, its last words, and what a signal does to it.
 public enum CommandProcess {
+    private static let watch = Mutex<SignalWatch?>(nil)
+
+    /// Leaves signals to handlers of the work's own, which it has set up before: Dispatch takes signals even from these. One
+    /// that has come until now has cancelled the work.
+    package static func stopWatchingSignals() async {
+        await watch.withLock { $0 }?.stop()
+    }
+
     /// Runs the work and ends the process.
     ///
     /// SIGINT, SIGTERM and SIGHUP cancel the work, which cleans up behind itself; then the process dies of that signal,
@@ -21,6 +29,7 @@ public enum CommandProcess {
     ) async -> Never {
         let task = Task { try await work() }
         let watch = SignalWatch([SIGINT, SIGTERM, SIGHUP]) { task.cancel() }
+        self.watch.withLock { $0 = watch }
         let result = await task.result
         if case .failure = result { watch.dieIfSignalled() }
         end(program, result, explain: explain)
@@ -74,6 +83,16 @@ private final class SignalWatch: Sendable {
             }
             source.activate()
             return source
+        }
+    }
+
+    /// Returns when Dispatch takes no more of the signals.
+    func stop() async {
+        for source in sources where !source.isCancelled {
+            await withCheckedContinuation { continuation in
+                source.setCancelHandler { continuation.resume() }
+                source.cancel()
+            }
         }
     }
 

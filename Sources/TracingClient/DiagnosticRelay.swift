@@ -7,8 +7,10 @@ internal import HeaderTransport
 public struct DiagnosticRelay: Sendable, Equatable {
     /// The most bytes held back.
     static let heldLimit = 1 << 20
-    /// How long nothing may come while text is held back: then the tool goes on in spite of what its compiler said.
+    /// How long nothing may come while text is held back: then the tool goes on in spite of what its compiler said. One that
+    /// computes is not done with it: bcc tries in two ways, and on a busy host that takes its time.
     static let patience = Duration.seconds(2)
+    static let patienceWithBusyOnes = Duration.seconds(60)
     /// How long the beginning of a line may wait for its end: a prompt has none.
     static let linePatience = Duration.milliseconds(50)
     /// The most bytes of a line that are looked at.
@@ -16,6 +18,8 @@ public struct DiagnosticRelay: Sendable, Equatable {
 
     /// When the last byte came.
     private var lastByte = Duration.zero
+    /// When the compiler's first complaint came.
+    private var firstHeld = Duration.zero
     /// A line that has no end yet, as far as it is of interest.
     private var line: [UInt8] = []
     /// Of that line's bytes those that were not passed on yet.
@@ -46,11 +50,17 @@ public struct DiagnosticRelay: Sendable, Equatable {
         return passed
     }
 
+    /// - Parameter isBusy: whether the tool computes; asked if that matters.
     /// - Returns: what is passed on because time has passed.
-    public mutating func wait(until now: Duration) -> [UInt8] {
+    public mutating func wait(until now: Duration, isBusy: () -> Bool = { false }) -> [UInt8] {
         guard !hasGivenUp else { return [] }
         let silence = now - lastByte
-        if held != nil { return silence >= Self.patience ? giveUp() : [] }
+        if held != nil {
+            guard silence >= Self.patience else { return [] }
+            guard now - firstHeld < Self.patienceWithBusyOnes, isBusy() else { return giveUp() }
+            lastByte = now
+            return []
+        }
         guard silence >= Self.linePatience, !unsent.isEmpty else { return [] }
         defer { unsent = [] }
         return unsent
@@ -78,7 +88,7 @@ public struct DiagnosticRelay: Sendable, Equatable {
             if isWhole { line = [] }
         }
         let text = Self.plain(line)
-        if held == nil, Self.isDiagnostic(text) { held = [] }
+        if held == nil, Self.isDiagnostic(text) { (held, firstHeld) = ([], lastByte) }
         guard held != nil else { return unsent }
         held?.append(contentsOf: unsent)
         if firstError == nil, Self.isError(text) { firstError = Self.message(text) }

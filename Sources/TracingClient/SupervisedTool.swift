@@ -49,9 +49,13 @@ public struct SupervisedTool: Sendable {
     ///
     /// - Parameter signals: what the tool is to find.
     /// - Returns: nil if it could not be started; the caller tries once more, in its own place, and has the same said.
-    /// - Throws: `SystemCallError`.
+    /// - Throws: `SystemCallError`; `CancellationError` if a signal came before.
     public func run(_ signals: InheritedSignals) async throws -> Outcome? {
         let forwarding = SignalForwarding()
+        forwarding.start()
+        await CommandProcess.stopWatchingSignals()
+        forwarding.start()
+        try Task.checkCancellation()
         return try await BlockingWork.run { _ in try supervise(signals, forwarding) }
     }
 
@@ -82,7 +86,7 @@ public struct SupervisedTool: Sendable {
         let errors = try Pipe()
         let ended = try Pipe()
         guard let process = spawn(signals, errors.writer) else { return nil }
-        forwarding.start(to: process)
+        forwarding.attach(to: process)
         defer { forwarding.stop() }
         errors.closeWriter()
         let status = Mutex<CInt>(0)
@@ -96,7 +100,7 @@ public struct SupervisedTool: Sendable {
         }
         let start = ContinuousClock.now
         var relay = DiagnosticRelay()
-        try Self.relay(from: errors.reader, until: ended.reader, &relay, since: start)
+        try Self.relay(of: process, from: errors.reader, until: ended.reader, &relay, since: start)
         // The last of the waiter's work.
         waiter.sync {}
         Self.put(relay.end())
@@ -120,7 +124,8 @@ public struct SupervisedTool: Sendable {
 
     /// Until the tool has ended, and what it had written by then is passed on.
     private static func relay(
-        from errors: CInt, until ended: CInt, _ relay: inout DiagnosticRelay, since start: ContinuousClock.Instant
+        of process: pid_t, from errors: CInt, until ended: CInt, _ relay: inout DiagnosticRelay,
+        since start: ContinuousClock.Instant
     ) throws {
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         var isOpen = true
@@ -134,7 +139,7 @@ public struct SupervisedTool: Sendable {
             let count = poll(&events, 2, timeout)
             let now = ContinuousClock.now - start
             if count <= 0 {
-                put(relay.wait(until: now))
+                put(relay.wait(until: now) { ProcessActivity.isBusy(process) })
                 continue
             }
             if events[0].revents != 0 {
@@ -215,21 +220,38 @@ private final class Pipe: Sendable {
 private struct SignalForwarding: Sendable {
     /// The tool that signals go to; 0 while there is none.
     private static let process = Atomic<pid_t>(0)
+    /// Those that were not passed on yet, a bit each.
+    private static let waiting = Atomic<UInt64>(0)
     private static let numbers = [SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2]
 
-    func start(to process: pid_t) {
-        Self.process.store(process, ordering: .sequentiallyConsistent)
+    func start() {
+        // So that neither is made in a handler.
+        _ = (Self.process.load(ordering: .relaxed), Self.waiting.load(ordering: .relaxed))
         for number in Self.numbers where !InheritedSignals.isIgnored(number) {
             var action = sigaction()
             action.__sigaction_handler.sa_sigaction = { number, information, _ in
-                let process = SignalForwarding.process.load(ordering: .sequentiallyConsistent)
                 // SI_KERNEL: the terminal's, which the whole group gets.
-                guard process > 0, information?.pointee.si_code != 0x80 else { return }
-                kill(process, number)
+                guard information?.pointee.si_code != 0x80 else { return }
+                _ = SignalForwarding.waiting.bitwiseOr(1 << UInt64(number), ordering: .sequentiallyConsistent)
+                SignalForwarding.deliver()
             }
             action.sa_flags = SA_SIGINFO | SA_RESTART
             sigaction(number, &action, nil)
         }
+    }
+
+    func attach(to process: pid_t) {
+        Self.process.store(process, ordering: .sequentiallyConsistent)
+        Self.deliver()
+    }
+
+    /// Whoever comes last, the signal or the tool, sees the other.
+    private static func deliver() {
+        let process = process.load(ordering: .sequentiallyConsistent)
+        guard process > 0 else { return }
+        let signals = waiting.exchange(0, ordering: .sequentiallyConsistent)
+        // No loop over an array: this runs in a signal's handler.
+        for number in CInt(1)...31 where signals & 1 << UInt64(number) != 0 { kill(process, number) }
     }
 
     func stop() { Self.process.store(0, ordering: .sequentiallyConsistent) }

@@ -71,7 +71,7 @@ public struct ToolCommand: Sendable, Equatable {
         _ words: [String], _ kind: Kind, _ program: String?, _ ownHeaders: [String: String]
     ) -> ProgramText.Needs {
         let arguments = words.dropFirst()
-        if arguments.contains("-") || kind == .other && arguments.isEmpty && isShell(words[0]) {
+        if readsInput(words) || kind == .other && arguments.isEmpty && isShell(words[0]) {
             return .init(obstacle: "it reads its program from standard input, which can be read but once")
         }
         var texts: [ProgramText] = []
@@ -95,6 +95,11 @@ public struct ToolCommand: Sendable, Equatable {
             if kind == .clang, builtinHeaders.contains(header) { return ProgramText("") }
             return ownHeaders[header].map { ProgramText($0) }
         }
+    }
+
+    /// A `-` that is no option's value: `-o -` is where clang writes to.
+    private static func readsInput(_ words: [String]) -> Bool {
+        zip(words, words.dropFirst()).contains { $1 == "-" && !["-o", "-MF"].contains($0) }
     }
 
     /// Those that clang has itself, and which include no other.

@@ -76,13 +76,13 @@ import Testing
     }
 
     @Test(arguments: [
-        (#""on": "perhaps""#, "pch.on"), (#""unsandboxed": 1"#, "pch.unsandboxed"), (#""bytes": 0"#, "pch.bytes"),
+        (#""on": "perhaps""#, "pch.on"), (#""unsandboxed": "maybe""#, "pch.unsandboxed"), (#""bytes": 0"#, "pch.bytes"),
         (#""queue": "many""#, "pch.queue"), (#""builders": -1"#, "pch.builders"),
         (#""retrySeconds": 1.5"#, "pch.retrySeconds"),
         (#""aheadDays": 36526"#, "36525 days"), (#""toolchains": "clang""#, "pch.toolchains"),
         (#""toolchains": ["clang"]"#, "\"clang\""), (#""toolchains": [1]"#, "pch.toolchains"),
         (#""limits": { "seconds": 0 }"#, "pch.limits.seconds"),
-        (#""limits": { "memoryBytes": true }"#, "pch.limits.memoryBytes"),
+        (#""limits": { "memoryBytes": "much" }"#, "pch.limits.memoryBytes"),
         (#""umbrellas": { "Mine": ["a.h"] }"#, "\"Mine\""), (#""umbrellas": { "net": ["a.h"] }"#, "not one of sched"),
         (#""umbrellas": { "mine": [] }"#, "\"mine\""), (#""umbrellas": { "mine": ["/etc/passwd"] }"#, "\"mine\""),
         (#""umbrellas": { "mine": ["a>b.h"] }"#, "\"mine\""), (#""umbrellas": { "mine": ["../a.h"] }"#, "\"mine\""),

@@ -65,6 +65,18 @@ import Testing
         #expect(relay.firstError == nil)
     }
 
+    /// bcc compiles a second time before it fails.
+    @Test func aToolThatComputesIsWaitedForABit() {
+        var relay = DiagnosticRelay()
+        _ = relay.take("p.c:1:1: error: x\n".utf8, at: Self.now)
+        var now = Self.now
+        while let next = relay.nextWait, now < .seconds(1000) {
+            now = next
+            _ = relay.wait(until: now) { true }
+        }
+        #expect(relay.firstError == nil && now > .seconds(60) && now < .seconds(66))
+    }
+
     @Test func noMoreIsHeldThanTheLimit() {
         var relay = DiagnosticRelay()
         var passed = relay.take("p.c:1:1: error: x\n".utf8, at: Self.now).count

@@ -128,6 +128,10 @@ import Testing
         #expect(ToolCommand(words, path: "").needs.obstacle?.contains("standard input") == true)
     }
 
+    @Test func whatWritesToStandardOutputIsNone() {
+        #expect(ToolCommand(["clang", "-o", "-", "p.c"], path: "").needs.obstacle == nil)
+    }
+
     @Test(arguments: [
         (["clang", "-target", "bpf", "-c", "p.c"], true), (["clang", "--target=bpfel"], true),
         (["clang", "-target"], false),
