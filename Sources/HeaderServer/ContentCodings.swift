@@ -6,7 +6,9 @@ struct ContentCodings {
     init(_ field: String?) {
         var accepted: Set<String> = []
         for item in (field ?? "").split(separator: ",") {
-            let parts = item.split(separator: ";", omittingEmptySubsequences: false).map { $0.filter { $0 != " " && $0 != "\t" }.lowercased() }
+            let parts = item.split(separator: ";", omittingEmptySubsequences: false).map {
+                $0.filter { $0 != " " && $0 != "\t" }.lowercased()
+            }
             guard let name = parts.first else { continue }
             // q=0, in any of its spellings, says that it is not.
             let weight = parts.dropFirst().first { $0.hasPrefix("q=") }?.dropFirst(2)
