@@ -264,9 +264,8 @@ import Testing
                 if left == 0 { throw SystemCallError(call: call.name, path: nil, number: 5) }
             }
         }
-        try await withStore {
-            $0.files = files
-        } _: { store, folder in
+        try await withTemporaryFolder { folder in
+            let store = try HeaderStore(folder: folder.path("store")) { $0.files = files }
             for step in 1... {
                 left.withLock { $0 = step }
                 let name = "step \(step)"
