@@ -41,7 +41,7 @@ import Testing
             let members = """
                 "architecture":"i686","buildID":"\(TestKernels.id)","bytes":\(receipt.bytes),"conflicts":0,\
                 "files":\(receipt.files),"firstSeen":1234,"hasBTF":false,"hosts":0,"lastSeen":1234,"release":"6.1.0-99-amd64",\
-                "source":"agent","treeDigest":"\(receipt.treeDigest)","versionLine":"x"
+                "smoke":{"state":"untried"},"source":"agent","treeDigest":"\(receipt.treeDigest)","versionLine":"x"
                 """
             #expect(try await server.get("/v1/kernels").text == "{\"kernels\":[{\(members)}]}")
             #expect(try await server.get("/v1/kernels/\(TestKernels.id)").text == "{\(members)}")
