@@ -58,9 +58,14 @@ struct PCHMenu: Sendable {
         return bcc.profile.name
     }
 
-    /// The clang for smoke compiles: one that tracing tools may have.
+    /// The clang for smoke compiles: one that tracing tools may have, so a distribution's rather than another; of these the
+    /// newest.
     var smokeToolchain: InstalledToolchain? {
-        installed.max { ($0.hasBPF ? 1 : 0, $0.toolchain.major ?? 0) < ($1.hasBPF ? 1 : 0, $1.toolchain.major ?? 0) }
+        func worth(_ installed: InstalledToolchain) -> (Int, Int, Int) {
+            let toolchain = installed.toolchain
+            return (installed.hasBPF ? 1 : 0, toolchain.package == nil ? 0 : 1, toolchain.major ?? 0)
+        }
+        return installed.max { worth($0) < worth($1) }
     }
 
     /// As clients see it. A profile's ID may be another for a kernel whose configuration has a say in its flags.

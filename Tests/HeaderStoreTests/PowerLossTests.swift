@@ -1,3 +1,4 @@
+import HeaderArchive
 import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
@@ -113,6 +114,37 @@ import Testing
                 try await store.requireNoStrays(in: picture)
                 #expect(try await store.bundleBytes(first, .tarZstd) == bundle)
                 try store.close()
+            }
+        }
+    }
+
+    @Test func aPowerLossAtAnyStepOfAPCHsWayInLeavesAllOfItOrNothing() async throws {
+        let bytes = Array(repeating: UInt8(7), count: 300_000)
+        let (key, digest) = (Digest(of: [1]), Digest(of: bytes))
+        try await withTemporaryFolder { folder in
+            let made = try folder.write(bytes, to: "made.pch")
+            let loss = try PowerLoss(of: folder.path("store"), gallery: folder.makeFolder("gallery"))
+            let store = try HeaderStore(folder: folder.path("store")) { $0.files = loss.files }
+            try await store.put(first)
+            loss.watch()
+            try await store.publishPCH(
+                key, tree: first.manifest.digest, rank: "server", digest: digest, document: "{}", from: made)
+            try loss.takePicture()
+            #expect(loss.pictures.count > 10)
+            for picture in loss.pictures {
+                let left = try HeaderStore(folder: picture)
+                try await left.requireNoStrays(in: picture)
+                try await left.requireWhole(first)
+                if let pch = left.pch(key) {
+                    var contents = [UInt8](repeating: 0, count: pch.file.length)
+                    _ = try contents.withUnsafeMutableBytes { try pch.file.read(at: 0, into: $0) }
+                    #expect(contents == bytes)
+                }
+                try await left.publishPCH(
+                    key, tree: first.manifest.digest, rank: "server", digest: digest, document: "{}", from: made)
+                #expect(left.pch(key) != nil)
+                try await left.requireNoStrays(in: picture)
+                try left.close()
             }
         }
     }
