@@ -110,7 +110,14 @@ struct PCHUpload: Sendable {
             manifest.stubs.count + manifest.blocked.count <= Self.maximumFiles
                 && (manifest.stubs + manifest.blocked).allSatisfy { HeaderPath($0) != nil },
             "the manifest has paths that are none within a tree.")
-        let arguments = CompilerProfile(name: "arguments", flags: manifest.arguments)
-        try demand((try? arguments.check()) != nil, "the manifest has arguments that no profile may have.")
+        // They become arguments of a compiler on clients.
+        try demand(
+            manifest.arguments == order.clientArguments && manifest.profileName == order.profile.name,
+            "the manifest's arguments are not those of the profile \(order.profile.name).")
+        let texts = [toolchain.version, toolchain.target, toolchain.package ?? ""] + manifest.proofs
+        try demand(
+            texts.allSatisfy { $0.isLabel(maximumLength: 512) }
+                && manifest.leftOut.allSatisfy { $0.reason.utf8.count <= SmokeCompile.detailBytes },
+            "the toolchain's version, its target or its package is too long, or a reason is.")
     }
 }

@@ -40,6 +40,8 @@ extension CompilerProfile {
 
     /// - Returns: how many words behind the flag belong to it; nil if it is not allowed.
     private static func isAllowed(_ flag: String, before next: String?) -> Int? {
+        // clang's driver replaces every word that begins so by what a file says, whatever stands before it.
+        guard flag.utf8.first != UInt8(ascii: "@") else { return nil }
         func place(_ path: some StringProtocol) -> Bool { isPlace(String(path)) }
         switch flag {
         case "-include", "-isystem", "-I", "-idirafter": return next.map(place) == true ? 1 : nil
@@ -52,19 +54,28 @@ extension CompilerProfile {
             return flag.utf8.count > 2 && !flag.utf8.contains(UInt8(ascii: "\n")) ? 0 : nil
         }
         if flag.hasPrefix("-I") { return place(flag.dropFirst(2)) ? 0 : nil }
+        // They name files, hand words on, or mean another thing on each machine.
+        guard !reachingOut.contains(where: { flag.hasPrefix($0) }), !flag.hasSuffix("=native") else { return nil }
         // Not `-Wp,`, `-Wa,`, `-fplugin=`, `-fprofile-use=`: they hand words on, or name files.
         let isPlain = flag.utf8.dropFirst(2).allSatisfy(isNameByte)
         if flag.hasPrefix("-f") || flag.hasPrefix("-W") || flag.hasPrefix("-O") { return isPlain ? 0 : nil }
         if flag.hasPrefix("-m") || flag.hasPrefix("-std=") || flag.hasPrefix("-g") {
-            return flag.utf8.dropFirst(2).allSatisfy { isNameByte($0) || $0 == UInt8(ascii: "=") } && flag != "-mllvm"
+            return flag.utf8.dropFirst(2).allSatisfy { isNameByte($0) || $0 == UInt8(ascii: "=") }
                 ? 0 : nil
         }
         return nil
     }
 
+    private static let reachingOut = [
+        "-mllvm", "-ftime-trace", "-fsave-optimization-record", "-fstack-usage", "-ftest-coverage", "-fprofile",
+        "-fcoverage", "-gsplit-dwarf", "-fcrash-diagnostics", "-fplugin", "-fpass-plugin", "-fmodule",
+    ]
+
     /// A path within the tree, or of an own header.
     private static func isPlace(_ path: String) -> Bool {
-        guard !path.isEmpty, path.utf8.count <= 256, !path.split(separator: "/").contains("..") else { return false }
+        guard !path.isEmpty, path.utf8.first != UInt8(ascii: "@"), path.utf8.count <= 256,
+            !path.split(separator: "/").contains("..")
+        else { return false }
         return path.utf8.first != UInt8(ascii: "/") || path.hasPrefix("/virtual/")
     }
 

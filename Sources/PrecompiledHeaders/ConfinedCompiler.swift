@@ -25,12 +25,22 @@ struct ConfinedCompiler: Sendable {
     let scratch: String
 
     /// Puts the profile's own headers into the scratch folder.
+    ///
+    /// - Throws: `Problem` with `pch-build-failed` for an architecture that can't be one: its name comes from whoever sent the
+    ///   headers, and becomes part of the flags. `SystemCallError`.
     init(
         sandbox: Sandbox, toolchain: InstalledToolchain, profile: CompilerProfile, architecture: Architecture,
         tree: String, scratch: String
     ) throws {
         self.sandbox = sandbox
         self.toolchain = toolchain
+        let isName = architecture.machine.utf8.allSatisfy {
+            $0 == UInt8(ascii: "_") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20)
+        }
+        guard isName, (1...32).contains(architecture.machine.utf8.count) else {
+            throw Problem(.pchBuildFailed, "The headers are said to be for a machine that can't be one's name.")
+        }
         flags = profile.flags(for: architecture)
         self.tree = tree
         self.scratch = scratch

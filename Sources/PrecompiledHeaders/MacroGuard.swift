@@ -81,28 +81,47 @@ struct MacroGuard {
         }
     }
 
-    /// Each `/* … */` becomes a blank; what follows `//` stays, and at worst names more.
+    /// Each `/* … */` becomes a blank, and each `// …` goes; within quotes, which end with their line, neither begins.
     private static func withoutComments(_ bytes: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count)
         var index = 0
+        var quote: UInt8?
         while index < bytes.count {
-            guard bytes[index] == UInt8(ascii: "/"), index + 1 < bytes.count, bytes[index + 1] == UInt8(ascii: "*")
-            else {
-                result.append(bytes[index])
-                index += 1
+            let byte = bytes[index]
+            let next = index + 1 < bytes.count ? bytes[index + 1] : 0
+            switch (quote, byte, next) {
+            case (.some, UInt8(ascii: "\\"), UInt8(ascii: "\"")), (.some, UInt8(ascii: "\\"), UInt8(ascii: "'")),
+                (.some, UInt8(ascii: "\\"), UInt8(ascii: "\\")):
+                result += [byte, next]
+                index += 2
                 continue
+            case (.some(let open), _, _):
+                if byte == open || byte == UInt8(ascii: "\n") { quote = nil }
+            case (nil, UInt8(ascii: "\""), _), (nil, UInt8(ascii: "'"), _): quote = byte
+            case (nil, UInt8(ascii: "/"), UInt8(ascii: "/")):
+                while index < bytes.count, bytes[index] != UInt8(ascii: "\n") { index += 1 }
+                continue
+            case (nil, UInt8(ascii: "/"), UInt8(ascii: "*")):
+                index = Self.end(ofComment: bytes, from: index + 2)
+                result.append(UInt8(ascii: " "))
+                continue
+            default: break
             }
-            index += 2
-            while index < bytes.count,
-                !(bytes[index] == UInt8(ascii: "*") && index + 1 < bytes.count && bytes[index + 1] == UInt8(ascii: "/"))
-            {
-                index += 1
-            }
-            index += 2
-            result.append(UInt8(ascii: " "))
+            result.append(byte)
+            index += 1
         }
         return result
+    }
+
+    /// Behind the `*/`, or behind the last byte.
+    private static func end(ofComment bytes: [UInt8], from start: Int) -> Int {
+        var index = start
+        while index + 1 < bytes.count {
+            if bytes[index] == UInt8(ascii: "*"), bytes[index + 1] == UInt8(ascii: "/") { return index + 2 }
+            index += 1
+        }
+        return bytes.count
     }
 
     /// Lines that a backslash continues become one.

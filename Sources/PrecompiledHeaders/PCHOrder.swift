@@ -28,6 +28,11 @@ public struct PCHOrder: Hashable, Sendable {
     /// `task_struct` wrongly and says nothing.
     public var key: Digest { SHA256Hash.digest(of: Array(canonicalForm.utf8)) }
 
+    /// See ``PCHManifest/arguments``.
+    public var clientArguments: [String] {
+        ClientArguments(profile: profile, flags: profile.flags(for: architecture)).list
+    }
+
     /// One line a part, each with its length before its text, so that no two orders have one form.
     var canonicalForm: String {
         let flags = profile.flags(for: architecture)

@@ -20,10 +20,10 @@ public struct SmokeCompile: Sendable {
         var result = SmokeResult(state: .failed, compiler: toolchain.toolchain.version, time: time)
         let profile = CompilerProfile.clang(
             architecture: architecture, configuration: KernelConfiguration(tree: tree))
-        let compiler = try ConfinedCompiler(
-            sandbox: sandbox, toolchain: toolchain, profile: profile, architecture: architecture, tree: tree,
-            scratch: scratch)
         do {
+            let compiler = try ConfinedCompiler(
+                sandbox: sandbox, toolchain: toolchain, profile: profile, architecture: architecture, tree: tree,
+                scratch: scratch)
             switch try await PCHProof(compiler: compiler, scratch: scratch).withHeaders(.sched) {
             case .code: result.state = .verified
             case .failure(let messages):

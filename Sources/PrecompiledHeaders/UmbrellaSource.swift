@@ -14,6 +14,8 @@ struct UmbrellaSource {
     private let profile: CompilerProfile
     private let folder: String
 
+    /// How many times the limit of one run all rounds together may take.
+    private static let roundSeconds = 5
     private static let file = "\(ConfinedCompiler.Place.umbrella)/umbrella.h"
 
     /// Compiles as many of an umbrella's headers as there are.
@@ -33,9 +35,15 @@ struct UmbrellaSource {
                 source.leftOut.append(.init(header: header, reason: "this kernel has no such header"))
             }
         }
-        // Each round leaves one header out at least.
+        // Each round leaves one header out at least; those that take long before they fail must not add up.
+        let limit = roundSeconds * compiler.sandbox.limits.seconds
+        let start = ContinuousClock.now
         while !source.headers.isEmpty {
             try Task.checkCancellation()
+            guard ContinuousClock.now - start < .seconds(limit) else {
+                throw Problem(
+                    .pchLimit, "The umbrella took more than \(limit) seconds to find out what of it compiles.")
+            }
             step(1)
             let macros = "\(scratch)/macros"
             defer { unlink(macros) }

@@ -110,9 +110,13 @@ public struct SupervisedTool: Sendable {
 
     private static func outcome(_ end: End, _ relay: inout DiagnosticRelay, _ elapsed: Duration) -> Outcome {
         var complaint: String?
-        if end != .exited(0) { complaint = relay.firstError }
-        if complaint == nil, end.isCrash, elapsed < crashPatience, case .died(let signal) = end {
-            complaint = String(cString: strsignal(signal))
+        switch end {
+        // What was told to end is not run again.
+        case _ where SignalForwarding.isToEnd: break
+        case .exited(let code): if code != 0 { complaint = relay.firstError }
+        case .died(let signal) where end.isCrash && elapsed < crashPatience:
+            complaint = relay.firstError ?? String(cString: strsignal(signal))
+        case .died: break
         }
         return Outcome(end: end, complaint: complaint, held: relay.finish())
     }
@@ -222,14 +226,20 @@ private struct SignalForwarding: Sendable {
     private static let process = Atomic<pid_t>(0)
     /// Those that were not passed on yet, a bit each.
     private static let waiting = Atomic<UInt64>(0)
+    /// Whether one came that ends programs, the terminal's included.
+    private static let ending = Atomic<Bool>(false)
+    static var isToEnd: Bool { ending.load(ordering: .sequentiallyConsistent) }
     private static let numbers = [SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2]
 
     func start() {
         // So that neither is made in a handler.
-        _ = (Self.process.load(ordering: .relaxed), Self.waiting.load(ordering: .relaxed))
+        _ = (Self.process.load(ordering: .relaxed), Self.waiting.load(ordering: .relaxed), Self.isToEnd)
         for number in Self.numbers where !InheritedSignals.isIgnored(number) {
             var action = sigaction()
             action.__sigaction_handler.sa_sigaction = { number, information, _ in
+                if number != SIGUSR1, number != SIGUSR2 {
+                    SignalForwarding.ending.store(true, ordering: .sequentiallyConsistent)
+                }
                 // SI_KERNEL: the terminal's, which the whole group gets.
                 guard information?.pointee.si_code != 0x80 else { return }
                 _ = SignalForwarding.waiting.bitwiseOr(1 << UInt64(number), ordering: .sequentiallyConsistent)

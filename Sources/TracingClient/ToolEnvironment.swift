@@ -40,7 +40,7 @@ public struct ToolEnvironment: Sendable, Equatable {
     }
 
     /// What a user sets for bcc that a PCH does not go with: other headers, and macros that they ask for.
-    public static let bccChoices = [bccSource, "BCC_LINUX_VERSION_CODE", "ARCH"]
+    public static let bccChoices = [bccSource, "BCC_LINUX_VERSION_CODE", "ARCH", "LD_LIBRARY_PATH"]
 
     public static func == (one: Self, other: Self) -> Bool {
         one.variables.elementsEqual(other.variables) { $0 == $1 }

@@ -94,7 +94,7 @@ final class FakeBuilding: PCHBuilding {
             digest: Digest(of: bytes), bytes: bytes.count, headers: Array(order.umbrella.headers.dropLast()),
             leftOut: order.umbrella.headers.suffix(1).map { .init(header: $0, reason: "file not found") },
             stubs: ["include/linux/sched.h"], blocked: ["arch/x86/include/asm/x.h"],
-            arguments: ["-O2", "-I{stubs}/include"], proofs: ["empty"])
+            arguments: order.clientArguments, proofs: ["empty"])
     }
 
     func smoke(

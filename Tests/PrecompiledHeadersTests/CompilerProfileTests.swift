@@ -21,7 +21,9 @@ import Testing
     @Test(arguments: [
         ["-fplugin=/tmp/evil.so"], ["-Xclang", "-load"], ["-Wp,-MD,/tmp/x"], ["-Wl,-o,/tmp/x"], ["-Wa,-a=/tmp/x"],
         ["-o", "/tmp/x"],
-        ["@/etc/passwd"], ["-I/etc"], ["-I", "/etc"], ["-I../../etc"], ["-include", "/etc/passwd"], ["-include"],
+        ["@/etc/passwd"], ["-include", "@include/evil"], ["-isystem", "@/tmp/x"], ["-I", "@a"], ["-I@a"],
+        ["-mllvm=-info-output-file=x"], ["-march=native"], ["-mtune=native"], ["-ftime-trace"], ["-gsplit-dwarf"],
+        ["-I/etc"], ["-I", "/etc"], ["-I../../etc"], ["-include", "/etc/passwd"], ["-include"],
         ["-isystem", "include/../../etc"], ["-x", "c++"], ["prog.c"], ["-fprofile-use=/tmp/x"], ["-mllvm"], ["-target"],
         ["-target", "a/b"], ["--config=/tmp/x"], ["-B/tmp"], ["-MF/tmp/x"], ["-ivfsoverlay", "/tmp/x"], ["-D"],
         ["-DX=1\n#"],

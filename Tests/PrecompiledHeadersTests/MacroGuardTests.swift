@@ -36,6 +36,10 @@ import Testing
         #expect(Self.poisoned("#ifdef A /* without end") == ["A"])
         #expect(Self.poisoned("/*/ #ifdef A\n*/#ifdef B\n") == ["B"])
         #expect(Self.poisoned("#if A / B\n") == ["A", "B"])
+        // What opens no comment.
+        #expect(Self.poisoned("// see net/*.h\n#ifdef A\n") == ["A"])
+        #expect(Self.poisoned("char *a = \"/*\", b = '\"';\n#ifdef A\n") == ["A"])
+        #expect(Self.poisoned("#error don't\n#ifdef A /* \" */\n#ifdef B\n") == ["A", "B"])
         #expect(Self.poisoned("#ifdef A\\") == ["A"])
     }
 
