@@ -89,6 +89,19 @@ actor PCHService {
         return await task.value
     }
 
+    /// What PCHs can be had of: the clangs that are here, and those that builders have, which have no profiles.
+    func list() async throws -> ToolchainList {
+        let menu = await menu()
+        var list = menu.list
+        for sent in try await store.toolchains() {
+            guard let toolchain = try? JSONDecoder().decode(Toolchain.self, from: Data(sent.utf8)),
+                menu.toolchain(toolchain.id) == nil
+            else { continue }
+            list.toolchains.append(ToolchainList.Entry(toolchain: toolchain, profiles: []))
+        }
+        return list
+    }
+
     /// Begins to work on what was left undone.
     func start() {
         guard options.isOn, preparation == nil, !isClosed else { return }

@@ -6,6 +6,6 @@ struct ToolchainRoutes<Context: RequestContext> {
     let service: PCHService
 
     func add(to router: Router<Context>) {
-        router.get("/v1/toolchains") { _, _ in try Response.json(await service.menu().list) }
+        router.get("/v1/toolchains") { _, _ in try Response.json(try await service.list()) }
     }
 }

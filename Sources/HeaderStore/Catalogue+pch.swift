@@ -79,6 +79,11 @@ extension Catalogue {
             database, sql: "SELECT document FROM pchDocument WHERE kind = ? AND id = ?", arguments: [kind, id])
     }
 
+    func documents(kind: String, _ database: Database) throws -> [String] {
+        try String.fetchAll(
+            database, sql: "SELECT document FROM pchDocument WHERE kind = ? ORDER BY id", arguments: [kind])
+    }
+
     func documentAsked(kind: String, id: Digest, at time: Int, _ database: Database) throws {
         try database.execute(
             sql: "UPDATE pchDocument SET lastAsked = max(lastAsked, ?) WHERE kind = ? AND id = ?",

@@ -89,6 +89,11 @@ extension HeaderStore {
         try await derivations.run { [documents] in try documents.document(kind: .toolchain, id: id) }
     }
 
+    /// The toolchains that builders have sent PCHs of.
+    public func toolchains() async throws -> [String] {
+        try await derivations.run { [documents] in try documents.all(.toolchain) }
+    }
+
     // MARK: Smoke compiles
 
     /// Notes what became of compiling a small program with a tree's headers.

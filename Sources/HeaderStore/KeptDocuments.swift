@@ -46,6 +46,11 @@ final class KeptDocuments: Sendable {
     /// Of one that may be there.
     func asked(kind: Kind, id: Digest) { times.note(Key(kind: kind, id: id)) }
 
+    /// All of a kind. Does not count as asked for.
+    func all(_ kind: Kind) throws -> [String] {
+        try catalogue.pool.read { try catalogue.documents(kind: kind.rawValue, $0) }
+    }
+
     /// Nil if there is none. Counts as asked for.
     func document(kind: Kind, id: Digest) throws -> String? {
         let document = try catalogue.pool.read { try catalogue.document(kind: kind.rawValue, id: id, $0) }

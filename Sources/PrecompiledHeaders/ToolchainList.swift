@@ -2,7 +2,7 @@ public import KernelHeaders
 
 /// What a server can make PCHs with, as `GET /v1/toolchains` answers it.
 public struct ToolchainList: Codable, Sendable, Equatable {
-    /// A clang, and what it can compile as.
+    /// A clang, and what the server can compile as with it: nothing, if it is not the server's, but a builder's.
     public struct Entry: Codable, Sendable, Equatable {
         public var toolchain: Toolchain
         public var profiles: [Profile]

@@ -14,11 +14,14 @@ public struct Umbrella: Codable, Hashable, Sendable {
     /// What bcc's own tools include, by subject: `uapi/linux/ptrace.h` in most of them.
     public static let sched = Umbrella(
         name: "sched", headers: ["uapi/linux/ptrace.h", "linux/types.h", "linux/sched.h", "uapi/linux/limits.h"])
+    public static let sock = Umbrella(
+        name: "sock",
+        headers: sched.headers + ["linux/socket.h", "net/sock.h", "net/inet_sock.h", "bcc/proto.h"])
     public static let net = Umbrella(
         name: "net",
-        headers: sched.headers + [
-            "linux/skbuff.h", "linux/socket.h", "net/sock.h", "net/inet_sock.h", "linux/tcp.h", "net/tcp.h",
-            "uapi/linux/ip.h", "uapi/linux/tcp.h", "uapi/linux/udp.h", "uapi/linux/if_ether.h", "bcc/proto.h",
+        headers: sock.headers + [
+            "linux/skbuff.h", "linux/tcp.h", "net/tcp.h", "uapi/linux/ip.h", "uapi/linux/tcp.h", "uapi/linux/udp.h",
+            "uapi/linux/if_ether.h",
         ])
     public static let block = Umbrella(
         name: "block",
@@ -33,7 +36,7 @@ public struct Umbrella: Codable, Hashable, Sendable {
         ])
 
     /// Smallest first.
-    public static let standard = [sched, fs, block, net, all]
+    public static let standard = [sched, fs, block, sock, net, all]
 
     /// Whether a text can name an umbrella.
     public static func isName(_ text: String) -> Bool {

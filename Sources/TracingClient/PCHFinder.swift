@@ -132,8 +132,9 @@ public struct PCHFinder: Sendable {
 
     private static func noToolchain(_ list: ToolchainList, _ tool: PCHTool, _ servers: String) -> String {
         if let off = list.off { return "\(servers) makes no PCHs: \(off)" }
-        guard !list.toolchains.isEmpty else { return "\(servers) has no clang to make PCHs with." }
-        let others = list.toolchains.map { entry in
+        let own = list.toolchains.filter { !$0.profiles.isEmpty }
+        guard !own.isEmpty else { return "\(servers) has no clang to make PCHs with." }
+        let others = own.map { entry in
             entry.toolchain.version + (entry.toolchain.package.map { " (\($0))" } ?? "")
         }
         return "\(servers) does not have \(tool.compilerName), and a PCH is good for one clang only. It has "

@@ -8,7 +8,7 @@ internal import TracingClient
 struct PCHOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Which headers are precompiled together: sched, fs, block, net, all, or what the server has.",
+            "Which headers are precompiled together: sched, fs, block, sock, net, all, or what the server has.",
             valueName: "name"))
     var umbrella: String?
 

@@ -75,6 +75,8 @@ def say(text: str) -> None:
 def main() -> int:
     options = arguments()
     kernels = choose(options)
+    if options.suite:
+        kernels = [precompiled_kernel(kernels)]
     say(f"{len(kernels)} kernels: {' '.join(kernel.release for kernel in kernels)}")
     archives = make_archives(kernels, options.cache)
     about = report.machine() | {"date": datetime.date.today().isoformat(), "load_before": report.load()}
@@ -114,11 +116,15 @@ def main() -> int:
     return 1 if stored.problems or simulation.wrong or agent_size > report.AGENT_LIMIT else 0
 
 
+def precompiled_kernel(kernels: list[Kernel]) -> Kernel:
+    """Of the oldest series: Debian's bcc is older than the newest kernels, and does not go together with them."""
+    return [kernel for kernel in kernels if kernel.series == kernels[0].series and kernel.flavour == "generic"][-1]
+
+
 def measure_precompiled(
     options: argparse.Namespace, kernels: list[Kernel], archives: dict[str, Path]
 ) -> list[precompiled.Precompiled]:
-    """Of the oldest series: Debian's bcc is older than the newest kernels, and does not go together with them."""
-    kernel = [kernel for kernel in kernels if kernel.series == kernels[0].series and kernel.flavour == "generic"][-1]
+    kernel = precompiled_kernel(kernels)
     return precompiled.measure(
         options.binaries, kernel, archives[kernel.release], rounds=3 if options.quick else options.rounds
     )

@@ -16,7 +16,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 # Each with the umbrella that fits, and what its ratios have to be at least: of parsing alone, of bitcode, of all of bcc.
 SUITE = {
     "sched": ("sched", None, 8, 2.3),
-    "sock": ("net", 18, 8, None),
+    "sock": ("sock", 18, 8, None),
     "block": ("block", 18, 8, None),
     "inline": ("net", 18, 8, 4),
 }

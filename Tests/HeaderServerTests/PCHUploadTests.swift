@@ -62,6 +62,9 @@ import Testing
                 try expect(
                     await pch.server.get("\(pch.path("net", toolchain: foreign.id))?rank=builder"),
                     refusesWith: .toolchainUnknown)
+                // Listed, so that clients know what it is called, and as nothing that the server could make.
+                let list: ToolchainList = try await pch.server.get("/v1/toolchains").decoded()
+                #expect(list.toolchains.filter { $0.toolchain == foreign }.map(\.profiles) == [[]])
                 #expect(building.builds.isEmpty)
                 try await pch.server.store.requireNoStraysButTrees(in: folder)
             }

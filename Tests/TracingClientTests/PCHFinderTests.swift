@@ -38,7 +38,9 @@ import Testing
             self.sample = sample
             cache = HeaderCache(try CacheFolder(folder.path("cache")), bootID: "boot")
             var all = ToolchainList(
-                toolchains: [.init(toolchain: sample.toolchain, profiles: [])], umbrellas: Umbrella.standard, off: nil)
+                toolchains: [
+                    .init(toolchain: sample.toolchain, profiles: [.init(name: "clang-x86", id: sample.toolchain.id)])
+                ], umbrellas: Umbrella.standard, off: nil)
             list(&all)
             self.list = all
             var changed = sample.manifest
