@@ -180,8 +180,10 @@ actor PCHService {
 
     /// What can be said of a key without looking any further.
     private func have(_ key: Digest, _ acceptsBuilders: Bool) -> Answer? {
-        if let pch = store.pch(key), acceptsBuilders || pch.rank == PCHManifest.Rank.server.rawValue {
-            return .ready(key: key, pch)
+        if let pch = store.pch(key) {
+            // One that is just being put on record is not there in whole: its manifest is missing.
+            let isOwn = pch.rank == PCHManifest.Rank.server.rawValue
+            if isOwn ? !queue.isRunning(.pch(key: key)) : acceptsBuilders { return .ready(key: key, pch) }
         }
         guard queue.position(of: .pch(key: key)) != nil else { return nil }
         // One that was being made ahead goes before others of these now.

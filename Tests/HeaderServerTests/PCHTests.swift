@@ -310,7 +310,7 @@ import Testing
         }) { pch in
             let list: ToolchainList = try await pch.server.get("/v1/toolchains").decoded()
             #expect(list.off == nil)
-            #expect(list.umbrellas.map(\.name) == ["sched", "fs", "block", "net", "all", "mine"])
+            #expect(list.umbrellas.map(\.name) == Umbrella.standard.map(\.name) + ["mine"])
             #expect(list.toolchains.map(\.toolchain.id) == [pch.toolchain])
             #expect(list.toolchains[0].profiles.map(\.name) == ["own", "clang-x86", "bpf"])
             for profile in list.toolchains[0].profiles {
