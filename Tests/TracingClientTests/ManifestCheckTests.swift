@@ -78,7 +78,7 @@ import Testing
     @Test(arguments: [
         (["linux/sched.h"], "sched"), (["uapi/linux/ptrace.h", "linux/sched.h"], "sched"),
         (["linux/ptrace.h"], "sched"),
-        (["net/sock.h"], "net"), (["linux/blkdev.h"], "block"), (["linux/fs.h"], "fs"),
+        (["net/sock.h"], "sock"), (["linux/blkdev.h"], "block"), (["linux/fs.h"], "fs"),
         (["net/sock.h", "linux/fs.h"], "all"),
         (["own.h"], "sched"), ([], "all"),
     ])
