@@ -236,7 +236,9 @@ import Testing
             }
             let isNew = try await Self.push(client, 1, in: folder)
             #expect(isNew)
-            #expect(folder.names(in: "store/staging").isEmpty)
+            // The server may be trying to compile with what it took in.
+            let staged = folder.names(in: "store/staging").filter { !$0.hasSuffix("-tree") && !$0.hasSuffix("-smoke") }
+            #expect(staged.isEmpty)
             let requests = proxy.connections.flatMap { Self.heads($0.sent) }.map { $0.text.prefix { $0 != " " } }
             #expect(requests == ["PUT", "PATCH", "HEAD", "PUT", "PATCH"])
             await second.withLock { $0 }?.kill()
