@@ -86,7 +86,8 @@ import Testing
     /// breaks off, at most.
     @Test func whenTheWinnerBreaksOffTheOthersAreAskedAgain() async throws {
         let short = [UInt8](try Self.answer().dropLast(3))
-        try await withServers([Array(repeating: try Self.answer(), count: 5), Array(repeating: short, count: 4)]) { client, servers in
+        try await withServers([Array(repeating: try Self.answer(), count: 5), Array(repeating: short, count: 4)]) {
+            client, servers in
             let status = try await client.store()
             #expect(status == Self.status)
             #expect(servers[0].seen.count >= 1)
