@@ -18,7 +18,7 @@ extension PCHService {
 
     /// Puts trees without smoke compile into the queue, if none waits there.
     func refill() async {
-        guard !isClosed, !isRefilling, !queue.hasWaiting(.smoke) else { return }
+        guard !isClosed, !isRefilling, !queue.hasWaiting(.smoke), store.now >= smokePause else { return }
         isRefilling = true
         defer { isRefilling = false }
         let menu = await menu()
@@ -47,7 +47,12 @@ extension PCHService {
             if result.state == .verified { try await buildAhead(tree, menu) }
         } catch {
             guard !Task.isCancelled else { return }
-            untriable.insert(tree.digest)
+            if (error as? Problem)?.code == .diskFull {
+                // There may be room soon.
+                smokePause = store.now + Self.troubleSeconds
+            } else {
+                untriable.insert(tree.digest)
+            }
             logger.error("smoke compile impossible", metadata: ["tree": "\(tree.digest)", "error": "\(error)"])
         }
     }

@@ -44,7 +44,7 @@ actor PCHService {
     /// umbrella's text and the stubs, is in the disk's margin.
     static let outputs = (build: 3, smoke: 2)
     /// How long a build is not tried again that failed for a reason of the server's own, in seconds.
-    private static let troubleSeconds = 60
+    static let troubleSeconds = 60
     /// Requests and kernels whose look-up is remembered.
     private static let maximumMemories = 1024
 
@@ -63,6 +63,8 @@ actor PCHService {
     private var troubles: [Digest: (problem: Problem, until: Int)] = [:]
     /// Trees whose smoke compile the server could not run; tried again after the next start.
     var untriable: Set<Digest> = []
+    /// Until when no smoke compile is begun: the disk was full.
+    var smokePause = 0
     private var resolved: [PCHRequest: Resolved] = [:]
     private var standard: [Digest: [CompilerProfile]] = [:]
     var preparation: Task<Void, Never>?
@@ -106,6 +108,8 @@ actor PCHService {
         guard options.isOn, preparation == nil, !isClosed else { return }
         preparation = Task {
             let menu = await menu()
+            // Then the look may have been cut off, and says nothing.
+            if isClosed { return }
             if let off = menu.off {
                 logger.notice("no precompiled headers are made", metadata: ["reason": "\(off)"])
             } else {
@@ -150,6 +154,7 @@ actor PCHService {
 
     private func find(_ request: PCHRequest, acceptsBuilders: Bool) async throws -> Answer {
         let menu = await menu()
+        guard !isClosed else { throw CancellationError() }
         var item = try await resolve(request, menu)
         if item.toolchain != nil { store.pchAsked(item.demand) }
         if let answer = have(item.key, acceptsBuilders) { return answer }

@@ -4,7 +4,7 @@ public import KernelHeaders
 /// A PCH that somebody wants: everything that its bytes depend on.
 public struct PCHOrder: Hashable, Sendable {
     /// Changes whenever ``PCHBuilder`` makes other bytes of the same order.
-    public static let recipe = 1
+    public static let recipe = 2
 
     public let tree: Digest
     public let architecture: Architecture

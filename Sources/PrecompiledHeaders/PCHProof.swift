@@ -1,3 +1,4 @@
+internal import Glibc
 internal import HeaderArchive
 internal import KernelHeaders
 internal import KernelProbe
@@ -25,6 +26,7 @@ struct PCHProof {
         guard case .code(let expected) = try await withHeaders(program) else { return false }
         let (arguments, mount) = try prepare(program)
         let bitcode = "\(scratch)/\(program.name).pch.bc"
+        defer { unlink(bitcode) }
         let ending = try await compiler.withStubs(
             arguments, flags: candidate.flags, stubs: candidate.stubs, mounts: candidate.mounts + [mount],
             output: bitcode)
@@ -49,6 +51,7 @@ struct PCHProof {
     func withHeaders(_ program: SmokeProgram) async throws -> Outcome {
         let (arguments, mount) = try prepare(program)
         let bitcode = "\(scratch)/\(program.name).bc"
+        defer { unlink(bitcode) }
         let ending = try await compiler.withHeaders(arguments, mounts: [mount], output: bitcode)
         return ending.isSuccess
             ? .code(try await machineCode(bitcode, program)) : .failure(messages: ending.messages)
@@ -66,6 +69,7 @@ struct PCHProof {
 
     private func machineCode(_ bitcode: String, _ program: SmokeProgram) async throws -> ObjectFile {
         let object = "\(bitcode).o"
+        defer { unlink(object) }
         let file = "\(ConfinedCompiler.Place.program)/\(program.name).bc"
         let target = compiler.toolchain.hasBPF ? ["-target", "bpf"] : []
         let ending = try await compiler.plain(

@@ -48,12 +48,13 @@ struct UmbrellaSource {
             let macros = "\(scratch)/macros"
             defer { unlink(macros) }
             try source.write(guarded: "")
-            let read = try await source.run(["-E", "-dM", "-H", "-o", "-"], output: macros)
+            let read = try await source.run(
+                ["-E", "-dM", "-o", "-", "-Xclang", "-header-include-file", "-Xclang", "-"], output: macros)
             guard read.isSuccess else {
                 try await source.leaveOut(blamedBy: read.messages)
                 continue
             }
-            source.files = Self.files(listedIn: read.messages)
+            source.files = source.files(listedIn: read.messages)
             try source.write(guarded: source.guardLines(macros: macros))
             step(2)
             let compiled = try await source.run(
@@ -113,13 +114,11 @@ struct UmbrellaSource {
         return macroGuard.pragmas(defined: MacroGuard.names(definedIn: defined), exempt: profile.prologue)
     }
 
-    /// What `-H` says was opened: a line a file, a dot for each level, a blank, the path.
-    private static func files(listedIn messages: String) -> Set<String> {
+    /// What was opened, a path a line, among warnings. (`-H` leaves out what `-include` brings.)
+    private func files(listedIn messages: String) -> Set<String> {
         Set(
             messages.split(separator: "\n").compactMap { line in
-                let path = line.drop { $0 == "." }
-                guard path.count < line.count, path.first == " " else { return nil }
-                return ConfinedCompiler.normalised(String(path.dropFirst()))
+                ConfinedCompiler.normalised(String(line)).flatMap { compiler.exists($0) ? $0 : nil }
             })
     }
 

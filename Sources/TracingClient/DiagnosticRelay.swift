@@ -109,8 +109,14 @@ public struct DiagnosticRelay: Sendable, Equatable {
     }
 
     static func isError(_ line: String) -> Bool {
-        ["error: ", "fatal error: "].contains { line.hasPrefix($0) }
-            || [": error: ", ": fatal error: "].contains { line.contains($0) }
+        if ["error: ", "fatal error: "].contains(where: { line.hasPrefix($0) }) { return true }
+        // Other programs complain, too: a compiler says at which line, or that it is one.
+        return [": error: ", ": fatal error: "].contains { words in
+            guard let start = line.firstOffset(of: words) else { return false }
+            let place = line.utf8.prefix(start)
+            let number = place.reversed().prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+            return line.hasPrefix("clang") || !number.isEmpty && place.dropLast(number.count).last == UInt8(ascii: ":")
+        }
     }
 
     /// For a sentence: no control characters, and no more than a line of it.
@@ -137,14 +143,14 @@ public struct DiagnosticRelay: Sendable, Equatable {
 
 extension String {
     /// Without regular expressions, and by bytes: lines come by the thousand.
-    fileprivate func contains(_ words: String) -> Bool {
+    fileprivate func firstOffset(of words: String) -> Int? {
         let words = Array(words.utf8)
         var rest = utf8[...]
         while let start = rest.firstIndex(of: words[0]) {
             rest = rest[start...]
-            if rest.starts(with: words) { return true }
+            if rest.starts(with: words) { return utf8.distance(from: utf8.startIndex, to: start) }
             rest = rest.dropFirst()
         }
-        return false
+        return nil
     }
 }

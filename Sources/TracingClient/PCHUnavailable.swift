@@ -24,6 +24,12 @@ public struct PCHUnavailable: Error, CustomStringConvertible, ExitStatusProvidin
     public static func program(obstacle: String) -> Self { Self("The program can't have a PCH: \(obstacle).") }
 
     /// - Parameter variable: one that a user sets for bcc.
+    /// Of a command no program was seen.
+    public static let unseen = Self(
+        "No text of what the command compiles was found, so nobody can tell whether a PCH serves it. "
+            + "With --umbrella NAME you say that it does."
+    )
+
     public static func variable(_ variable: String) -> Self {
         Self("\(variable) is set, and says something else to bcc than a PCH does.")
     }

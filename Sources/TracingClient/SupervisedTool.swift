@@ -91,12 +91,15 @@ public struct SupervisedTool: Sendable {
         let ended = try Pipe()
         guard let process = spawn(signals, errors.writer) else { return nil }
         forwarding.attach(to: process)
-        defer { forwarding.stop() }
         errors.closeWriter()
         let status = Mutex<CInt>(0)
         // Whoever the tool has started may keep its standard error open, so its end is watched for itself.
         let waiter = DispatchQueue(label: "kheader.tool")
         waiter.async {
+            // As long as it is not waited for, its number is nobody else's.
+            var information = siginfo_t()
+            while waitid(P_PID, id_t(process), &information, WEXITED | WNOWAIT) < 0, errno == EINTR {}
+            forwarding.stop()
             var value: CInt = 0
             while waitpid(process, &value, 0) < 0, errno == EINTR {}
             status.withLock { $0 = value }
@@ -137,6 +140,8 @@ public struct SupervisedTool: Sendable {
     ) throws {
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         var isOpen = true
+        // What a pipe holds, and so all that the tool can have left there; what comes after it is not its own.
+        var last = 1 << 16
         while true {
             var events = [
                 pollfd(fd: isOpen ? errors : -1, events: Int16(POLLIN), revents: 0),
@@ -154,7 +159,8 @@ public struct SupervisedTool: Sendable {
                 let read = read(errors, &buffer, buffer.count)
                 if read > 0 {
                     put(relay.take(buffer[..<read], at: now))
-                    continue
+                    if events[1].revents != 0 { last -= read }
+                    if last > 0 { continue }
                 }
                 if read == 0 || errno != EINTR { isOpen = false }
             }

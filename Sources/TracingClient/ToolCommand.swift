@@ -74,29 +74,55 @@ public struct ToolCommand: Sendable, Equatable {
         if readsInput(words) || kind == .other && arguments.isEmpty && isShell(words[0]) {
             return .init(obstacle: "it reads its program from standard input, which can be read but once")
         }
-        var texts: [ProgramText] = []
-        var folders: [String] = []
+        if let pipe = arguments.first(where: isReadOnce) {
+            return .init(obstacle: "it reads \(pipe), which can be read but once")
+        }
+        if kind == .clang, let obstacle = obstacle(in: arguments) { return .init(obstacle: obstacle) }
+        var places: [ProgramText.Place] = []
         for file in [program].compactMap({ $0 }) + arguments {
             guard let text = text(of: file) else {
                 // A script, or a program, that is an argument itself.
                 if file.contains("#include") || file.contains("#define") {
-                    texts.append(ProgramText(file, isScript: true))
+                    places.append(.init(text: ProgramText(file, isScript: true), folder: "."))
                 }
                 continue
             }
-            texts.append(ProgramText(text, isScript: isScript(file, text)).including(preludes))
-            folders.append(folder(of: file))
+            places.append(
+                .init(
+                    text: ProgramText(text, isScript: isScript(file, text)).including(preludes),
+                    folder: ProgramText.folder(of: file)))
         }
+        if places.isEmpty { places.append(.init(text: ProgramText("").including(preludes), folder: ".")) }
         let included = includeFolders(arguments)
-        return ProgramText.needs(of: texts) { header, isQuoted in
-            if preludes.contains(header), let text = text(of: header) { return ProgramText(text, isHeader: true) }
-            for folder in (isQuoted ? folders : []) + included {
-                if let text = text(of: "\(folder)/\(header)") { return ProgramText(text, isHeader: true) }
+        // bcc includes the version before each program.
+        let known = kind == .clang ? definitions(arguments) : ProgramText.versionNames
+        return ProgramText.needs(of: places, known: known) { header, isQuoted, folder in
+            func own(_ path: String) -> ProgramText.OwnHeader? {
+                text(of: path).map { .init(path: path, text: ProgramText($0, isHeader: true)) }
             }
-            if kind == .clang, builtinHeaders.contains(header) { return ProgramText("") }
-            return ownHeaders[header].map { ProgramText($0, isHeader: true) }
+            if preludes.contains(header), let found = own(header) { return found }
+            if isQuoted, let found = own("\(folder)/\(header)") { return found }
+            if let text = ownHeaders[header] { return .init(path: header, text: ProgramText(text, isHeader: true)) }
+            // The kernel's come first, as they do without a PCH: a copy of one is none of the program's own.
+            if isKernels(header) { return nil }
+            if let found = included.lazy.compactMap({ own("\($0)/\(header)") }).first { return found }
+            return kind == .clang && builtinHeaders.contains(header)
+                ? .init(path: header, text: ProgramText("")) : nil
         }
     }
+
+    /// By the folder that it is in, below the kernel's `include`.
+    private static func isKernels(_ header: String) -> Bool {
+        guard let slash = header.utf8.firstIndex(of: UInt8(ascii: "/")) else { return false }
+        return kernelFolders.contains(String(header[..<slash]))
+    }
+
+    private static let kernelFolders: Set = [
+        "acpi", "asm", "asm-generic", "clocksource", "crypto", "drm", "dt-bindings", "generated", "keys", "kunit",
+        "kvm",
+        "linux", "math-emu", "media", "memory", "misc", "net", "pcmcia", "ras", "rdma", "rv", "scsi", "soc", "sound",
+        "target", "trace", "uapi", "ufs", "vdso", "video", "xen",
+    ]
 
     /// Takes what is included before each file out of a clang's arguments: `-include FILE`, `-imacros FILE`.
     private static func withoutPreludes(_ words: ArraySlice<String>) -> (arguments: [String], preludes: [String]) {
@@ -104,28 +130,72 @@ public struct ToolCommand: Sendable, Equatable {
         var preludes: [String] = []
         var rest = words
         while let word = rest.popFirst() {
-            // A PCH of the user's own is no text; clang refuses a second one.
-            let flag =
-                word == "-include-pch"
-                ? nil
-                : ["--include=", "--imacros=", "--include", "--imacros", "-include", "-imacros"]
-                    .first { word.hasPrefix($0) }
-            guard let flag else {
-                arguments.append(word)
-                continue
-            }
-            if word.utf8.count > flag.utf8.count {
-                preludes.append(String(word.dropFirst(flag.count)))
-            } else if let file = rest.popFirst() {
+            if ["-include", "-imacros", "--include", "--imacros"].contains(word), let file = rest.popFirst() {
                 preludes.append(file)
+            } else if let flag = ["--include=", "--imacros=", "-include", "-imacros"].first(where: {
+                word.hasPrefix($0)
+            }),
+                // A PCH of the user's own is no text; clang refuses a second one.
+                !word.dropFirst(flag.count).hasPrefix("-"), word != flag
+            {
+                preludes.append(String(word.dropFirst(flag.count)))
+            } else {
+                arguments.append(word)
             }
         }
         return (arguments, preludes)
     }
 
+    /// Arguments of clang's that say what can't be seen here, or that come out wrong with a PCH.
+    private static func obstacle(in arguments: [String]) -> String? {
+        for (index, word) in arguments.enumerated() {
+            if word.hasPrefix("@") || word == "--config" || word.hasPrefix("--config=") {
+                return "it reads arguments from a file (\(word))"
+            }
+            if word.hasPrefix("-Wp,") || word == "-Xpreprocessor"
+                || word == "-Xclang" && index + 1 < arguments.count
+                    && ["-include", "-imacros", "-D", "-U", "-undef", "-I", "-isystem"].contains(where: {
+                        arguments[index + 1].hasPrefix($0)
+                    })
+            {
+                return "it passes arguments on to the preprocessor (\(word))"
+            }
+            if word.hasPrefix("-U") || word == "-undef" { return "it undefines macros (\(word))" }
+            if dependencyFlags.contains(word) {
+                return "it wants to know which headers are read (\(word)), and with a PCH none is"
+            }
+        }
+        return nil
+    }
+
+    private static let dependencyFlags: Set = [
+        "-M", "-MM", "-MD", "-MMD", "--dependencies", "--user-dependencies", "--write-dependencies",
+        "--write-user-dependencies",
+    ]
+
+    /// `-DNAME`, `-D NAME`, `-DNAME=VALUE`.
+    private static func definitions(_ arguments: [String]) -> Set<String> {
+        Set(
+            zip(arguments, arguments.dropFirst() + [""]).compactMap { word, next in
+                let text = word == "-D" ? next[...] : word.hasPrefix("-D") ? word.dropFirst(2) : nil
+                return text.map { String($0.prefix { $0 != "=" && $0 != "(" }) }
+            })
+    }
+
     /// A `-` that is no option's value: `-o -` is where clang writes to.
     private static func readsInput(_ words: [String]) -> Bool {
         zip(words, words.dropFirst()).contains { $1 == "-" && !["-o", "-MF"].contains($0) }
+    }
+
+    /// A pipe, a socket, a terminal: what was read of it is gone.
+    private static func isReadOnce(_ path: String) -> Bool {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return false }
+        switch status.st_mode & S_IFMT {
+        case S_IFIFO, S_IFSOCK: return true
+        case S_IFCHR: return path != "/dev/null"
+        default: return false
+        }
     }
 
     /// Those that clang has itself, and which include no other.
@@ -150,11 +220,6 @@ public struct ToolCommand: Sendable, Equatable {
         let name = word.split(separator: "/").last ?? ""
         return ["sh", "bash", "dash", "zsh", "ksh", "python", "lua", "perl", "ruby"].contains(name)
             || name.hasPrefix("python3") || name.hasPrefix("python2")
-    }
-
-    private static func folder(of path: String) -> String {
-        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
     /// `-Ifolder`, `-I folder`, `-isystem folder`, `-iquote folder`.

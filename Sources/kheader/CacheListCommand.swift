@@ -65,10 +65,13 @@ struct CacheListing: Encodable {
     var profile: String?
     var compiler: String?
 
+    /// The release of the clang that a PCH is for.
+    var clang: Int?
+
     /// For the table: of PCHs there may be several.
     var what: String {
         guard let profile, let umbrella else { return artefact }
-        return "\(artefact) \(profile) \(umbrella)"
+        return "\(artefact) \(profile) \(umbrella)" + (clang.map { " (clang \($0))" } ?? "")
     }
 
     init(_ entry: HeaderCache.Listing) {
@@ -80,6 +83,7 @@ struct CacheListing: Encodable {
         umbrella = entry.pch?.manifest.umbrella
         profile = entry.pch?.manifest.profileName
         compiler = entry.pch?.toolchain.version
+        clang = entry.pch?.toolchain.major
         guard let stamp = entry.stamp else {
             state = .damaged
             return

@@ -8,6 +8,11 @@ struct PCHCommand: AsyncParsableCommand {
             A PCH spares a compiler the reading of headers, most of the time that a small program takes. It is good for one \
             kernel, one exact clang, and one set of flags. 'kheader exec --pch' does all of this for one command; bpftrace \
             can't use a PCH.
+
+              eval "$(kheader pch --for bcc --umbrella net)"
+              clang-19 $(kheader pch --for clang --clang clang-19 --umbrella sched) -O2 -c program.c
+
+            'kheader pch fetch --help' has the options of these.
             """,
         subcommands: [PCHFetchCommand.self, PCHListCommand.self, PCHBuildCommand.self],
         defaultSubcommand: PCHFetchCommand.self)

@@ -68,6 +68,9 @@ struct PrecompiledExecution {
             try check(command)
         }
         let id = if let headers { headers.identity.buildID } else { try await tree.buildID(cache) }
+        guard kind == .clang || options.umbrella != nil || !command.needs.headers.isEmpty else {
+            throw PCHUnavailable.unseen
+        }
         let wish = PCHFinder.Wish(
             headers: command.needs.headers, umbrella: options.umbrella, tree: headers?.headers.stamp.digest,
             architecture: headers?.architecture)

@@ -253,7 +253,7 @@ private struct PrecompiledKernel: SuiteTrait, TestScoping {
     @Test func toolsGetTheVariables() async throws {
         try await withTemporaryFolder { folder in
             let command = ["sh", "-c", "env | grep -E '^(KHEADER_(TREE|BUILD)|BCC_|BPFTRACE_)' | sort"]
-            let result = try await exec(folder, ["--pch"], command)
+            let result = try await exec(folder, ["--pch", "--umbrella", "all"], command)
             let tree = folder.path("cache/headers/\(kernel.id)/tree")
             let key = try #require(folder.names(in: "cache/pch/\(kernel.id)").first)
             #expect(
@@ -262,7 +262,7 @@ private struct PrecompiledKernel: SuiteTrait, TestScoping {
                     "BPFTRACE_KERNEL_BUILD=\(tree)", "BPFTRACE_KERNEL_SOURCE=\(tree)", "KHEADER_BUILD_ID=\(kernel.id)",
                     "KHEADER_TREE=\(tree)",
                 ], "\(result.errors)")
-            let without = try await exec(folder, ["--pch", "--no-headers"], command)
+            let without = try await exec(folder, ["--pch", "--umbrella", "all", "--no-headers"], command)
             #expect(without.text.split(separator: "\n").count == 2)
         }
     }
@@ -414,7 +414,7 @@ private struct PrecompiledKernel: SuiteTrait, TestScoping {
     @Test func exitCodesSignalsAndStreamsAreTheToolsOwn() async throws {
         try await withTemporaryFolder { folder in
             func shell(_ script: String) async throws -> ShellCommand.Result {
-                try await exec(folder, ["--pch", "--no-headers"], ["sh", "-c", script])
+                try await exec(folder, ["--pch", "--umbrella", "all", "--no-headers"], ["sh", "-c", script])
             }
             let failed = try await shell("cat; echo out; echo err >&2; exit 42")
             #expect(failed.status == 42 && failed.text == "out\n" && failed.errors == "err\n", "\(failed.errors)")
@@ -438,13 +438,14 @@ private struct PrecompiledKernel: SuiteTrait, TestScoping {
             }
             // A compiler that crashes has met what it can't take; without headers there is nothing else.
             #expect(try await shell("kill -SEGV $$").status == 128 + 11)
-            let unknown = try await exec(folder, ["--pch", "--no-headers"], ["no-such-program"])
+            let unknown = try await exec(folder, ["--pch", "--umbrella", "all", "--no-headers"], ["no-such-program"])
             #expect(unknown.status == 127 && unknown.errors == "kheader: no-such-program: No such file or directory\n")
-            let unusable = try await exec(folder, ["--pch", "--no-headers"], ["/"])
+            let unusable = try await exec(folder, ["--pch", "--umbrella", "all", "--no-headers"], ["/"])
             #expect(unusable.status == 126)
             // What has no '#!' is a script of the shell's.
             let script = try folder.write("echo script\n".utf8, to: "script", mode: 0o755)
-            #expect(try await exec(folder, ["--pch", "--no-headers"], [script]).text == "script\n")
+            #expect(
+                try await exec(folder, ["--pch", "--umbrella", "all", "--no-headers"], [script]).text == "script\n")
         }
     }
 
@@ -454,7 +455,9 @@ private struct PrecompiledKernel: SuiteTrait, TestScoping {
             let look = "sed -nE 's/^(Sig(Blk|Ign)):.*(.{8})$/\\1 \\3/p' /proc/self/status"
             let plain = try await run(shell: "\(setting) exec \(look)")
             let script = "\(setting) exec \"$@\" -- \(look)"
-            let words = [BuiltProgram.path("kheader"), "exec", "--pch", "--no-headers"] + kernel.options(folder)
+            let words =
+                [BuiltProgram.path("kheader"), "exec", "--pch", "--umbrella", "all", "--no-headers"]
+                + kernel.options(folder)
             let under = try await run(command: ShellCommand("sh", ["-c", script, "sh"] + words))
             #expect(
                 plain.text.contains("SigIgn") && under.text == plain.text, "\(plain.text) \(under.text) \(under.errors)"
@@ -469,7 +472,9 @@ private struct PrecompiledKernel: SuiteTrait, TestScoping {
             let input = try folder.write("one\ntwo\n".utf8, to: "input")
             let script = "exec \"$@\" <\(input)"
             let words =
-                [BuiltProgram.path("kheader"), "exec", "--pch"] + kernel.options(folder) + ["--", "sh", "-c", tool]
+                [BuiltProgram.path("kheader"), "exec", "--pch", "--umbrella", "all"] + kernel.options(folder) + [
+                    "--", "sh", "-c", tool,
+                ]
             let result = try await run(command: ShellCommand("sh", ["-c", script, "sh"] + words))
             #expect(result.status == 7 && result.text == "one\ntwo\n", "\(result.errors)")
             #expect(
@@ -496,9 +501,56 @@ private struct PrecompiledKernel: SuiteTrait, TestScoping {
                 """
             let tool = "case $BCC_KERNEL_SOURCE in *stubs) kill -SEGV $$;; *) echo again;; esac"
             let words =
-                [BuiltProgram.path("kheader"), "exec", "--pch"] + kernel.options(folder) + ["--", "sh", "-c", tool]
+                [BuiltProgram.path("kheader"), "exec", "--pch", "--umbrella", "all"] + kernel.options(folder) + [
+                    "--", "sh", "-c", tool,
+                ]
             let result = try await run(command: ShellCommand("sh", ["-c", script, folder.path("errors")] + words))
             #expect(result.status == 128 + SIGTERM && result.output.isEmpty, "\(result.status) \(result.errors)")
+        }
+    }
+
+    /// Of a program that nobody sees the user has to say what serves it.
+    @Test func whatIsNotSeenHasTheHeaders() async throws {
+        try await withTemporaryFolder { folder in
+            let source = try folder.write("#undef CONFIG_SMP\n\(Self.sizes)".utf8, to: "hidden.c")
+            let program = try folder.write("import bcc; bcc.BPF(src_file='\(source)'); print(1)\n".utf8, to: "p.py")
+            let result = try await exec(folder, ["--pch"], ["/usr/bin/python3", program])
+            #expect(result.status == 0 && result.errors.contains("With --umbrella NAME you say that it does"))
+            #expect(folder.names(in: "cache/pch").isEmpty)
+        }
+    }
+
+    /// Whoever the tool has started may keep its standard error, and never stop to write.
+    @Test func aToolThatHasEndedIsNotWaitedFor() async throws {
+        try await withTemporaryFolder { folder in
+            let script = "\"$@\" 2>/dev/null; status=$?; kill $(cat \"$0\"); exit $status"
+            let tool = "yes >&2 & echo $! >\(folder.path("yes")); exit 3"
+            let words = [BuiltProgram.path("kheader"), "exec", "--pch", "--no-headers", "--umbrella", "all"]
+            let command =
+                ["sh", "-c", script, folder.path("yes")] + words + kernel.options(folder) + ["--", "sh", "-c", tool]
+            #expect(try await Self.plain(command).status == 3)
+        }
+    }
+
+    /// All that bcc's own headers bring is in the PCH, and a macro that they test is watched.
+    @Test func whatBccIncludesFirstIsInThePCH() async throws {
+        try await withTemporaryFolder { folder in
+            let text = ["types", "version", "sched"].map { "#include <linux/\($0).h>\\n" }.joined()
+            func program(_ more: String) throws -> [String] {
+                let source = """
+                    import bcc
+                    text = '\(text)int f(void *c) { return sizeof(struct task_struct); }'
+                    print(list(bcc.BPF(text=text\(more)).dump_func('f')))
+                    """
+                return ["/usr/bin/python3", try folder.write(source.utf8, to: "p\(more.utf8.count).py")]
+            }
+            let result = try await exec(folder, ["--pch", "--no-headers"], program(""))
+            #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
+            let random = try program(", cflags=['-DRANDSTRUCT']")
+            let full = try await exec(folder, [], random)
+            let watched = try await exec(folder, ["--pch"], random)
+            #expect(watched.status == 0 && watched.output == full.output, "\(watched.errors)")
+            #expect(full.output != result.output && watched.errors.contains("running it again with the full headers"))
         }
     }
 
@@ -512,7 +564,7 @@ private struct PrecompiledKernel: SuiteTrait, TestScoping {
                 kill -TERM $PPID
                 wait
                 """
-            let result = try await exec(folder, ["--pch"], ["sh", "-c", tool])
+            let result = try await exec(folder, ["--pch", "--umbrella", "all"], ["sh", "-c", tool])
             #expect(result.status == 1 && result.text == "run\n", "\(result.errors)")
             #expect(result.errors == "p.c:1:1: error: x\n")
         }
@@ -534,7 +586,7 @@ private struct PrecompiledKernel: SuiteTrait, TestScoping {
             let script =
                 "\"$0\" cache clean --cache \"$1\" --all >&2; test -e \"$BCC_KERNEL_SOURCE/include\" && echo there"
             let command = ["sh", "-c", script, BuiltProgram.path("kheader"), folder.path("cache")]
-            let result = try await exec(folder, ["--pch"], command)
+            let result = try await exec(folder, ["--pch", "--umbrella", "all"], command)
             #expect(result.text == "there\n", "\(result.errors)")
         }
     }

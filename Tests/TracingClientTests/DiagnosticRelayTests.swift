@@ -45,6 +45,14 @@ import Testing
         #expect(Self.text(relay.finish()) == line + "  code\n")
     }
 
+    /// What is no compiler's is no reason to run a tool again.
+    @Test(arguments: ["t.py: error: unrecognized arguments: --bad\n", "ninja: error: loading 'x'\n", "x:1: errors\n"])
+    func complaintsOfOthersPass(_ line: String) {
+        var relay = DiagnosticRelay()
+        #expect(Self.text(relay.take(line.utf8, at: Self.now)) == line)
+        #expect(relay.firstError == nil)
+    }
+
     /// Only a warning follows: nothing to run the tool again for.
     @Test func whatLeadsToAWarningIsHeldAndNoError() {
         var relay = DiagnosticRelay()

@@ -1,3 +1,4 @@
+import Glibc
 import KHeaderTestSupport
 import Testing
 
@@ -6,8 +7,8 @@ import Testing
 @Suite struct ProgramTextTests {
     private static func needs(_ text: String, isScript: Bool = false, own: [String: String] = [:]) -> ProgramText.Needs
     {
-        ProgramText.needs(of: [ProgramText(text, isScript: isScript)]) { header, _ in
-            own[header].map { ProgramText($0, isHeader: true) }
+        ProgramText.needs(of: [.init(text: ProgramText(text, isScript: isScript), folder: ".")]) { header, _, _ in
+            own[header].map { .init(path: header, text: ProgramText($0, isHeader: true)) }
         }
     }
 
@@ -43,7 +44,7 @@ import Testing
     @Test func scriptsHaveProgramsInTheirStrings() {
         let text = """
             #!/usr/bin/python3
-            # define what is to be done, and include it
+            # what is to be done, and include it
             bpf_text = '''#include <uapi/linux/ptrace.h>
             #include <linux/sched.h>
             #define HERE 1
@@ -72,10 +73,43 @@ import Testing
     /// A program that sets what a header has a default for is no header with a guard; and only the first directive is one.
     @Test func onlyHeadersHaveGuards() {
         let guarded = "#ifndef KBUILD_MODNAME\n#define KBUILD_MODNAME \"x\"\n#endif\n#include <linux/sched.h>\n"
-        let obstacle = "it defines or undefines KBUILD_MODNAME before it includes linux/sched.h"
+        let obstacle = "it asks whether there is KBUILD_MODNAME, which headers may define that it does not include"
         #expect(Self.needs(guarded).obstacle == obstacle)
         let own = ["own.h": "#pragma once\n" + guarded]
         #expect(Self.needs("#include \"own.h\"\n", own: own).obstacle == obstacle)
+    }
+
+    /// A PCH has more headers than the program includes, and these define more.
+    @Test(arguments: [
+        "#include <linux/types.h>\n#ifndef NAME_MAX\n#define NAME_MAX 32\n#endif\n",
+        "#include <linux/sched.h>\n#if __has_include(<linux/cdrom.h>)\n#endif\n",
+        "#include <linux/sched.h>\n#if defined(CONFIG_SMP) && \\\n  defined NAME_MAX\n#endif\n",
+        "#include <linux/sched.h>\n#if LINUX_VERSION_CODE > 1\n#endif\n",
+    ])
+    func whatAProgramAsksIsAnObstacle(_ text: String) {
+        #expect(Self.needs(text).obstacle?.contains("which headers may define that it does not include") == true)
+    }
+
+    @Test(arguments: [
+        "#include <linux/sched.h>\n#ifdef CONFIG_SMP\n#elif defined(__x86_64__) || 0x10UL\n#endif\n",
+        "#include <linux/sched.h>\n#define OWN 1\n#if OWN == 1\n#endif\n",
+        "#include <linux/version.h>\n#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 1, 0)\n#endif\n",
+    ])
+    func whatIsTheSameInAnyCaseIsNone(_ text: String) { #expect(Self.needs(text).obstacle == nil) }
+
+    @Test(arguments: ["%:undef CONFIG_SMP\n", "#/**/undef CONFIG_SMP\n", "#\\\nundef CONFIG_SMP\n"])
+    func directivesInDisguiseAreAnObstacle(_ text: String) {
+        let needs = Self.needs(text + "#include <linux/sched.h>\n")
+        #expect(needs.obstacle?.contains("a directive that begins with") == true)
+    }
+
+    @Test func inAScriptAMacroMayBeIndented() {
+        let script = "text = '''\n# undef CONFIG_SMP\n#include <linux/sched.h>\n'''\n"
+        #expect(
+            Self.needs(script, isScript: true).obstacle
+                == "it defines or undefines CONFIG_SMP before it includes linux/sched.h")
+        let flags = "text = '''\n#include <linux/sched.h>\n#ifdef FAST\n#endif\n'''\nflags = ['-DFAST=1']\n"
+        #expect(Self.needs(flags, isScript: true).obstacle == nil)
     }
 
     @Test func headersThatIncludeEachOtherEnd() {
@@ -88,8 +122,10 @@ import Testing
 
     /// What one program defines is not defined in another.
     @Test func textsAreLookedAtForThemselves() {
-        let texts = ["#include <a.h>\n#define X 1\n", "#include <b.h>\n"].map { ProgramText($0) }
-        let needs = ProgramText.needs(of: texts) { _, _ in nil }
+        let texts = ["#include <a.h>\n#define X 1\n", "#include <b.h>\n"].map {
+            ProgramText.Place(text: ProgramText($0), folder: ".")
+        }
+        let needs = ProgramText.needs(of: texts) { _, _, _ in nil }
         #expect(needs.headers == ["a.h", "b.h"] && needs.obstacle == nil)
     }
 
@@ -142,7 +178,59 @@ import Testing
             #expect(ToolCommand(["clang"] + folders + [program], path: "").needs.obstacle == obstacle)
         }
         let kernels = ToolCommand(["clang", "-include", "linux/kconfig.h", "-include-pch", "p"], path: "").needs
-        #expect(kernels == ProgramText.Needs())
+        #expect(kernels.headers == ["linux/kconfig.h"] && kernels.obstacle == nil)
+    }
+
+    /// Each text has its own folder, and sees an own header anew.
+    @Test func textsOfSeveralFoldersAreTheirOwn() throws {
+        try withTemporaryFolder { folder in
+            try folder.write("#define A 1\n".utf8, to: "a/own.h")
+            let undefining = try folder.write("#undef CONFIG_SMP\n".utf8, to: "b/own.h")
+            let first = try folder.write("#include <linux/sched.h>\n#include \"own.h\"\n".utf8, to: "a/p.c")
+            let second = try folder.write("#include \"own.h\"\n#include <linux/sched.h>\n".utf8, to: "b/p.c")
+            let obstacle = "it defines or undefines CONFIG_SMP before it includes linux/sched.h"
+            #expect(ToolCommand(["clang", first, second], path: "").needs.obstacle == obstacle)
+            #expect(ToolCommand(["clang", first], path: "").needs.obstacle == nil)
+            let other = try folder.write("#include \"own.h\"\n".utf8, to: "b/q.c")
+            #expect(ToolCommand(["clang", other, second], path: "").needs.obstacle == obstacle)
+            let words = ["clang", "-include", undefining, other, first]
+            #expect(ToolCommand(words, path: "").needs.obstacle == obstacle)
+        }
+    }
+
+    /// A user's copy of a header of the kernel's is not what is read: the kernel's come first.
+    @Test func copiesOfTheKernelsHeadersAreTheKernels() throws {
+        try withTemporaryFolder { folder in
+            try folder.write("#define CDX 5\n".utf8, to: "inc/linux/cdrom.h")
+            let program = try folder.write("#include <linux/cdrom.h>\n".utf8, to: "p.c")
+            let words = ["clang", "-I\(folder.path("inc"))", program]
+            #expect(ToolCommand(words, path: "").needs.headers == ["linux/cdrom.h"])
+        }
+    }
+
+    @Test(arguments: [
+        ["@more.rsp"], ["--config", "x.cfg"], ["--config=x.cfg"], ["-Wp,-include,m.h"], ["-Xpreprocessor", "-DX"],
+        ["-Xclang", "-include", "-Xclang", "m.h"], ["-UCONFIG_SMP"], ["-U", "CONFIG_SMP"], ["-undef"], ["-MD"],
+        ["-MMD", "-MF", "p.d"], ["-M"],
+    ])
+    func whatCantBeSeenIsAnObstacle(_ words: [String]) {
+        #expect(ToolCommand(["clang", "-c", "p.c"] + words, path: "").needs.obstacle != nil)
+    }
+
+    @Test(arguments: [["-Xclang", "-disable-O0-optnone"], ["--include-directory=inc"], ["-MFx"]])
+    func otherArgumentsAreNone(_ words: [String]) {
+        #expect(ToolCommand(["clang", "-c", "p.c"] + words, path: "").needs == ProgramText.Needs())
+    }
+
+    @Test func whatIsReadOnceIsAnObstacle() throws {
+        try withTemporaryFolder { folder in
+            let pipe = folder.path("pipe")
+            mkfifo(pipe, 0o600)
+            #expect(
+                ToolCommand(["clang", "-x", "c", pipe], path: "").needs.obstacle
+                    == "it reads \(pipe), which can be read but once")
+            #expect(ToolCommand(["clang", "-x", "c", "/dev/null"], path: "").needs.obstacle == nil)
+        }
     }
 
     @Test func aProgramMayBeAnArgument() {
