@@ -61,6 +61,13 @@ enum Audience: Sendable {
         "GET /metadata": .readers,
         "GET /metrics": .readers,
 
+        "GET /": .readers,
+        "GET /kernels/{buildID}": .readers,
+        "GET /coverage": .readers,
+        // The style of pages, those that refuse included.
+        "GET /assets/{name}": .everyone,
+
+        "GET /openapi.yaml": .everyone,
         "GET /livez": .everyone,
         "GET /readyz": .everyone,
     ]

@@ -11,7 +11,8 @@ import SystemPackage
 /// The file's members, all of them optional (sizes in bytes, times in seconds):
 ///
 /// ```
-/// { "listen": "127.0.0.1:8003", "state": "/var/lib/kheaderd", "logLevel": "info", "anonymousReads": false,
+/// { "listen": "127.0.0.1:8003", "state": "/var/lib/kheaderd", "logLevel": "info", "logFormat": "text",
+///   "accessLog": false, "anonymousReads": false, "drainSeconds": 0,
 ///   "bundleBytes": 4294967296, "claims": { "seconds": 120, "opinions": 2 },
 ///   "uploads": { "number": 256, "seconds": 300 },
 ///   "limits": { "archiveBytes": 1073741824, "unpackedBytes": 1073741824, "fileBytes": 16777216, "entries": 100000,
@@ -32,6 +33,9 @@ public struct ServerSettings: Sendable {
     /// The store's folder.
     public var state: String
     public var logLevel = Logger.Level.info
+    public var logFormat = LogFormat.text
+    /// What is done with all requests.
+    public var serving = ServingOptions()
     /// Whether everyone may read without a token.
     public var anonymousReads = false
     public var store = HeaderStore.Options()
@@ -90,6 +94,14 @@ public struct ServerSettings: Sendable {
             }
             logLevel = level
         }
+        if let text = try await reader.fetchString(forKey: "logFormat") {
+            guard let format = LogFormat(rawValue: text) else {
+                throw SettingsError(description: "\"\(text)\" is no format of the log. Use text or json.")
+            }
+            logFormat = format
+        }
+        serving.accessLog = try await Self.flag(reader, "accessLog") ?? false
+        try await Self.set(&serving.drainSeconds, reader, "drainSeconds")
         anonymousReads =
             try await arguments.anonymousReads.orElse { try await Self.flag(reader, "anonymousReads") } ?? false
         try await Self.set(&store.bundleBytes, reader, "bundleBytes")
@@ -157,6 +169,14 @@ public struct ServerSettings: Sendable {
         guard set > 0 else { throw SettingsError(description: "\(key) is \(set), and has to be positive.") }
         value = set
     }
+}
+
+/// How the log is written.
+public enum LogFormat: String, Sendable {
+    /// For people.
+    case text
+    /// An object a line.
+    case json
 }
 
 /// A setting that is no such value.

@@ -69,6 +69,9 @@ final class UploadSessions: Sendable {
         }
     }
 
+    /// How many there are.
+    var count: Int { sessions.withLock { $0.count } }
+
     /// Ends all of them.
     func close() async {
         for token in sessions.withLock({ Array($0.keys) }) { await end(token) }

@@ -109,6 +109,10 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     case archiveEntryKind = "archive-entry-kind"
 
     // The server itself.
+    /// It is about to end.
+    case serverDraining = "server-draining"
+    /// Its disk is full; what it has can be had.
+    case serverReadOnly = "server-read-only"
     case diskFull = "disk-full"
     case storeDamaged = "store-damaged"
     case internalError = "internal-error"
@@ -134,6 +138,7 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
         case .rangeNotSatisfiable: 416
         case .tooManyUploads, .pchQueueFull, .tooManyProfiles: 429
         case .internalError, .storeDamaged: 500
+        case .serverDraining, .serverReadOnly: 503
         case .diskFull: 507
         default: 422
         }
