@@ -15,12 +15,12 @@ build_needs := pkg-config=pkg-config libcurl.pc=libcurl4-openssl-dev liblzma.pc=
 # What the tests hold the programs against.
 test_needs := python3=python3 bsdtar=libarchive-tools lz4=lz4 zstd=zstd xz=xz-utils readelf=binutils strace=strace rpmbuild=rpm \
 	debuginfod-find=debuginfod bpftrace=bpftrace groff=groff-base \
-	/usr/bin/python3:bcc=python3-bpfcc /usr/sbin/nginx=nginx-light bwrap=bubblewrap \
+	/usr/bin/python3:bcc=python3-bpfcc /usr/sbin/nginx=nginx-light bwrap=bubblewrap promtool=prometheus \
 	clang-14=clang-14 clang-16=clang-16 clang-19=clang-19
 # What the boot test builds a module with, and boots.
 boot_needs := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static cpio=cpio python3=python3 make=make gcc=gcc \
 	readelf=binutils xz=xz-utils
-lint_needs := python3=python3 python3:ensurepip=python3-venv systemd-analyze=systemd
+lint_needs := python3=python3 python3:ensurepip=python3-venv systemd-analyze=systemd promtool=prometheus
 bench_needs := python3=python3 xz=xz-utils ostree=ostree borg=borgbackup debuginfod-find=debuginfod /usr/bin/time=time \
 	strip=binutils /usr/bin/python3:bcc=python3-bpfcc bwrap=bubblewrap clang-14=clang-14 clang-16=clang-16 clang-19=clang-19
 
@@ -84,6 +84,7 @@ test-boot: build boot-deps $(static_libraries) ## Run the agent on a real kernel
 	@Tests/Boot/boot.sh .build/release/kheader-agent .build/debug $(KHEADERD_PACKAGES) $(KHEADERD_CACHE)/boot
 
 lint-deps: $(linters_installed)
+	@Tests/install-missing.sh $(lint_needs)
 
 $(linters_installed):
 	@Tests/install-missing.sh $(lint_needs)
@@ -98,6 +99,7 @@ lint: lint-deps ## Check format, scripts, the API's description and what deploy/
 	$(linter_folder)/bin/openapi-spec-validator --subschema-errors all openapi/openapi.yaml
 	$(linter_folder)/bin/kubernetes-validate --strict --quiet deploy/kubernetes/*.yaml
 	Tests/check-units.sh deploy
+	Tests/check-prometheus.sh deploy
 
 # The linker takes a shared library where it finds both kinds: here it finds one.
 $(static_libraries):

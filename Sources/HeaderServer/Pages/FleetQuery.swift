@@ -13,7 +13,7 @@ struct FleetQuery: Sendable {
 
     /// - Throws: `Problem` with `parameter-malformed` for a value that is none.
     init(_ request: Request, now: Int) throws {
-        query = try KernelQuery(request)
+        query = try request.kernelQuery()
         query.limit = Self.pageSize
         if let text = query.releaseGlob, !text.contains(where: { "*?[".contains($0) }) {
             query.releaseGlob = "*\(text)*"

@@ -203,7 +203,7 @@ extension KernelView.Difference {
         otherName = other.identity.release ?? "\(other.identity.buildID)"
         sentence =
             difference.isEmpty
-            ? "the trees are the same." : "\(PageText.count(difference.equal, "entry", "entries")) are the same."
+            ? "the trees are the same." : "\(PageText.count(difference.equal, "entry", "entries")) in common."
         parts = [("Added", difference.added), ("Removed", difference.removed), ("Changed", difference.changed)].map {
             name, part in
             let more = part.count - part.paths.count
