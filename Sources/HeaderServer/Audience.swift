@@ -36,6 +36,13 @@ enum Audience: Sendable {
 
         "GET /v1/kernels": .readers,
         "GET /v1/kernels/{buildID}": .readers,
+        "GET /v1/kernels/{buildID}/hosts": .readers,
+        "GET /v1/kernels/{buildID}/conflicts": .readers,
+        "GET /v1/conflicts": .readers,
+        "GET /v1/coverage": .readers,
+        "DELETE /v1/kernels/{buildID}": .operators,
+        "PUT /v1/kernels/{buildID}/pin": .operators,
+        "DELETE /v1/kernels/{buildID}/pin": .operators,
         "GET /v1/store": .readers,
         "GET /v1/toolchains": .readers,
         "GET /v1/profiles/{id}": .readers,

@@ -37,6 +37,7 @@ public enum HeaderServer {
         let uploads = UploadRoutes(sessions: sessions)
         uploads.add(to: router)
         KernelRoutes(store: store, uploads: uploads, pch: service).add(to: router)
+        FleetRoutes(store: store).add(to: router)
         SightingRoutes(store: store, registry: metrics).add(to: router)
         TreeRoutes(store: store).add(to: router)
         BTFRoutes(store: store, uploads: uploads).add(to: router)

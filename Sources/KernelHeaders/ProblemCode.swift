@@ -7,6 +7,8 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     case digestMalformed = "digest-malformed"
     case pathMalformed = "path-malformed"
     case parameterMalformed = "parameter-malformed"
+    /// It is of another order than the one asked for.
+    case cursorMismatch = "cursor-mismatch"
     case requestMalformed = "request-malformed"
     case contentDigestMismatch = "content-digest-mismatch"
     case uploadIncomplete = "upload-incomplete"
@@ -34,6 +36,8 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     case routeUnknown = "route-unknown"
     case kernelUnknown = "kernel-unknown"
     case kernelHasNoHeaders = "kernel-has-no-headers"
+    /// An operator deleted it, or it was kept as long as kernels are.
+    case kernelPurged = "kernel-purged"
     case treeUnknown = "tree-unknown"
     case fileUnknown = "file-unknown"
     case sectionUnknown = "section-unknown"
@@ -70,6 +74,8 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     // What does not fit what the server has.
     case treeConflict = "tree-conflict"
     case btfConflict = "btf-conflict"
+    /// A kernel that is to be deleted is pinned.
+    case kernelPinned = "kernel-pinned"
     case releaseMismatch = "release-mismatch"
     case architectureMismatch = "architecture-mismatch"
 
@@ -120,18 +126,20 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     /// The HTTP status that goes with the code.
     public var status: Int {
         switch self {
-        case .buildIDMalformed, .digestMalformed, .pathMalformed, .parameterMalformed, .requestMalformed,
+        case .buildIDMalformed, .digestMalformed, .pathMalformed, .parameterMalformed, .cursorMismatch,
+            .requestMalformed,
             .contentDigestMismatch, .uploadIncomplete, .sightingMalformed:
             400
         case .tokenMissing, .tokenUnknown, .tokenExpired: 401
         case .roleInsufficient: 403
-        case .routeUnknown, .kernelUnknown, .kernelHasNoHeaders, .treeUnknown, .fileUnknown, .sectionUnknown,
+        case .routeUnknown, .kernelUnknown, .kernelHasNoHeaders, .kernelPurged, .treeUnknown, .fileUnknown,
+            .sectionUnknown,
             .artifactUnknown, .uploadUnknown, .toolchainUnknown, .profileUnknown, .umbrellaUnknown, .pchOff,
             .pchBuildFailed, .pchPairRefused, .pchLimit, .pchUnproved, .pchRankTooLow:
             404
         case .methodNotAllowed: 405
         case .largerThanMaxsize: 406
-        case .treeConflict, .btfConflict, .claimStale, .uploadOffsetMismatch, .pchConflict: 409
+        case .treeConflict, .btfConflict, .kernelPinned, .claimStale, .uploadOffsetMismatch, .pchConflict: 409
         case .preconditionFailed: 412
         case .uploadTooLarge, .sightingTooLarge, .profileTooLarge: 413
         case .archiveFormatUnknown, .uploadTypeUnknown: 415

@@ -32,11 +32,13 @@ struct KernelsListCommand: AsyncParsableCommand {
 
     func run() async throws {
         let client = try servers.client()
+        var query = KernelQuery()
+        query.release = release
         let kernels =
             if let buildID {
-                [try await client.kernel(buildID)].filter { release == nil || $0.identity.release == release }
+                [try await client.detail(of: buildID).entry].filter { release == nil || $0.identity.release == release }
             } else {
-                try await client.allKernels(release: release)
+                try await client.allKernels(query)
             }
         switch format {
         case .table: try Console.put(Self.table(kernels))
@@ -44,7 +46,7 @@ struct KernelsListCommand: AsyncParsableCommand {
         }
     }
 
-    static func table(_ kernels: [KernelSummary]) -> String {
+    static func table(_ kernels: [KernelEntry]) -> String {
         var table = TextTable([
             .init("RELEASE"), .init("BUILD ID"), .init("ARCH"), .init("SOURCE"), .init("FILES", .right),
             .init("SIZE", .right), .init("FIRST SEEN"), .init("LAST SEEN"), .init("CONFLICTS", .right),
@@ -54,7 +56,8 @@ struct KernelsListCommand: AsyncParsableCommand {
             table.add([
                 kernel.identity.release ?? "", "\(kernel.identity.buildID)",
                 kernel.identity.architecture?.machine ?? "",
-                kernel.source.rawValue, "\(kernel.files)", ByteSize.text(kernel.bytes), UTCTime.text(kernel.firstSeen),
+                kernel.headers?.source.rawValue ?? "", kernel.headers.map { "\($0.files)" } ?? "",
+                kernel.headers.map { ByteSize.text($0.bytes) } ?? "", UTCTime.text(kernel.firstSeen),
                 UTCTime.text(kernel.lastSeen), "\(kernel.conflicts)",
                 kernel.smoke?.state.rawValue ?? "-",
             ])
