@@ -68,7 +68,8 @@ public enum HeaderServer {
     public static func run(
         store: HeaderStore, access: AccessControl, address: ListenAddress,
         uploads limits: UploadLimits = UploadLimits(), pch options: PCHOptions = .off,
-        serving: ServingOptions = ServingOptions(), logger: Logger, endsOnSignals: Bool, onListening: @escaping @Sendable (ListenAddress) async -> Void
+        serving: ServingOptions = ServingOptions(), logger: Logger, endsOnSignals: Bool,
+        onListening: @escaping @Sendable (ListenAddress) async -> Void
     ) async throws {
         let sessions = UploadSessions(limits)
         let metrics = MetricsRegistry()

@@ -18,7 +18,8 @@ struct HealthRoutes<Context: RequestContext> {
             guard store.hasRoomForUploads else {
                 throw Problem(
                     .serverReadOnly,
-                    "The server's disk is full: it serves what it has, and takes nothing. Its operator has to make room.")
+                    "The server's disk is full: it serves what it has, and takes nothing. Its operator has to make room."
+                )
             }
             return Self.text("ok\n")
         }

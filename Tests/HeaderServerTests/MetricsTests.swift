@@ -206,11 +206,15 @@ import Testing
         components.removeLast(3)
         let text = String(
             decoding: try FileSource(path: components.joined(separator: "/") + "/" + file).readAll(), as: UTF8.self)
-        let names = Set(text.matches(of: /\b(kheaderd_[a-z_]+|http_responses?_[a-z_]+|http_requests_total)\b/).map { String($0.1) })
+        let names = Set(
+            text.matches(of: /\b(kheaderd_[a-z_]+|http_responses?_[a-z_]+|http_requests_total)\b/).map { String($0.1) })
         #expect(names.count > 5)
         for name in names {
-            let family = ["_bucket", "_sum", "_count"].first { name.hasSuffix($0) }.map { String(name.dropLast($0.count)) }
-            #expect(MetricsHelp.ofFamilies[name] != nil || family.flatMap { MetricsHelp.ofFamilies[$0] } != nil, "\(name)")
+            let family = ["_bucket", "_sum", "_count"].first { name.hasSuffix($0) }.map {
+                String(name.dropLast($0.count))
+            }
+            #expect(
+                MetricsHelp.ofFamilies[name] != nil || family.flatMap { MetricsHelp.ofFamilies[$0] } != nil, "\(name)")
         }
     }
 }

@@ -136,7 +136,8 @@ import Testing
         let count = Coverage.Count(all: 1, headers: 0, btf: 0, pch: 0)
         let coverage = Coverage(
             time: 2, kernels: count, hosts: count,
-            gaps: [.init(kernel: entry, lacks: [.headers], reports: [AgentReport(hosts: 1, steps: steps)])], gapCount: 1,
+            gaps: [.init(kernel: entry, lacks: [.headers], reports: [AgentReport(hosts: 1, steps: steps)])],
+            gapCount: 1,
             releases: [
                 .init(
                     release: Self.hostile, count: 1,
@@ -208,7 +209,8 @@ import Testing
             try await server.upload(TestKernels.tar(), as: "ab", query: "?release=5.10.0-2-amd64&architecture=x86_64")
             #expect(try await server.put("/v1/kernels/ac/btf", SmallBTF.bytes()).status == 201)
             for (query, expected) in [
-                ("", ["ac", "ab", TestKernels.id]), ("releaseGlob=10.0", ["ab"]), ("releaseGlob=6.1*", [TestKernels.id]),
+                ("", ["ac", "ab", TestKernels.id]), ("releaseGlob=10.0", ["ab"]),
+                ("releaseGlob=6.1*", [TestKernels.id]),
                 ("releaseGlob=&headers=&sort=&seenDays=", ["ac", "ab", TestKernels.id]), ("headers=false", ["ac"]),
                 ("btf=true", ["ac"]), ("architecture=x86_64&releaseGlob=5", ["ab"]), ("seenDays=1&btf=true", ["ac"]),
                 ("conflict=true", []),
@@ -239,7 +241,8 @@ import Testing
             #expect(html.contains("import: out of a distribution"))
             #expect(!html.contains("Compare with another kernel</h2>\n<p class=\"alert\""))
             let hostile = try await server.request(
-                "GET", "/kernels/\(TestKernels.id)", ["X-Forwarded-Proto: https", "X-Forwarded-Host: evil", Self.browser])
+                "GET", "/kernels/\(TestKernels.id)",
+                ["X-Forwarded-Proto: https", "X-Forwarded-Host: evil", Self.browser])
             #expect(hostile.text.contains("KHEADER_URLS=https://127.0.0.1") && !hostile.text.contains("evil"))
         }
     }
@@ -281,7 +284,9 @@ import Testing
             // As people copy it.
             let html = try await page(server, path + "+" + TestKernels.otherID.uppercased() + "%20")
             for (name, file) in [("Added", "new"), ("Removed", "gone"), ("Changed", "other")] {
-                #expect(html.contains(try Regex("<summary>\(name): 1</summary>\\s*<ul class=\"paths\"><li><code>include/\(file).h<")))
+                #expect(
+                    html.contains(
+                        try Regex("<summary>\(name): 1</summary>\\s*<ul class=\"paths\"><li><code>include/\(file).h<")))
             }
             #expect(html.contains("1\u{A0}entry in common"))
             let same = try await page(server, path + TestKernels.id)
@@ -327,7 +332,8 @@ import Testing
             try await withRunningServer(in: folder) { server in
                 let nobody = try await server.get("/", Self.browser)
                 #expect(nobody.status == 401)
-                #expect(nobody.challenges == [#"Bearer realm="kheaderd""#, #"Basic realm="kheaderd", charset="UTF-8""#])
+                #expect(
+                    nobody.challenges == [#"Bearer realm="kheaderd""#, #"Basic realm="kheaderd", charset="UTF-8""#])
                 #expect(nobody.text.contains("as the password"))
                 // Without the field that tells a browser: pages ask nevertheless, the API does not.
                 #expect(try await server.get("/coverage").challenges.count == 2)

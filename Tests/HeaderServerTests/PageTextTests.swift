@@ -8,7 +8,8 @@ import Testing
         #expect(PageText.count(1_234_567) == "1\u{A0}234\u{A0}567")
         #expect(PageText.count(1, "host") == "1\u{A0}host" && PageText.count(0, "host") == "0\u{A0}hosts")
         #expect(PageText.count(2, "entry", "entries") == "2\u{A0}entries")
-        #expect(PageText.share(0, of: 0) == "0%" && PageText.share(1, of: 3) == "33%" && PageText.share(3, of: 3) == "100%")
+        #expect(
+            PageText.share(0, of: 0) == "0%" && PageText.share(1, of: 3) == "33%" && PageText.share(3, of: 3) == "100%")
         #expect(PageText.share(1, of: 1000) == "under\u{A0}1%" && PageText.share(999, of: 1000) == "over\u{A0}99%")
     }
 

@@ -17,7 +17,8 @@ extension FleetView {
     init(_ documents: Documents) {
         let (coverage, status) = (documents.coverage, documents.status)
         let (query, list) = (documents.query, documents.list)
-        isEmptyStore = status.kernels == 0 && status.btfKernels == 0 && coverage.kernels.all == 0
+        isEmptyStore =
+            status.kernels == 0 && status.btfKernels == 0 && coverage.kernels.all == 0
             && list.kernels.isEmpty && !query.isFiltered
         tiles = isEmptyStore ? [] : Self.tiles(documents)
         let lacking = coverage.hosts.all - coverage.hosts.headers
@@ -107,7 +108,9 @@ extension FleetView.Row {
 
 extension Badge {
     static func headers(_ kernel: KernelEntry) -> Badge {
-        if let headers = kernel.headers { return headers.source == .agent ? .fair("agent") : .good(headers.source.rawValue) }
+        if let headers = kernel.headers {
+            return headers.source == .agent ? .fair("agent") : .good(headers.source.rawValue)
+        }
         return kernel.purge == nil ? .poor("missing") : .none("deleted")
     }
 

@@ -89,8 +89,11 @@ struct PageRoutes {
     /// host's name is not taken for one.
     private static func address(_ request: Request) -> String {
         let host = request.head.authority ?? ""
-        let isName = !host.isEmpty && host.utf8.count <= 255
-            && host.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || "0123456789.-:[]".unicodeScalars.contains($0)) }
+        let isName =
+            !host.isEmpty && host.utf8.count <= 255
+            && host.unicodeScalars.allSatisfy {
+                $0.isASCII && ($0.properties.isAlphabetic || "0123456789.-:[]".unicodeScalars.contains($0))
+            }
         let isTLS = request.headers[.forwardedProto] == "https"
         return isName ? "\(isTLS ? "https" : "http")://\(host)" : "http://SERVER:8003"
     }

@@ -23,8 +23,10 @@ extension PageText {
     }
 
     static func sentence(_ side: KernelConflict.Side, now: Int) -> String {
-        let hosts = side.hosts == 0 ? "No host is known to have it" : "\(count(side.hosts, "host has", "hosts have")) it"
+        let hosts =
+            side.hosts == 0 ? "No host is known to have it" : "\(count(side.hosts, "host has", "hosts have")) it"
         let source = side.source.map { " Sent as \($0.rawValue)." } ?? ""
-        return "\(side.isServed ? "This is what the server has. " : "")\(hosts).\(source) Last seen \(age(side.lastSeen, now: now))."
+        return
+            "\(side.isServed ? "This is what the server has. " : "")\(hosts).\(source) Last seen \(age(side.lastSeen, now: now))."
     }
 }

@@ -32,7 +32,9 @@ enum PageText {
     /// - Parameters: seconds since 1970.
     static func age(_ time: Int, now: Int) -> String {
         let seconds = max(0, now - time)
-        for (unit, length) in [("year", 31_557_600), ("month", 2_629_800), ("day", 86_400), ("hour", 3600), ("minute", 60)]
+        for (unit, length) in [
+            ("year", 31_557_600), ("month", 2_629_800), ("day", 86_400), ("hour", 3600), ("minute", 60),
+        ]
         where seconds >= length {
             return "\(count(seconds / length, unit))\u{A0}ago"
         }

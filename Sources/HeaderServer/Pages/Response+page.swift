@@ -5,7 +5,9 @@ import NIOCore
 extension Response {
     /// A page as a browser may take it: nothing runs in it, its style is this server's own, nobody frames it, and it is
     /// asked for again each time.
-    static func page(_ view: some PageView, status: HTTPResponse.Status = .ok, to method: HTTPRequest.Method) -> Response {
+    static func page(_ view: some PageView, status: HTTPResponse.Status = .ok, to method: HTTPRequest.Method)
+        -> Response
+    {
         let body = ByteBuffer(string: PageLibrary.html(view))
         return Response(
             status: status,
