@@ -43,10 +43,10 @@ struct MetricsRoutes<Context: RequestContext> {
             MetricsRegistry.Gauge(
                 name: "filesys_free_ratio", labels: .init(["purpose": "database"]), value: try store.freeRatio())
         ]
-        gauges += own.map { .init(name: "kheaderd_\($0.0)", value: Double($0.1)) }
+        gauges += own.map { MetricsRegistry.Gauge(name: "kheaderd_\($0.0)", value: Double($0.1)) }
         for (name, count) in [("kernels", coverage.kernels), ("hosts", coverage.hosts)] {
             gauges += lacking(count).map { artefact, count in
-                .init(
+                MetricsRegistry.Gauge(
                     name: "kheaderd_running_\(name)_lacking", labels: .init(["artefact": artefact]),
                     value: Double(count))
             }

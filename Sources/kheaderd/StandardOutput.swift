@@ -22,7 +22,7 @@ extension Logger {
         var logger = Logger(label: "kheaderd") { label -> any LogHandler in
             switch format {
             case .text: StreamLogHandler.standardError(label: label)
-            case .json: JSONLogHandler()
+            case .json: JSONLogHandler { StandardOutput.write($0, to: STDERR_FILENO) }
             }
         }
         logger.logLevel = level

@@ -1,23 +1,22 @@
 import FoundationEssentials
-import Glibc
-import Logging
+public import Logging
 
-/// A log for programs: each line on stderr is a JSON object with `time` (ISO 8601), `level`, `message`, and the metadata as
+/// A log for programs: each line is a JSON object with `time` (ISO 8601), `level`, `message`, and the metadata as
 /// further members, `hb.request.id` among them.
-struct JSONLogHandler: LogHandler {
-    var logLevel = Logger.Level.info
-    var metadata: Logger.Metadata = [:]
+public struct JSONLogHandler: LogHandler {
+    public var logLevel = Logger.Level.info
+    public var metadata: Logger.Metadata = [:]
     private let put: @Sendable (String) -> Void
 
     /// - Parameter put: takes a line with its end.
-    init(put: @escaping @Sendable (String) -> Void = { StandardOutput.write($0, to: STDERR_FILENO) }) { self.put = put }
+    public init(put: @escaping @Sendable (String) -> Void) { self.put = put }
 
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
 
-    func log(event: LogEvent) {
+    public func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }
         var members = all.mapValues { "\($0)" }
         members["time"] = Date.now.formatted(.iso8601)
