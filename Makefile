@@ -104,7 +104,7 @@ test-pages: build look-deps ## Look at the pages in a browser, with axe-core
 		$(if $(SCREENSHOTS),--screenshots $(SCREENSHOTS)) .build/debug
 
 test-schemathesis: build look-deps ## Ask a running server for all that the API's description allows, and more
-	@$(fleet) Tests/check-api.sh $(looker_folder)/bin/schemathesis
+	@Tests/check-api.sh .build/debug $(looker_folder)/bin/schemathesis
 
 boot-deps:
 	@Tests/install-missing.sh $(boot_needs)
