@@ -12,9 +12,13 @@ extension HeaderServerClient {
 
     /// All kernels of the list, page after page.
     ///
-    /// - Parameter query: its cursor is of no matter.
-    public func allKernels(_ query: KernelQuery = KernelQuery()) async throws -> [KernelEntry] {
-        try await pages("kernels") { cursor in
+    /// - Parameters:
+    ///   - query: its cursor is of no matter.
+    ///   - count: nil for as many as there are.
+    public func allKernels(
+        _ query: KernelQuery = KernelQuery(), atMost count: Int? = nil
+    ) async throws -> [KernelEntry] {
+        try await pages("kernels", atMost: count) { cursor in
             var query = query
             query.cursor = cursor
             let page = try await kernels(query)
@@ -53,13 +57,15 @@ extension HeaderServerClient {
     }
 
     private func pages<Row>(
-        _ what: String, _ page: (_ cursor: String?) async throws -> (rows: [Row], next: String?)
+        _ what: String, atMost count: Int? = nil,
+        _ page: (_ cursor: String?) async throws -> (rows: [Row], next: String?)
     ) async throws -> [Row] {
         var rows: [Row] = []
         var cursor: String?
         for _ in 0..<Self.pageLimit {
             let page = try await page(cursor)
             rows += page.rows
+            if let count, rows.count >= count { return Array(rows.prefix(count)) }
             guard let next = page.next else { return rows }
             // A page may be empty, and be followed by one that is not.
             guard next != cursor else { break }

@@ -192,7 +192,7 @@ import Testing
 
     @Test func whatIsNotThereIsNotToldToThoseWithoutAToken() async throws {
         try await withTokens { server, _, fields in
-            for (method, target) in [("GET", "/nowhere"), ("DELETE", "/v1/kernels/ab"), ("POST", "/livez")] {
+            for (method, target) in [("GET", "/nowhere"), ("DELETE", "/v1/store"), ("POST", "/livez")] {
                 try expect(await server.request(method, target, body: []), refusesWith: .tokenMissing)
                 let known = try await server.request(method, target, [try #require(fields[.agent])], body: [])
                 #expect([404, 405].contains(known.status))

@@ -148,7 +148,14 @@ import Testing
         }
         get("/v1/kernels", [:], query: "?limit=1")
         get("/v1/kernels", [:], query: "?limit=x")
-        for id in [TestKernels.id, "XX", "ff"] { get("/v1/kernels/{buildID}", ["buildID": id]) }
+        get("/v1/kernels", [:], query: "?sort=hosts&order=asc&headers=true&releaseGlob=6.*&seenSince=1")
+        for end in ["", "/hosts", "/conflicts"] {
+            for id in [TestKernels.id, "XX", "ff"] { get("/v1/kernels/{buildID}\(end)", ["buildID": id]) }
+        }
+        for path in ["/v1/conflicts", "/v1/coverage"] {
+            get(path, [:])
+            get(path, [:], query: "?limit=x")
+        }
         let names =
             BundleFormat.allCases.map { "headers.\($0.rawValue)" }
             + ["manifest.json", "source/{path}", "section/{section}"]
@@ -173,6 +180,17 @@ import Testing
             }
         }
         get("/buildid/{buildID}/section/{section}", ["buildID": TestKernels.id, "section": ".text"])
+        // The last ones: the kernel is deleted.
+        for (method, end) in [("PUT", "/pin"), ("DELETE", ""), ("DELETE", "/pin"), ("DELETE", ""), ("DELETE", "")] {
+            for id in [TestKernels.otherID, "XX", "ff"] {
+                exchanges.append(
+                    Exchange(
+                        operation: "\(method) /v1/kernels/{buildID}\(end)",
+                        target: "/v1/kernels/\(id)\(end)?reason=x"))
+            }
+        }
+        get("/v1/kernels/{buildID}", ["buildID": TestKernels.otherID])
+        get("/v1/kernels", [:], query: "?purged=true")
         return exchanges
     }
 

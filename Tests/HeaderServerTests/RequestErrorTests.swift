@@ -20,7 +20,7 @@ import Testing
     @Test func aMethodThatThePathDoesNotTake() async throws {
         try await withRunningServer { server in
             for (method, target, allowed) in [
-                ("POST", "/v1/kernels", "GET, HEAD"), ("DELETE", "/v1/kernels/aa", "GET, HEAD"),
+                ("POST", "/v1/kernels", "GET, HEAD"), ("POST", "/v1/kernels/aa", "DELETE, GET, HEAD"),
                 ("GET", "/v1/kernels/aa/headers", "PUT"), ("HEAD", "/v1/kernels/aa/headers", "PUT"),
                 ("POST", "/v1/kernels/aa/headers", "PUT"), ("PUT", "/buildid/aa/headers.tar", "GET, HEAD"),
                 ("PATCH", "/buildid/aa/source/include/a/b/c.h", "GET, HEAD"), ("OPTIONS", "/livez", "GET, HEAD"),
