@@ -83,7 +83,7 @@ import Testing
                 _ = try await server.get("/v1/kernels", "Authorization: Bearer \(made.secret)")
                 _ = try await server.get("/v1/kernels", "Authorization: Bearer x")
             }
-            #expect(requests.map { $0["token"] } == ["\(made.record.id)", nil])
+            #expect(requests.map { $0["token"] } == ["\(made.token.id)", nil])
             #expect(requests.map { $0["status"] } == ["200", "401"])
             #expect(!"\(requests)".contains(made.secret))
         }

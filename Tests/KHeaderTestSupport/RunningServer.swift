@@ -107,7 +107,7 @@ public func withRunningServer<Value>(
     change(&options)
     let server = try await RunningServer(
         folder: try folder ?? TemporaryFolder(), access: access, options: options, uploads: uploads,
-        pch: pch, serving: serving, logger: logger ?? .silent, address: address ?? .tcp(host: "127.0.0.1", port: 0))
+        pch: pch, serving: serving, logger: logger ?? .criticalOnly, address: address ?? .tcp(host: "127.0.0.1", port: 0))
     do {
         let value = try await body(server)
         try await server.stop()
@@ -120,7 +120,7 @@ public func withRunningServer<Value>(
 
 extension Logger {
     /// Silent, but not the no-op handler, which keeps no metadata: Hummingbird has the request's ID there.
-    fileprivate static var silent: Logger {
+    fileprivate static var criticalOnly: Logger {
         var logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .critical
         return logger
