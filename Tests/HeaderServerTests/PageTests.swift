@@ -192,7 +192,7 @@ import Testing
             while let path = next, found.count <= count {
                 let html = try await page(server, path)
                 let ids = ids(html)
-                #expect((1...FleetQuery.pageSize).contains(ids.count))
+                #expect(ids.count <= FleetQuery.pageSize)
                 found += ids
                 next = html.firstMatch(of: /<a href="([^"]+)" rel="next">/).map {
                     String($0.1).replacing("&amp;", with: "&")

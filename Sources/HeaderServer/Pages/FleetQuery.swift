@@ -26,9 +26,10 @@ struct FleetQuery: Sendable {
         self.values = values
     }
 
-    /// The names of the form's fields, which are those of the API.
+    /// The names of the form's fields, which are those of the API, and those of the API that the form does not have.
     private static let names =
-        ["releaseGlob"] + menus.map(\.name) + texts.map(\.name)
+        ["releaseGlob", "release", "seenSince", order] + menus.map(\.name) + texts.map(\.name)
+    private static let order = "order"
 
     private static let texts = [
         (name: "architecture", label: "Architecture", hint: "x86_64"),
@@ -89,7 +90,7 @@ struct FleetQuery: Sendable {
     var isDetailed: Bool { otherFields.contains { !$0.value.isEmpty } }
 
     /// Whether anything is left out.
-    var isFiltered: Bool { values.contains { $0.key != "sort" } }
+    var isFiltered: Bool { values.contains { $0.key != "sort" && $0.key != Self.order } }
 
     var isFirstPage: Bool { query.cursor == nil }
 
