@@ -36,6 +36,7 @@ public enum HeaderServer {
         uploads.add(to: router)
         KernelRoutes(store: store, uploads: uploads, pch: service).add(to: router)
         FleetRoutes(store: store).add(to: router)
+        RetentionRoutes(store: store).add(to: router)
         SightingRoutes(store: store, registry: metrics).add(to: router)
         TreeRoutes(store: store).add(to: router)
         BTFRoutes(store: store, uploads: uploads).add(to: router)
@@ -87,11 +88,15 @@ public enum HeaderServer {
                 await onListening(address)
             }, logger: logger)
         let expiry = Task { try await sessions.expireForEver() }
+        let retention =
+            store.retention.isOn ? Task { await RetentionTask(store: store, logger: logger).run() } : nil
         await service.start()
         let result = await Result {
             try await application.runService(gracefulShutdownSignals: endsOnSignals ? [.sigterm, .sigint] : [])
         }
         expiry.cancel()
+        retention?.cancel()
+        await retention?.value
         // What goes on without its client may use the store until here.
         await sessions.close()
         await service.close()
