@@ -41,6 +41,7 @@ enum Audience: Sendable {
         "GET /v1/conflicts": .readers,
         "GET /v1/coverage": .readers,
         "DELETE /v1/kernels/{buildID}": .operators,
+        "POST /v1/retention": .operators,
         "PUT /v1/kernels/{buildID}/pin": .operators,
         "DELETE /v1/kernels/{buildID}/pin": .operators,
         "GET /v1/store": .readers,

@@ -38,6 +38,7 @@ public enum HeaderServer {
         uploads.add(to: router)
         KernelRoutes(store: store, uploads: uploads, pch: service).add(to: router)
         FleetRoutes(store: store).add(to: router)
+        RetentionRoutes(store: store).add(to: router)
         SightingRoutes(store: store, registry: metrics).add(to: router)
         TreeRoutes(store: store).add(to: router)
         BTFRoutes(store: store, uploads: uploads).add(to: router)
@@ -94,6 +95,8 @@ public enum HeaderServer {
                 await onListening(address)
             }, logger: logger)
         let expiry = Task { try await sessions.expireForEver() }
+        let retention =
+            store.retention.isOn ? Task { await RetentionTask(store: store, logger: logger).run() } : nil
         await service.start()
         let result = await Result {
             let services = ServiceGroupConfiguration(
@@ -102,6 +105,8 @@ public enum HeaderServer {
             try await ServiceGroup(configuration: services).run()
         }
         expiry.cancel()
+        retention?.cancel()
+        await retention?.value
         // What goes on without its client may use the store until here.
         await sessions.close()
         await service.close()

@@ -116,6 +116,16 @@ public struct ServerSettings: Sendable {
         try await Self.set(&store.limits.ratio, reader, "limits.ratio")
         try await Self.set(&store.limits.seconds, reader, "limits.seconds")
         try await Self.set(&store.btfBytes, reader, "limits.btfBytes")
+        store.retention.isOn = try await Self.flag(reader, "retention.on") ?? false
+        try await Self.set(&store.retention.days, reader, "retention.days")
+        guard store.retention.days <= Self.longestDays else {
+            throw SettingsError(
+                description: "retention.days is \(store.retention.days), and \(Self.longestDays) days are the most.")
+        }
+        try await Self.set(&store.retention.newest, reader, "retention.newest")
+        var bytes = 0
+        try await Self.set(&bytes, reader, "retention.bytes")
+        if bytes > 0 { store.retention.bytes = bytes }
         try await setPCH(reader, file)
     }
 
@@ -127,9 +137,9 @@ public struct ServerSettings: Sendable {
         try await Self.set(&pch.queue, reader, "pch.queue")
         try await Self.set(&pch.builders, reader, "pch.builders")
         try await Self.set(&pch.aheadDays, reader, "pch.aheadDays")
-        guard pch.aheadDays <= Self.longestAhead else {
+        guard pch.aheadDays <= Self.longestDays else {
             throw SettingsError(
-                description: "pch.aheadDays is \(pch.aheadDays), and \(Self.longestAhead) days are the most.")
+                description: "pch.aheadDays is \(pch.aheadDays), and \(Self.longestDays) days are the most.")
         }
         try await Self.set(&pch.limits.seconds, reader, "pch.limits.seconds")
         try await Self.set(&pch.limits.processorSeconds, reader, "pch.limits.processorSeconds")
@@ -150,7 +160,7 @@ public struct ServerSettings: Sendable {
     }
 
     /// A hundred years.
-    private static let longestAhead = 36525
+    static let longestDays = 36525
 
     private static func flag(_ reader: ConfigReader, _ key: ConfigKey) async throws -> Bool? {
         do { return try await reader.fetchBool(forKey: key) } catch {

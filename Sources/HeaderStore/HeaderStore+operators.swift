@@ -170,13 +170,28 @@ extension HeaderStore {
     ///
     /// - Throws: `Problem` with `kernel-unknown`, `kernel-purged`, or `kernel-pinned`.
     public func purge(_ id: BuildID, reason: String? = nil) async throws {
-        let mark = KernelMark(time: options.now(), reason: reason)
+        _ = try await purge(id, KernelMark(time: options.now(), reason: reason), unlessSeenAfter: nil)
+    }
+
+    /// - Parameter time: a kernel that was reported later, pinned or deleted stays as it is; nil to delete it in any case.
+    /// - Returns: whether it was deleted.
+    func purge(_ id: BuildID, _ mark: KernelMark, unlessSeenAfter time: Int?) async throws -> Bool {
         // No upload of it may find it there in between, and be told that it is known.
         try await ingests.run { [catalogue, btf, btfIngests, checkIns] in
             try btfIngests.runNow {
-                try catalogue.write { try catalogue.purge(id, mark, $0) }
+                let isPurged = try catalogue.write { database in
+                    if let time {
+                        guard let entry = try catalogue.kernel(id, database)?.entry, entry.lastSeen <= time,
+                            entry.pin == nil, entry.purge == nil
+                        else { return false }
+                    }
+                    try catalogue.purge(id, mark, database)
+                    return true
+                }
+                guard isPurged else { return false }
                 try checkIns.headersChanged(id)
                 try btf.remove(id)
+                return true
             }
         }
     }

@@ -28,6 +28,8 @@ public final class HeaderStore: Sendable {
         public var opinions = 2
         /// How long the time of a report that says nothing new may be in memory alone, in seconds.
         public var flushSeconds = 5
+        /// Which kernels a server keeps.
+        public var retention = RetentionRules()
         /// Seconds since 1970.
         public var now: @Sendable () -> Int = { time(nil) }
         /// Seconds of a clock that nobody sets, for what expires.

@@ -94,6 +94,26 @@ extension HeaderServerClient {
         try await delete(APIPath.kernel(id) + APIPath.query([("reason", reason)]))
     }
 
+    /// Removes the kernels that are not kept any longer, or asks which these are.
+    ///
+    /// - Parameters:
+    ///   - days: for how long a kernel is kept that no host reports.
+    ///   - newest: how many of the newest are kept in any case.
+    ///   - bytes: what packs and BTF may take. As the other two: nil for the server's own rule.
+    public func prune(isDryRun: Bool, days: Int?, newest: Int?, bytes: Int?) async throws -> PruneReport {
+        let query = APIPath.query([
+            ("dryRun", isDryRun ? "true" : "false"), ("days", days.map { "\($0)" }),
+            ("newest", newest.map { "\($0)" }), ("bytes", bytes.map { "\($0)" }),
+        ])
+        // To delete many kernels takes as long as it takes.
+        let request = CurlRequest(
+            method: .post, path: APIPath.retention + query, body: .document([]),
+            seconds: isDryRun ? timeouts.document : nil)
+        return try await ask(request) { transfer, server, _ in
+            try Self.decode(PruneReport.self, from: transfer, server)
+        }
+    }
+
     private func delete(_ path: String) async throws {
         try await ask(CurlRequest(method: .delete, path: path, seconds: timeouts.document)) { _, _, _ in }
     }

@@ -22,6 +22,8 @@ public enum APIPath {
     /// What is not the same on all hosts under one build ID.
     public static func conflicts(_ id: BuildID) -> String { "\(kernel(id))/conflicts" }
     public static let conflicts = "/v1/conflicts"
+    /// Where kernels that are not kept any longer are removed.
+    public static let retention = "/v1/retention"
     public static let coverage = "/v1/coverage"
     public static func headers(_ id: BuildID) -> String { "\(kernels)/\(id)/headers" }
     /// Where a kernel's BTF is uploaded; it is fetched from ``btfSection(_:)``.

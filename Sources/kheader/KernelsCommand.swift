@@ -9,6 +9,6 @@ struct KernelsCommand: ParsableCommand {
             """,
         subcommands: [
             KernelsListCommand.self, KernelsShowCommand.self, KernelsHostsCommand.self, KernelsConflictsCommand.self,
-            KernelsPinCommand.self, KernelsUnpinCommand.self, KernelsDeleteCommand.self,
+            KernelsPinCommand.self, KernelsUnpinCommand.self, KernelsDeleteCommand.self, KernelsPruneCommand.self,
         ])
 }

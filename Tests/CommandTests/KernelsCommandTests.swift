@@ -1,6 +1,7 @@
 import FoundationEssentials
 import KHeaderTestSupport
 import KernelHeaders
+import Synchronization
 import Testing
 
 /// `kheader kernels …` and `kheader coverage`, end to end.
@@ -127,6 +128,27 @@ import Testing
             let text = try await run("kheader", "coverage", "--server", server.url).text
             #expect(text.contains("headers, btf") && text.contains("sysfs missing, modules-folder damaged"))
             #expect(try await run("kheader", "coverage", "--limit", "0").status == 2)
+        }
+    }
+
+    @Test func kernelsThatAreNotKeptAreRemoved() async throws {
+        let clock = Mutex(1_800_000_000)
+        try await withRunningServer(options: { $0.now = { clock.withLock { $0 } } }) { server in
+            try await PushedKernel(Self.small, id: "aa", in: server.folder).push(to: server)
+            clock.withLock { $0 += 30 * 86_400 }
+            let prune = ["kernels", "prune", "--server", server.url, "--newest", "0"]
+            let nothing = try await run("kheader", prune)
+            #expect(nothing.status == 0 && nothing.errors.contains("0 kernels deleted"))
+            let dry = try await run("kheader", prune + ["--dry-run", "--days", "29"])
+            #expect(dry.text.contains("not reported for 30 days") && dry.errors.contains("1 kernel would be deleted"))
+            let json = try await run("kheader", prune + ["--days", "29", "--format", "json"])
+            let report = try JSONDecoder().decode(PruneReport.self, from: Data(json.output))
+            #expect(report.removals.map { "\($0.buildID)" } == ["aa"] && !report.isDryRun)
+            let show = try await run("kheader", "kernels", "show", "aa", "--server", server.url)
+            #expect(show.status == 3 && show.errors.contains("(kernel-purged)"))
+            for options in [["--days", "0"], ["--newest", "-1"], ["--bytes", "0"]] {
+                #expect(try await run("kheader", ["kernels", "prune"] + options).status == 2)
+            }
         }
     }
 

@@ -189,6 +189,9 @@ import Testing
                         target: "/v1/kernels/\(id)\(end)?reason=x"))
             }
         }
+        for query in ["?dryRun=true&newest=0&bytes=1", "?dryRun=x"] {
+            exchanges.append(Exchange(operation: "POST /v1/retention", target: "/v1/retention\(query)", body: []))
+        }
         get("/v1/kernels/{buildID}", ["buildID": TestKernels.otherID])
         get("/v1/kernels", [:], query: "?purged=true")
         return exchanges

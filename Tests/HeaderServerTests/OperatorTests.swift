@@ -1,7 +1,11 @@
 import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
+import Logging
+import Synchronization
 import Testing
+
+@testable import struct HeaderServer.RetentionTask
 
 /// What operators ask and change over HTTP. What comes of it is tested at the store.
 @Suite struct OperatorTests {
@@ -31,7 +35,7 @@ import Testing
                 #expect(list.kernels.map { "\($0.identity.buildID)" } == expected, "\(query)")
             }
             let first: KernelList = try await server.get("/v1/kernels?sort=hosts&limit=1").decoded()
-            let cursor = APIPath.query([("sort", "lastSeen"), ("cursor", try #require(first.next))])
+            let cursor = APIPath.query([("sort", "lastSeen"), ("cursor", first.next)])
             try expect(await server.get("/v1/kernels\(cursor)"), refusesWith: .cursorMismatch)
         }
     }
@@ -83,6 +87,60 @@ import Testing
             for query in ["limit=0", "limit=1001", "limit=x"] {
                 try expect(await server.get("/v1/coverage?\(query)"), refusesWith: .parameterMalformed)
             }
+        }
+    }
+
+    @Test func kernelsThatAreNotKeptAreRemoved() async throws {
+        let clock = Mutex(1_800_000_000)
+        try await withRunningServer(options: {
+            $0.now = { clock.withLock { $0 } }
+            $0.retention.newest = 1
+        }) { server in
+            try await server.upload()
+            try await server.upload(TestKernels.nextBuild.tar, as: TestKernels.otherID)
+            for query in [
+                "", "?dryRun=", "?dryRun=x", "?dryRun=true&days=0", "?dryRun=true&days=36526", "?dryRun=true&newest=-1",
+                "?dryRun=true&bytes=0",
+            ] {
+                try expect(await server.post("/v1/retention\(query)", ""), refusesWith: .parameterMalformed)
+            }
+            clock.withLock { $0 += 91 * 86_400 }
+            for (query, count) in [
+                ("dryRun=true", 1), ("dryRun=true&days=91", 0), ("dryRun=true&newest=0", 2), ("dryRun=false", 1),
+                ("dryRun=false", 0),
+            ] {
+                let report: PruneReport = try await server.post("/v1/retention?\(query)", "").decoded()
+                #expect(report.removals.count == count, "\(query)")
+                #expect(report.isDryRun == query.contains("true") && report.bytes == nil)
+            }
+            #expect(try await server.get("/v1/kernels").decoded(KernelList.self).kernels.count == 1)
+        }
+    }
+
+    /// Once a period, and not before the first one has passed.
+    @Test func aServerFollowsItsRulesByItself() async throws {
+        let clock = Mutex(1_800_000_000)
+        let pauses = Mutex(0)
+        try await withRunningServer(options: {
+            $0.now = { clock.withLock { $0 } }
+            $0.retention.newest = 1
+        }) { server in
+            try await server.upload()
+            try await server.upload(TestKernels.nextBuild.tar, as: TestKernels.otherID)
+            clock.withLock { $0 += 500 * 86_400 }
+            let task = RetentionTask(store: server.store, logger: .silent) { period in
+                #expect(period == .seconds(86_400))
+                let count = pauses.withLock {
+                    $0 += 1
+                    return $0
+                }
+                // The first pause has been asked for, and nothing was removed before it.
+                let kernels = try await server.store.kernels(limit: 9).kernels.count
+                #expect(kernels == (count == 1 ? 2 : 1))
+                if count == 3 { throw CancellationError() }
+            }
+            await task.run()
+            #expect(pauses.withLock { $0 } == 3)
         }
     }
 

@@ -30,7 +30,29 @@ import Testing
         #expect(settings.pch.isOn && !settings.pch.isUnsandboxed)
         #expect((settings.pch.queue, settings.pch.builders, settings.pch.aheadDays) == (64, 1, 14))
         #expect(settings.pch.limits == Sandbox.Limits())
+        #expect(settings.store.retention == RetentionRules() && !settings.store.retention.isOn)
+        #expect(settings.store.retention.days == 90 && settings.store.retention.bytes == nil)
         #expect(settings.pchToolchains.isEmpty && settings.pch.umbrellas.isEmpty && settings.pch.profiles.isEmpty)
+    }
+
+    @Test func retention() async throws {
+        try await withTemporaryFolder { folder in
+            let text = #"{ "retention": { "on": true, "days": 36525, "newest": 2, "bytes": 3 } }"#
+            let file = try folder.write(text.utf8, to: "kheaderd.json")
+            var expected = RetentionRules()
+            (expected.isOn, expected.days, expected.newest, expected.bytes) = (true, 36525, 2, 3)
+            #expect(try await Self.settings(file: file).store.retention == expected)
+            let variables = ["KHEADERD_RETENTION_ON": "false", "KHEADERD_RETENTION_DAYS": "7"]
+            (expected.isOn, expected.days) = (false, 7)
+            #expect(try await Self.settings(variables, file: file).store.retention == expected)
+            for (name, value) in [
+                ("ON", "perhaps"), ("DAYS", "0"), ("DAYS", "36526"), ("NEWEST", "x"), ("BYTES", "-1"),
+            ] {
+                await #expect(throws: SettingsError.self) {
+                    try await Self.settings(["KHEADERD_RETENTION_\(name)": value])
+                }
+            }
+        }
     }
 
     private static let pch = """
