@@ -2,6 +2,7 @@ import HTTPTypes
 import HeaderStore
 import Hummingbird
 import KernelHeaders
+import Logging
 
 /// The kernels: their list, one of them, what operators do to it, and the upload of its headers.
 struct KernelRoutes {

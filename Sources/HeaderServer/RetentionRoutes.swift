@@ -2,6 +2,7 @@ import HTTPTypes
 import HeaderStore
 import Hummingbird
 import KernelHeaders
+import Logging
 
 /// Which kernels go, by the server's rules or by those of the request.
 struct RetentionRoutes<Context: RequestContext> {
