@@ -83,8 +83,15 @@ extension Catalogue {
             conditions.append("\(key) \(order.isDescending ? ">=" : "<=") (?, ?)")
             arguments += order.start(end)
         }
-        if let release = query.release { add("sighted.release = ?", release) }
-        if let glob = query.releaseGlob { add("sighted.release GLOB ?", glob) }
+        if let release = query.release {
+            add("sighted.release = ?", release)
+            // The index is then read by the release, and by this, as the pair of both can't be.
+            if let place, place.value == .text(release) {
+                add("sighted.buildID \(order.isDescending ? "<" : ">") ?", place.id)
+            }
+        }
+        // With the sign it is no bound of the index, which would take the place of the one where the page begins.
+        if let glob = query.releaseGlob { add("+sighted.release GLOB ?", glob) }
         if let pattern {
             add("sighted.release != '' AND '/lib/modules/' || sighted.release || '/build' GLOB ?", pattern)
         }

@@ -157,7 +157,7 @@ import Testing
             let state = try folder.makeFolder("store")
             let client = try await run(
                 "kheaderd", "token", "create", "--state", state, "--role", "client", "--label", "x")
-            try folder.write(client.output, to: "token")
+            try folder.write(client.output, to: "token", mode: 0o600)
             try await withRunningServer(in: folder) { server in
                 let options = ["--server", server.url, "--token-file", folder.path("token")]
                 #expect(try await run("kheader", ["coverage"] + options).status == 0)

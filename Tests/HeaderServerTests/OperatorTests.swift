@@ -30,7 +30,7 @@ import Testing
                 ("sort=hosts&limit=1", ["dd"]), ("sort=hosts&order=asc", ["aa", "bb", "cc", "dd"]),
                 ("seenSince=99999999999", []), ("seenSince=", ["dd", "aa", "bb", "cc"]), ("purged=true", []),
                 ("releaseGlob=********", ["dd", "aa", "bb", "cc"]),
-            ] {
+            ] as [(String, [String])] {
                 let list: KernelList = try await server.get("/v1/kernels?\(query)").decoded()
                 #expect(list.kernels.map { "\($0.identity.buildID)" } == expected, "\(query)")
             }

@@ -122,6 +122,36 @@ import Testing
         }
     }
 
+    /// The list is kept by triggers, none of which a check-in sets off.
+    @Test func aCheckInWritesItsOwnRowsAndNoOthers() throws {
+        try withTemporaryFolder { folder in
+            let filled = try FilledCatalogue(in: folder, kernels: 300, hosts: 600)
+            func changes(host: UInt8, of id: BuildID, boot: String) throws -> Int {
+                let sighting = Sighting(
+                    host: try #require(HostID(bytes: [UInt8](repeating: host, count: HostID.length))), bootID: boot,
+                    agent: "test/1", kernel: KernelIdentity(buildID: id, release: "6.1"),
+                    steps: [CollectStep(.sysfs, .usable)], offers: [])
+                return try filled.catalogue.write { database in
+                    let before = database.totalChangesCount
+                    _ = try filled.catalogue.put(sighting, at: 9000, database)
+                    return database.totalChangesCount - before
+                }
+            }
+            let (known, new) = (
+                try #require(try filled.all().first?.entry.identity.buildID), try #require(BuildID("ab"))
+            )
+            // The kernel's labels and count, the report, the finding, the host.
+            #expect(try changes(host: 1, of: known, boot: "1") == 5)
+            #expect(try changes(host: 1, of: known, boot: "1") == 0)
+            // A reboot: the kernel's time, and the host.
+            #expect(try changes(host: 1, of: known, boot: "2") == 2)
+            #expect(try changes(host: 2, of: known, boot: "1") == 4)
+            // To another kernel: the old one's count and finding, too.
+            #expect(try changes(host: 2, of: new, boot: "2") == 6)
+            #expect(try changes(host: 3, of: new, boot: "1") == 4)
+        }
+    }
+
     /// The work of a statement, in SQLite's own steps, which no other process disturbs.
     private struct Work {
         var rows: Int

@@ -21,7 +21,7 @@ import Testing
             store = try HeaderStore(folder: folder.path("store")) { $0.now = { clock.seconds.withLock { $0 } } }
         }
 
-        func set(day: Int) { clock.seconds.withLock { $0 = start + day * RetentionTests.day } }
+        func set(day: Int) { clock.seconds.withLock { $0 = RetentionTests.start + day * RetentionTests.day } }
 
         func report(_ kernel: StoredKernel, host: UInt8 = 1, boot: String = "1") async throws {
             let host = try #require(HostID(bytes: [UInt8](repeating: host, count: HostID.length)))
@@ -33,7 +33,7 @@ import Testing
     }
 
     private final class Clock: Sendable {
-        let seconds = Mutex(start)
+        let seconds = Mutex(RetentionTests.start)
     }
 
     private static func rules(days: Int = 90, newest: Int = 0, bytes: Int? = nil) -> RetentionRules {
