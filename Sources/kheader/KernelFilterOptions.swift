@@ -1,6 +1,6 @@
-internal import ArgumentParser
+public import ArgumentParser
 internal import Glibc
-internal import KernelHeaders
+public import KernelHeaders
 
 /// Which of the server's kernels, and in which order.
 struct KernelFilterOptions: ParsableArguments {
