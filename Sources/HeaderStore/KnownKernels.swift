@@ -87,7 +87,7 @@ enum KnownKernels {
         UPDATE sighted SET release = '' WHERE release IS NULL;
         \(enter("SELECT \(values("kernel")) FROM kernel WHERE true"))
         UPDATE sighted SET conflicts = \(conflicts(of: "sighted.buildID"));
-        \(KernelQuery.Sort.allCases.map { sort in
+        \(KernelQuery.Sort.allCases.map { sort -> String in
             let facets = facets.replacing("release, ", with: sort == .release ? "" : "release, ")
             return "CREATE INDEX sighted_\(sort.rawValue) ON sighted (\(sort.rawValue), buildID, \(facets));"
         }.joined(separator: "\n"))
