@@ -163,9 +163,9 @@ def revision(tree, release, number):
 def make_kernels(base, count):
     kernels = []
     for number in range(count):
-        flavour = ["amd64", "cloud-amd64", "amd64", "rt-amd64"][number % 4]
-        release = f"6.1.0-{20 + number // 4}-{flavour}"
-        version = f"#1 SMP PREEMPT_DYNAMIC Debian 6.1.{60 + number // 4}-1 (2026-0{1 + number % 9}-11)"
+        flavour = ["amd64", "cloud-amd64", "rt-amd64"][number % 3]
+        release = f"6.1.0-{20 + number // 3}-{flavour}"
+        version = f"#1 SMP PREEMPT_DYNAMIC Debian 6.1.{60 + number // 3}-1 (2026-0{1 + number // 3 % 9}-11)"
         tree = None
         if number == 2:  # does not compile
             tree = revision(base, release, number)
