@@ -69,8 +69,8 @@ final class UploadSessions: Sendable {
         }
     }
 
-    /// How many there are.
-    var count: Int { sessions.withLock { $0.count } }
+    /// How many there are that have no answer yet.
+    var count: Int { sessions.withLock { $0.values.count { !$0.isAnswered } } }
 
     /// Ends all of them.
     func close() async {

@@ -110,7 +110,7 @@ class Kernel:
             query = {"source": "agent", "origin": "sysfs"} | {
                 name: self.identity[name] for name in ("release", "versionLine", "architecture")}
             bytes = headers if verdict["artefact"] == "headers" else self.btf
-            path += "?" + urllib.parse.urlencode(query) if verdict["artefact"] == "headers" else ""
+            path += "?" + urllib.parse.urlencode(query, quote_via=urllib.parse.quote) if verdict["artefact"] == "headers" else ""
             status, body = server.ask("PUT", path, bytes, {"Kheaderd-Claim": verdict["claim"]})
             if status not in (200, 201):
                 raise SystemExit(f"An upload was refused: {status} {body.decode()}")

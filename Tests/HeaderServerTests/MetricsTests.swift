@@ -157,6 +157,14 @@ import Testing
             let begun = try await server.request(
                 "PUT", "/v1/kernels/ab/headers", ["Upload-Complete: ?0", "Upload-Length: 7"], body: [])
             #expect(begun.status == 201)
+            let other = try await server.request(
+                "PUT", "/v1/kernels/ac/btf", ["Upload-Complete: ?0"], body: SmallBTF.bytes())
+            let end = [
+                "Upload-Complete: ?1", "Upload-Offset: \(SmallBTF.bytes().count)",
+                "Content-Type: application/partial-upload",
+            ]
+            let ended = try await server.request("PATCH", try #require(other["Location"]), end, body: [])
+            #expect(ended.status == 201)
             let samples = try await samples(server)
             for (name, value) in [
                 ("running_kernels", 2), ("running_hosts", 3), (#"running_kernels_lacking{artefact="headers"}"#, 1),

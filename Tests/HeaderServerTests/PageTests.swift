@@ -219,6 +219,10 @@ import Testing
                 #expect(Set(ids(html)) == Set(expected), "\(query)")
                 #expect(html.contains("Show all") == !["", "releaseGlob=&headers=&sort=&seenDays="].contains(query))
             }
+            // As browsers write a space and a plus.
+            try await server.upload(TestKernels.tar(), as: "ad", query: "?release=6.2%2B%20x")
+            #expect(ids(try await page(server, "/?releaseGlob=6.2%2B+x")) == ["ad"])
+            #expect(ids(try await page(server, "/?releaseGlob=6.2+x")) == [])
             // What was asked for stands in the form.
             let html = try await page(server, "/?headers=false&releaseGlob=a%22b")
             #expect(html.contains(#"value="a&quot;b""#) && html.contains(#"<option value="false" selected>missing"#))

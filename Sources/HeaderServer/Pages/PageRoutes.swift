@@ -33,7 +33,7 @@ struct PageRoutes {
     }
 
     @Sendable private func fleet(_ request: Request, _ context: Context) async throws -> Response {
-        let query = try FleetQuery(request, now: store.now)
+        let query = try FleetQuery(request.ofForm, now: store.now)
         let documents = FleetView.Documents(
             query: query, list: try await store.kernels(query.query),
             coverage: try await store.coverage(limit: Self.excerpt), status: try await store.status(),
@@ -59,7 +59,9 @@ struct PageRoutes {
 
     /// What the form asks to compare a kernel with; nil if it asks nothing. That it makes no sense is said on the page.
     private func compare(_ kernel: KernelEntry, _ request: Request) async throws -> KernelView.Comparison? {
-        guard let item = request.query("compare"), !item.isEmpty, let headers = kernel.headers else { return nil }
+        guard let item = request.ofForm.query("compare"), !item.isEmpty, let headers = kernel.headers else {
+            return nil
+        }
         let text = item.filter { $0 != " " }.lowercased()
         do {
             let other = try await store.detail(of: try BuildID(checking: text)).entry
@@ -96,6 +98,16 @@ struct PageRoutes {
             }
         let isTLS = request.headers[.forwardedProto] == "https"
         return isName ? "\(isTLS ? "https" : "http")://\(host)" : "http://SERVER:8003"
+    }
+}
+
+extension Request {
+    /// The same with `+` in its query as what browsers mean by it, which the API does not: a space.
+    fileprivate var ofForm: Request {
+        var head = head
+        guard let path = head.path, let mark = path.firstIndex(of: "?") else { return self }
+        head.path = path[..<mark] + path[mark...].replacing("+", with: "%20")
+        return Request(head: head, body: body)
     }
 }
 
