@@ -84,6 +84,7 @@ else
 	swift test --skip-build --filter '^CommandTests'
 	swift build --product generate-manual
 	Tests/check-install.sh .build/debug .build/debug/generate-manual
+	$(MAKE) test-pages test-schemathesis
 endif
 
 look-deps: $(lookers_installed)
@@ -104,7 +105,7 @@ test-pages: build look-deps ## Look at the pages in a browser, with axe-core
 		$(if $(SCREENSHOTS),--screenshots $(SCREENSHOTS)) .build/debug
 
 test-schemathesis: build look-deps ## Ask a running server for all that the API's description allows, and more
-	@Tests/check-api.sh .build/debug $(looker_folder)/bin/schemathesis
+	@Tests/API/check-api.sh .build/debug $(looker_folder)/bin/schemathesis
 
 boot-deps:
 	@Tests/install-missing.sh $(boot_needs)

@@ -106,7 +106,7 @@ extension Request {
     fileprivate var ofForm: Request {
         var head = head
         guard let path = head.path, let mark = path.firstIndex(of: "?") else { return self }
-        head.path = path[..<mark] + path[mark...].replacing("+", with: "%20")
+        head.path = String(path[..<mark]) + String(path[mark...].replacing("+", with: "%20"))
         return Request(head: head, body: body)
     }
 }
