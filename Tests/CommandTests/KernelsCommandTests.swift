@@ -1,4 +1,5 @@
 import FoundationEssentials
+import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
 import Synchronization
