@@ -74,7 +74,8 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
     private func problem(_ error: any Error, _ logger: Logger) -> Problem {
         switch error {
         case let problem as Problem:
-            if problem.status >= 500 {
+            // Who asks whether the server is ready asks every few seconds.
+            if problem.status >= 500, problem.status != 503 {
                 logger.error(
                     "request failed", metadata: ["code": "\(problem.code.rawValue)", "detail": "\(problem.detail)"])
             }

@@ -23,7 +23,7 @@ import Testing
         kill -TERM $server
         while [ "$(curl -sS -o "$state.body" -w '%{http_code}' "$url/readyz")" = 200 ]; do :; done
         cat "$state.body"; echo
-        curl -sS -o /dev/null -w '%{http_code}\\n' "$url/livez" "$url/v1/kernels?release=x"
+        for path in /livez "/v1/kernels?release=x"; do curl -sS -o /dev/null -w '%{http_code}\\n' "$url$path"; done
         """
 
     @Test func untilItEndsItSaysSoAndAnswers() async throws {

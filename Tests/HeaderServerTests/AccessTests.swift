@@ -209,7 +209,8 @@ import Testing
             tokens.clock.advance(1)
             let agent = try tokens.make(.agent)
             let cases: [(field: String?, code: ProblemCode, challenge: String)] = [
-                (nil, .tokenMissing, ""), ("Authorization: Basic eDp5", .tokenMissing, ""),
+                (nil, .tokenMissing, ""), ("Authorization: Basic eDp5", .tokenUnknown, #", error="invalid_token""#),
+                ("Authorization: Digest eDp5", .tokenMissing, ""),
                 ("Authorization: Bearer", .tokenMissing, ""), ("Authorization: khd_x", .tokenMissing, ""),
                 ("Authorization: Bearer x", .tokenUnknown, #", error="invalid_token""#),
                 (

@@ -75,8 +75,9 @@ import Testing
     @Test func aReleaseIsText() async throws {
         try await withRunningServer { server in
             let query = APIPath.query([("release", Self.hostile), ("versionLine", Self.hostile)])
-            try await server.upload(query: query)
-            try await server.upload(TestKernels.nextBuild.tar, as: TestKernels.otherID, query: query)
+            try await server.upload(TestKernels.tar(), query: query)
+            try await server.upload(
+                TestKernels.tar { $0.addFile("include/x.h", "") }, as: TestKernels.otherID, query: query)
             let sighting = Sighting(
                 host: TestSightings.host(1), bootID: "b", agent: Self.hostile,
                 kernel: KernelIdentity(
@@ -205,7 +206,7 @@ import Testing
 
     @Test func theFormFilters() async throws {
         try await withRunningServer { server in
-            try await server.upload(query: "?release=6.1.0-1-amd64")
+            try await server.upload(TestKernels.tar(), query: "?release=6.1.0-1-amd64")
             try await server.upload(TestKernels.tar(), as: "ab", query: "?release=5.10.0-2-amd64&architecture=x86_64")
             #expect(try await server.put("/v1/kernels/ac/btf", SmallBTF.bytes()).status == 201)
             for (query, expected) in [

@@ -127,6 +127,7 @@ import Testing
             for id in [1, 2] as [UInt8] { try await store.put(try StoredKernel(id: id, files: ["include/a.h": [id]])) }
             var query = KernelQuery(sort: .hosts, limit: 1)
             query.cursor = try await store.kernels(query).next
+            #expect(query.cursor != nil)
             #expect(try await store.kernels(query).kernels.count == 1)
             query.hasHeaders = true
             #expect(try await store.kernels(query).kernels.count == 1)
