@@ -44,8 +44,8 @@ release_build := swift build -c release --static-swift-stdlib -Xcc -ffunction-se
 	-Xswiftc -Xfrontend -Xswiftc -function-sections -Xswiftc -Xclang-linker -Xswiftc -static-libgcc \
 	-Xlinker -L$(CURDIR)/$(static_libraries)
 
-.PHONY: help deps build demo demo-fleet test-deps test look-deps test-pages test-schemathesis boot-deps test-boot lint-deps lint bench-deps bench-build bench \
-	bench-quick install clean
+.PHONY: help deps build demo demo-fleet test-deps test look-deps test-pages test-schemathesis boot-deps test-boot \
+	lint-deps lint bench-deps bench-build bench bench-quick install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -107,7 +107,8 @@ public func withRunningServer<Value>(
     change(&options)
     let server = try await RunningServer(
         folder: try folder ?? TemporaryFolder(), access: access, options: options, uploads: uploads,
-        pch: pch, serving: serving, logger: logger ?? .criticalOnly, address: address ?? .tcp(host: "127.0.0.1", port: 0))
+        pch: pch, serving: serving, logger: logger ?? .criticalOnly,
+        address: address ?? .tcp(host: "127.0.0.1", port: 0))
     do {
         let value = try await body(server)
         try await server.stop()
