@@ -209,11 +209,13 @@ def fill(server, options):
         own.append(host)
 
     say(f"{options.hosts} hosts report")
-    # Few kernels run on most hosts.
+    # Few kernels run on most hosts, and of most the headers are here. Three hosts come later.
     everyone = own + kernels
     weights = [1 / (1 + rank) for rank in range(len(everyone))]
     random.Random(7).shuffle(weights)
-    hosts = list(enumerate(everyone + random.Random(8).choices(everyone, weights, k=max(0, options.hosts - len(everyone)))))
+    weights = [weight if kernel.headers or kernel in own else 0.05 for kernel, weight in zip(everyone, weights)]
+    rest = random.Random(8).choices(everyone, weights, k=max(0, options.hosts - len(everyone) - 3))
+    hosts = list(enumerate(everyone + rest))
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         # One host of each kernel first: it uploads.
         for part in (hosts[:len(everyone)], hosts[len(everyone):]):
