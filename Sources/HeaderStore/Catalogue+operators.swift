@@ -7,7 +7,7 @@ internal import KernelHeaders
 extension Catalogue {
     /// The most kernels that are looked at for one page. With filters that few kernels pass, a page of a larger catalogue has
     /// fewer kernels than it could have.
-    static let maximumWindow = 100_000
+    static let maximumWindow = 120_000
     /// The first stretch of it, which is enough for most filters.
     private static let firstWindow = 2_000
 
