@@ -6,7 +6,7 @@ public import Logging
 
 /// Makes a store's catalogue again from its packs (promise 9): kernels, trees and blobs.
 ///
-/// What only the catalogue knew, hosts and their reports, opinions, conflicts, the times of the last uploads, smoke compiles and what
+/// What only the catalogue knew, hosts and their reports, opinions, conflicts, pins, what was deleted, the times of the last uploads, smoke compiles and what
 /// clients asked for, is taken over from the old one as far as that can still be read, all of it or nothing. Without it, hosts that report again are
 /// known again, and what hosts had agreed on is one host's word until they have said so again.
 public struct CatalogueRebuild {
