@@ -24,13 +24,13 @@ actor PCHService {
     }
 
     /// A PCH that is to be made.
-    private struct Pending {
+    struct Pending {
         let order: PCHOrder
         let toolchain: InstalledToolchain
     }
 
     /// A request, looked up.
-    private struct Resolved {
+    struct Resolved {
         let key: Digest
         /// As others will ask for it, too.
         let demand: PCHDemand
@@ -40,35 +40,34 @@ actor PCHService {
         let order: PCHOrder?
     }
 
-    /// Room on the disk that a build has for itself.
-    private static let scratchBytes = 64 << 20
-    /// Changes when smoke compiles are made in another way: then all trees are tried again.
-    private static let smokeRecipe = 1
-    /// Trees that wait for a smoke compile at a time; the catalogue knows the others.
-    private static let smokeBatch = 8
+    /// Outputs that lie on the disk at a time while something is made: the PCH, and a run's two. What else there is, the
+    /// umbrella's text and the stubs, is in the disk's margin.
+    static let outputs = (build: 3, smoke: 2)
     /// How long a build is not tried again that failed for a reason of the server's own, in seconds.
     private static let troubleSeconds = 60
     /// Requests and kernels whose look-up is remembered.
     private static let maximumMemories = 1024
 
-    private let store: HeaderStore
-    private let options: PCHOptions
-    private let metrics: MetricsRegistry
-    private let logger: Logger
-    private let trees: UnpackedTrees
+    let store: HeaderStore
+    let options: PCHOptions
+    let metrics: MetricsRegistry
+    let logger: Logger
+    let trees: UnpackedTrees
     private let steps = Mutex<[Digest: PCHBuilder.Step]>([:])
-    private var queue: BuildQueue<Job>
+    var queue: BuildQueue<Job>
     private var pending: [Digest: Pending] = [:]
-    private var untried: [Digest: UntriedTree] = [:]
-    private var running: [Job: Task<Void, Never>] = [:]
+    var untried: [Digest: UntriedTree] = [:]
+    /// Jobs under way, by the order in which they were begun, up to the end of all that follows from them.
+    private var running: [Int: Task<Void, Never>] = [:]
+    private var begun = 0
     private var troubles: [Digest: (problem: Problem, until: Int)] = [:]
     /// Trees whose smoke compile the server could not run; tried again after the next start.
-    private var untriable: Set<Digest> = []
+    var untriable: Set<Digest> = []
     private var resolved: [PCHRequest: Resolved] = [:]
     private var standard: [Digest: [CompilerProfile]] = [:]
-    private var preparation: Task<Void, Never>?
-    private var isRefilling = false
-    private var isClosed = false
+    var preparation: Task<Void, Never>?
+    var isRefilling = false
+    var isClosed = false
 
     init(store: HeaderStore, options: PCHOptions, metrics: MetricsRegistry, logger: Logger) {
         self.store = store
@@ -79,7 +78,7 @@ actor PCHService {
         queue = BuildQueue(capacity: options.queue, width: options.builders)
     }
 
-    private var menuTask: Task<PCHMenu, Never>?
+    var menuTask: Task<PCHMenu, Never>?
 
     /// Looks for compilers when first asked.
     func menu() async -> PCHMenu {
@@ -123,8 +122,8 @@ actor PCHService {
     /// Ends all builds; nothing of this uses the store after it.
     func close() async {
         isClosed = true
-        preparation?.cancel()
-        let tasks = Array(running.values)
+        menuTask?.cancel()
+        let tasks = running.values + [preparation].compactMap(\.self)
         for task in tasks { task.cancel() }
         for task in tasks { await task.value }
         await trees.clear()
@@ -232,7 +231,7 @@ actor PCHService {
 
     // MARK: Looking up
 
-    private func resolve(_ request: PCHRequest, _ menu: PCHMenu, anew: Bool = false) async throws -> Resolved {
+    func resolve(_ request: PCHRequest, _ menu: PCHMenu, anew: Bool = false) async throws -> Resolved {
         if !anew, let known = resolved[request] {
             if let id = Digest(request.profile) { store.profileAsked(id) }
             return known
@@ -375,7 +374,7 @@ actor PCHService {
     // MARK: Building
 
     /// - Returns: whether it is in the queue now.
-    private func want(_ job: Job, _ priority: BuildQueue<Job>.Priority, _ order: Pending? = nil) -> Bool {
+    func want(_ job: Job, _ priority: BuildQueue<Job>.Priority, _ order: Pending? = nil) -> Bool {
         if case .pch(let key) = job, pending[key] == nil { pending[key] = order }
         let actions = queue.handle(.wanted(job, priority))
         perform(actions)
@@ -389,7 +388,12 @@ actor PCHService {
             case .refuse(.smoke(let tree)): untried[tree] = nil
             case .start(let job):
                 guard !isClosed else { continue }
-                running[job] = Task.detached { await self.run(job) }
+                begun += 1
+                let number = begun
+                running[number] = Task.detached {
+                    await self.run(job)
+                    await self.ended(number)
+                }
             }
         }
     }
@@ -399,7 +403,6 @@ actor PCHService {
         case .pch(let key): if let order = pending[key] { await build(key, order) }
         case .smoke(let tree): if let tree = untried[tree] { await smoke(tree) }
         }
-        running[job] = nil
         switch job {
         case .pch(let key):
             pending[key] = nil
@@ -410,6 +413,8 @@ actor PCHService {
         await refill()
         if queue.isIdle { await trees.clear() }
     }
+
+    private func ended(_ number: Int) { running[number] = nil }
 
     private func build(_ key: Digest, _ pending: Pending) async {
         let start = ContinuousClock.now
@@ -462,7 +467,7 @@ actor PCHService {
 
     private func make(_ key: Digest, _ pending: Pending) async throws {
         guard let building = await menu().building else { throw CancellationError() }
-        let scratch = try store.makeStagingFolder("build", reserving: Self.scratchBytes)
+        let scratch = try makeScratch("build", outputs: Self.outputs.build)
         defer { scratch.remove() }
         let work = try scratch.makeFolder("work")
         let output = "\(scratch.path)/output.pch"
@@ -478,86 +483,11 @@ actor PCHService {
         try await publish(manifest, from: output)
     }
 
-    // MARK: Smoke compiles, and what is made ahead
-
-    /// Headers have come in.
-    func headersArrived() async {
-        // Before the menu is there the start is going to see them.
-        if preparation != nil, menuTask != nil { await refill() }
+    func makeScratch(_ what: String, outputs: Int) throws -> StagingFolder {
+        try store.makeStagingFolder(what, reserving: outputs * options.limits.outputBytes)
     }
 
-    /// Puts trees without smoke compile into the queue, if none waits there.
-    private func refill() async {
-        guard !isClosed, !isRefilling, !queue.hasWaiting(.smoke) else { return }
-        isRefilling = true
-        defer { isRefilling = false }
-        let menu = await menu()
-        guard menu.building != nil, let toolchain = menu.smokeToolchain else { return }
-        let trees =
-            (try? await store.treesWithoutSmoke(
-                recipe: Self.recipe(toolchain), limit: Self.smokeBatch + untriable.count)) ?? []
-        guard !isClosed else { return }
-        for tree in trees where !untriable.contains(tree.digest) && !queue.isRunning(.smoke(tree: tree.digest)) {
-            untried[tree.digest] = tree
-            if !want(.smoke(tree: tree.digest), .smoke) { break }
-        }
-    }
-
-    private static func recipe(_ toolchain: InstalledToolchain) -> String { "\(smokeRecipe) \(toolchain.toolchain.id)" }
-
-    private func smoke(_ tree: UntriedTree) async {
-        let menu = await menu()
-        guard let building = menu.building, let toolchain = menu.smokeToolchain else { return }
-        do {
-            let result = try await compile(tree, building, toolchain)
-            try await store.smokeEnded(result, tree: tree.digest, recipe: Self.recipe(toolchain))
-            metrics.count("kheaderd_smoke_compiles_total", .init(["state": result.state.rawValue]))
-            logger.info(
-                "smoke compile ended", metadata: ["tree": "\(tree.digest)", "state": "\(result.state.rawValue)"])
-            if result.state == .verified { try await buildAhead(tree, menu) }
-        } catch {
-            guard !Task.isCancelled else { return }
-            untriable.insert(tree.digest)
-            logger.error("smoke compile impossible", metadata: ["tree": "\(tree.digest)", "error": "\(error)"])
-        }
-    }
-
-    private func compile(
-        _ tree: UntriedTree, _ building: any PCHBuilding, _ toolchain: InstalledToolchain
-    ) async throws -> SmokeResult {
-        let time = store.now
-        guard let architecture = tree.architecture else {
-            return SmokeResult(
-                state: .untried, detail: "It is not known for which architecture these headers are.", time: time)
-        }
-        let scratch = try store.makeStagingFolder("smoke")
-        defer { scratch.remove() }
-        let work = try scratch.makeFolder("work")
-        return try await trees.with(tree.digest) { folder in
-            try await building.smoke(
-                architecture: architecture, with: toolchain, tree: folder, scratch: work, time: time)
-        }
-    }
-
-    /// What clients asked for lately they may ask for of a new kernel, too.
-    private func buildAhead(_ tree: UntriedTree, _ menu: PCHMenu) async throws {
-        let since = store.now - options.aheadDays * 86400
-        guard tree.firstSeen >= since else { return }
-        for demand in try await store.pchDemand(since: since) {
-            let request = PCHRequest(
-                tree: tree.digest, architecture: tree.architecture, toolchain: demand.toolchain,
-                profile: demand.profile, umbrella: demand.umbrella)
-            // A profile or umbrella that is gone is nobody's fault.
-            guard let item = try? await resolve(request, menu, anew: true), let order = item.order,
-                let toolchain = item.toolchain
-            else { continue }
-            let isThere = store.pch(item.key)?.rank == PCHManifest.Rank.server.rawValue
-            guard !isThere, store.pchFailure(item.key) == nil, !isClosed else { continue }
-            if !want(.pch(key: item.key), .ahead, Pending(order: order, toolchain: toolchain)) { break }
-        }
-    }
-
-    private func count(_ what: String, _ label: String, _ value: String) {
+    func count(_ what: String, _ label: String, _ value: String) {
         metrics.count("kheaderd_pch_\(what)_total", .init([label: value]))
     }
 }

@@ -19,7 +19,7 @@ import SystemPackage
 ///               "ratio": 100, "seconds": 300, "btfBytes": 67108864 },
 ///   "pch": { "on": true, "unsandboxed": false, "bytes": 4294967296, "queue": 64, "builders": 1,
 ///            "retrySeconds": 3600, "aheadDays": 14, "toolchains": ["/opt/llvm-20/bin/clang"],
-///            "limits": { "seconds": 60, "processorSeconds": 30, "memoryBytes": 2147483648, "outputBytes": 268435456 },
+///            "limits": { "seconds": 60, "processorSeconds": 30, "memoryBytes": 2147483648, "outputBytes": 67108864 },
 ///            "umbrellas": { "mine": ["linux/sched.h", "net/sock.h"] },
 ///            "profiles": { "mine": { "flags": ["-O2", "-nostdinc", "-Iinclude", "-D__KERNEL__"], "prologue": "" } } } }
 /// ```

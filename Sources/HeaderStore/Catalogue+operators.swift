@@ -7,7 +7,7 @@ internal import KernelHeaders
 extension Catalogue {
     /// The most kernels that are looked at for one page. With filters that few kernels pass, a page of a larger catalogue has
     /// fewer kernels than it could have.
-    static let maximumWindow = 100_000
+    static let maximumWindow = 120_000
     /// The first stretch of it, which is enough for most filters.
     private static let firstWindow = 2_000
 
@@ -83,13 +83,7 @@ extension Catalogue {
             conditions.append("\(key) \(order.isDescending ? ">=" : "<=") (?, ?)")
             arguments += order.start(end)
         }
-        if let release = query.release {
-            add("sighted.release = ?", release)
-            // The index is then read by the release, and by this, as the pair of both can't be.
-            if let place, place.value == .text(release) {
-                add("sighted.buildID \(order.isDescending ? "<" : ">") ?", place.id)
-            }
-        }
+        if let release = query.release { add("sighted.release = ?", release) }
         // With the sign it is no bound of the index, which would take the place of the one where the page begins.
         if let glob = query.releaseGlob { add("+sighted.release GLOB ?", glob) }
         if let pattern {
@@ -111,6 +105,12 @@ extension Catalogue {
         case nil: add("(purgedAt IS NULL OR hosts > 0)")
         }
         if let time = query.seenSince { add("sighted.lastSeen >= ?", time) }
+        // Where all that pass have the same value, the index is read by that, and by this, as by the pair of both it can't be.
+        let isOneValue =
+            order.sort == .release && query.release != nil || order.sort == .hosts && query.isRunning == false
+        if isOneValue, let place, place.value == (order.sort == .hosts ? .number(0) : .text(query.release ?? "")) {
+            add("sighted.buildID \(order.isDescending ? "<" : ">") ?", place.id)
+        }
         return Query(
             sql: """
                 \(KernelRow.query(index: order.index)) WHERE \(conditions.joined(separator: " AND "))

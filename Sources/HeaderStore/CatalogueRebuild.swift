@@ -6,7 +6,7 @@ public import Logging
 
 /// Makes a store's catalogue again from its packs (promise 9): kernels, trees and blobs.
 ///
-/// What only the catalogue knew, hosts and their reports, opinions, conflicts, the times of the last uploads, smoke compiles and what
+/// What only the catalogue knew, hosts and their reports, opinions, conflicts, pins, what was deleted, the times of the last uploads, smoke compiles and what
 /// clients asked for, is taken over from the old one as far as that can still be read, all of it or nothing. Without it, hosts that report again are
 /// known again, and what hosts had agreed on is one host's word until they have said so again.
 public struct CatalogueRebuild {
@@ -147,10 +147,14 @@ public struct CatalogueRebuild {
             try Catalogue(path: layout.catalogue).close()
             return try withOld(catalogue) { database in
                 // PCHs themselves are derived: they go, and are made again when they are asked for.
-                for table in [
+                let tables = [
                     "sighted", "report", "finding", "host", "opinion", "otherDigest", "conflict", "smoke", "pchDemand",
                     "pchDocument",
-                ] {
+                ]
+                for table in tables
+                where try Bool.fetchOne(
+                    database, sql: "SELECT count(*) FROM old.sqlite_master WHERE name = ?", arguments: [table]) ?? false
+                {
                     try database.execute(sql: "INSERT INTO main.\(table) SELECT * FROM old.\(table)")
                 }
                 try database.execute(sql: "UPDATE main.sighted SET trust = NULL, pch = 0")
@@ -180,6 +184,12 @@ public struct CatalogueRebuild {
                     arguments: [
                         HeaderSource.agreed.rawValue, HeaderSource.agent.rawValue, HeaderSource.agreed.rawValue,
                     ])
+                // Nobody ever ran them, and what the store had of them is lost.
+                try database.execute(
+                    sql: """
+                        DELETE FROM main.sighted WHERE trust IS NULL AND btf = 0 AND hosts = 0 AND pinnedAt IS NULL
+                            AND purgedAt IS NULL AND buildID IN (SELECT buildID FROM old.kernel)
+                        """)
                 for kernel in purged {
                     try database.execute(sql: "DELETE FROM main.kernel WHERE buildID = ?", arguments: [kernel.id])
                     try database.execute(

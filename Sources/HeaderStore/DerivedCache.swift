@@ -28,6 +28,8 @@ final class DerivedCache<Record: DerivedRecord>: Sendable {
     private let layout: StoreLayout
     private let limit: Int
     private let state: Mutex<State>
+    /// Held while a key comes or goes: what is in memory and its row are one.
+    private let changes = Mutex(())
 
     /// - Parameter limit: bytes that are kept on disk.
     init(catalogue: Catalogue, files: any FileSystem, layout: StoreLayout, disk: DiskBudget, limit: Int) throws {
@@ -64,19 +66,20 @@ final class DerivedCache<Record: DerivedRecord>: Sendable {
     ///   - insert: writes the record's row.
     /// - Throws: `SystemCallError`, what `insert` throws; then the key has no files.
     func publish(_ staged: [String], as record: Record, for key: Key, insert: (Database) throws -> Void) throws {
-        // Names and record at once: the eviction of an older one must not take this one's files.
-        try state.withLock { state in
-            let names = record.files(of: key).map(\.name)
-            for (file, name) in zip(staged, names) { try files.rename(file, to: path(name)) }
-            let old = state.records.updateValue(record, forKey: key)?.files(of: key) ?? []
-            state.use(key)
-            for name in old.map(\.name) where !names.contains(name) { try? files.remove(path(name)) }
-        }
-        do {
-            try catalogue.write(insert)
-        } catch {
-            forget(key)
-            throw error
+        try changes.withLock { _ in
+            try state.withLock { state in
+                let names = record.files(of: key).map(\.name)
+                for (file, name) in zip(staged, names) { try files.rename(file, to: path(name)) }
+                let old = state.records.updateValue(record, forKey: key)?.files(of: key) ?? []
+                state.use(key)
+                for name in old.map(\.name) where !names.contains(name) { try? files.remove(path(name)) }
+            }
+            do {
+                try catalogue.write(insert)
+            } catch {
+                forget(key)
+                throw error
+            }
         }
         evict(downTo: limit, keeping: key)
     }
@@ -96,13 +99,15 @@ final class DerivedCache<Record: DerivedRecord>: Sendable {
 
     /// Removes what was not used for longest, until no more than `target` bytes are left.
     private func evict(downTo target: Int, keeping newest: Key?) {
-        while let victim = state.withLock({ state -> Key? in
-            guard state.bytes > target else { return nil }
-            return state.records.keys.filter { $0 != newest }
-                .min { state.used[$0, default: 0] < state.used[$1, default: 0] }
-        }) {
-            forget(victim)
-            try? catalogue.pool.write { try Record.remove(victim, catalogue, $0) }
+        changes.withLock { _ in
+            while let victim = state.withLock({ state -> Key? in
+                guard state.bytes > target else { return nil }
+                return state.records.keys.filter { $0 != newest }
+                    .min { state.used[$0, default: 0] < state.used[$1, default: 0] }
+            }) {
+                forget(victim)
+                try? catalogue.pool.write { try Record.remove(victim, catalogue, $0) }
+            }
         }
     }
 

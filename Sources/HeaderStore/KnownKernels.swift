@@ -70,6 +70,14 @@ enum KnownKernels {
         """
     }
 
+    /// One for each order.
+    private static var indexes: String {
+        KernelQuery.Sort.allCases.map { sort -> String in
+            let facets = facets.replacing("release, ", with: sort == .release ? "" : "release, ")
+            return "CREATE INDEX sighted_\(sort.rawValue) ON sighted (\(sort.rawValue), buildID, \(facets));"
+        }.joined(separator: "\n")
+    }
+
     static let schema = """
         -- release is empty if it is not known, as in kernel
         ALTER TABLE sighted ADD COLUMN distribution TEXT;
@@ -87,10 +95,7 @@ enum KnownKernels {
         UPDATE sighted SET release = '' WHERE release IS NULL;
         \(enter("SELECT \(values("kernel")) FROM kernel WHERE true"))
         UPDATE sighted SET conflicts = \(conflicts(of: "sighted.buildID"));
-        \(KernelQuery.Sort.allCases.map { sort -> String in
-            let facets = facets.replacing("release, ", with: sort == .release ? "" : "release, ")
-            return "CREATE INDEX sighted_\(sort.rawValue) ON sighted (\(sort.rawValue), buildID, \(facets));"
-        }.joined(separator: "\n"))
+        \(indexes)
         CREATE INDEX sighted_conflict ON sighted (buildID) WHERE conflicts > 0;
         CREATE TRIGGER kernel_insert AFTER INSERT ON kernel BEGIN
             \(enter("VALUES (\(values("NEW")))"))

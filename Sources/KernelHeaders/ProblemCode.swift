@@ -63,7 +63,6 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     // Profiles and PCHs that are sent.
     case profileMalformed = "profile-malformed"
     case profileTooLarge = "profile-too-large"
-    case tooManyProfiles = "too-many-profiles"
     case pchMalformed = "pch-malformed"
     /// This server has one of the same key, which it or another made.
     case pchConflict = "pch-conflict"
@@ -144,7 +143,7 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
         case .uploadTooLarge, .sightingTooLarge, .profileTooLarge: 413
         case .archiveFormatUnknown, .uploadTypeUnknown: 415
         case .rangeNotSatisfiable: 416
-        case .tooManyUploads, .pchQueueFull, .tooManyProfiles: 429
+        case .tooManyUploads, .pchQueueFull: 429
         case .internalError, .storeDamaged: 500
         case .serverDraining, .serverReadOnly: 503
         case .diskFull: 507

@@ -40,18 +40,16 @@ public struct BCCLibrary: Sendable {
         locate(root: root).flatMap { try? BCCLibrary(path: $0.path, version: $0.version, root: root) }
     }
 
-    /// Where bcc is: a library whose file is named after its version, `libbcc.so.0.26.0`.
+    /// Where the bcc is that programs get: `libbcc.so.0` in the first folder that has it, which is a link to a file named
+    /// after its version, `libbcc.so.0.26.0`.
     ///
     /// - Parameter root: where the host's `/` is.
     public static func locate(root: String = "/") -> (path: String, version: String)? {
-        let prefix = "libbcc.so."
-        for folder in folders(root) {
-            let versions = names(folder).filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
-            // `libbcc.so.0` is a link to it.
-            guard let version = versions.max(by: { $0.utf8.count < $1.utf8.count }) else { continue }
-            return ("\(folder)/\(prefix)\(version)", String(version))
-        }
-        return nil
+        let folders = LoaderFolders.list(root: root)
+        guard let path = folders.lazy.compactMap({ resolved("\($0)/libbcc.so.0") }).first,
+            let name = path.split(separator: "/").last, name.hasPrefix("libbcc.so.")
+        else { return nil }
+        return (path, String(name.dropFirst("libbcc.so.".count)))
     }
 
     /// - Parameters:
@@ -102,12 +100,7 @@ public struct BCCLibrary: Sendable {
 
     /// The file of ``compilerLibrary``, links followed; nil if it is in no folder of libraries.
     public var compilerFile: String? {
-        for folder in Self.folders(root) {
-            guard let resolved = realpath("\(folder)/\(compilerLibrary)", nil) else { continue }
-            defer { free(resolved) }
-            return String(cString: resolved)
-        }
-        return nil
+        LoaderFolders.list(root: root).lazy.compactMap { Self.resolved("\($0)/\(compilerLibrary)") }.first
     }
 
     /// The release of the compiler, out of its library's name: 14.
@@ -118,13 +111,12 @@ public struct BCCLibrary: Sendable {
 
     // MARK: Looking
 
-    private static func folders(_ root: String) -> [String] {
-        let base = root == "/" ? "" : root
-        let folders = ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64"].map { base + $0 }
-        return names(folders[0]).filter { $0.contains("-linux-") }.map { "\(folders[0])/\($0)" } + folders
+    /// The file at a path, links followed; nil if there is none.
+    private static func resolved(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
     }
-
-    private static func names(_ folder: String) -> [String] { ((try? FolderListing.names(in: folder)) ?? []).sorted() }
 
     private static func isVersion(_ text: String) -> Bool {
         (1...32).contains(text.utf8.count)

@@ -21,8 +21,8 @@ public struct Sandbox: Sendable {
         public var processorSeconds = 30
         /// Of address space.
         public var memoryBytes = 2 << 30
-        /// Of each of what it writes: the PCH, and messages.
-        public var outputBytes = 256 << 20
+        /// Of each of the two files that it writes: the PCH, and messages. The largest standard PCH has some 30 MB.
+        public var outputBytes = 64 << 20
         /// Processes and threads of the user that the server runs as: the kernel counts them together.
         public var processes = 4096
 
@@ -126,13 +126,17 @@ public struct Sandbox: Sendable {
     ) async throws -> TerminationStatus {
         let options: FileDescriptor.OpenOptions = [.create, .truncate, .closeOnExec]
         let permissions: FilePermissions = [.ownerReadWrite]
+        // A run that is given up ends by the way of timeout(1), which ends what it started: without bubblewrap nothing else
+        // would.
+        var platform = PlatformOptions()
+        platform.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(3))]
         let out = try FileDescriptor.open(FilePath(output), .writeOnly, options: options, permissions: permissions)
         let said = try out.closeAfter(failing: {
             try FileDescriptor.open(FilePath(messages), .writeOnly, options: options, permissions: permissions)
         })
         return try await Subprocess.run(
             .path(FilePath(program)), arguments: Arguments(arguments), environment: .custom([:]),
-            workingDirectory: FilePath(folder), input: .none,
+            workingDirectory: FilePath(folder), platformOptions: platform, input: .none,
             output: .fileDescriptor(out, closeAfterSpawningProcess: true),
             error: .fileDescriptor(said, closeAfterSpawningProcess: true)
         ).terminationStatus

@@ -20,10 +20,14 @@ extension HeaderCache {
 
     /// Good PCHs of a kernel, the smallest first.
     ///
-    /// - Parameter isWanted: decides by the record; only of those that are wanted the files are read. Those that are
-    ///   damaged are removed.
-    public func pch(of id: BuildID, where isWanted: @Sendable (PCHRecord) -> Bool) async throws -> CachedPCH? {
-        let records = try pchRecords(of: id).filter { $0.record.map(isWanted) ?? true }
+    /// - Parameters:
+    ///   - mark: a text that is in the records of those that are wanted; others are not looked into.
+    ///   - isWanted: decides by the record; only of those that are wanted the files are read. Those that are damaged are
+    ///     removed.
+    public func pch(
+        of id: BuildID, naming mark: String? = nil, where isWanted: @Sendable (PCHRecord) -> Bool
+    ) async throws -> CachedPCH? {
+        let records = try pchRecords(of: id, naming: mark).filter { $0.record.map(isWanted) ?? true }
         for (key, record) in records.sorted(by: { ($0.record?.manifest.bytes ?? 0) < ($1.record?.manifest.bytes ?? 0) })
         {
             if record != nil, let entry = try await goodPCH(id, key) { return entry }
@@ -57,18 +61,27 @@ extension HeaderCache {
     }
 
     /// The keys of the PCHs of a kernel, and what is said of them; nil for one whose record can't be read.
-    func pchRecords(of id: BuildID) throws -> [(key: Digest, record: PCHRecord?)] {
+    ///
+    /// - Parameter mark: leaves out those whose records lack the text.
+    func pchRecords(of id: BuildID, naming mark: String? = nil) throws -> [(key: Digest, record: PCHRecord?)] {
         try FolderListing.names(in: "\(folder.path)/pch/\(id)").compactMap { name in
-            Digest(name).map { ($0, pchRecord(id, $0)) }
+            guard let key = Digest(name) else { return nil }
+            let bytes = pchBytes(id, key)
+            if let mark, let bytes, PCHRecord.offset(of: mark, in: bytes) == nil { return nil }
+            return (key, bytes.flatMap { pchRecord($0, id, key) })
         }
     }
 
     func pchPath(_ id: BuildID, _ key: Digest) -> String { "\(folder.path)/pch/\(id)/\(key)" }
 
-    func pchRecord(_ id: BuildID, _ key: Digest) -> PCHRecord? {
-        guard let bytes = SmallFile.bytes("\(pchPath(id, key))/\(CacheEntry.stampName)"),
-            let record = PCHRecord(bytes), record.identity.buildID == id, record.manifest.key == key
-        else { return nil }
+    private func pchBytes(_ id: BuildID, _ key: Digest) -> [UInt8]? {
+        SmallFile.bytes("\(pchPath(id, key))/\(CacheEntry.stampName)")
+    }
+
+    private func pchRecord(_ bytes: [UInt8], _ id: BuildID, _ key: Digest) -> PCHRecord? {
+        guard let record = PCHRecord(bytes), record.identity.buildID == id, record.manifest.key == key else {
+            return nil
+        }
         return record
     }
 
@@ -87,7 +100,7 @@ extension HeaderCache {
         case .refused: return nil
         case .impossible: lock = nil
         }
-        guard let record = pchRecord(id, key) else { return nil }
+        guard let record = pchBytes(id, key).flatMap({ pchRecord($0, id, key) }) else { return nil }
         let entry = CachedPCH(record, folder: place, lock: lock)
         let isGood = try await BlockingWork.run { try Self.isGood(entry, $0) }
         if isGood { entry.touch() }

@@ -217,27 +217,11 @@ public struct HeaderFinder: Sendable {
     static func copyBTF(
         _ source: any ByteSource, to path: String, limit: Int = 64 << 20, _ cancellation: Cancellation
     ) throws -> (KernelHeaders.Digest, size: Int) {
-        // Again from the start, if the connection broke.
-        unlink(path)
-        let file = try SystemCallError.check("open", path) {
-            open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o444)
-        }
-        defer { close(file) }
-        let sink = FileSink(borrowing: file)
-        var hash = SHA256Hash()
-        var size = 0
-        var head: [UInt8] = []
-        try source.drain { bytes in
-            try cancellation.check()
-            hash.update(bytes)
-            size += bytes.count
-            guard size <= limit else { throw Problem(.btfMalformed, "This is no BTF: it has over \(limit) bytes.") }
-            head.append(contentsOf: bytes.prefix(BTFHeader.length - head.count))
-            try sink.write(bytes)
-        }
-        try sink.finish()
-        _ = try BTFHeader(head, fileLength: size)
-        return (hash.digest(), size)
+        let file = try FilledFile(
+            path, from: source, limit: limit,
+            excess: Problem(.btfMalformed, "This is no BTF: it has over \(limit) bytes."), cancellation)
+        _ = try BTFHeader(file.head, fileLength: file.bytes)
+        return (file.digest, file.bytes)
     }
 
     private func stamp(

@@ -60,38 +60,16 @@ extension HeaderServerClient {
             }
             do {
                 let source: any ByteSource = coding == "zstd" ? try ZstdSource(answer.body) : answer.body
-                try Self.take(source, manifest, to: path, server: answer.server, cancellation)
+                let more = TransportError.badAnswer(
+                    server: answer.server, what: "more than the \(manifest.bytes) bytes of a PCH")
+                let file = try FilledFile(path, from: source, limit: manifest.bytes, excess: more, cancellation)
+                guard file.bytes == manifest.bytes, file.digest == manifest.digest else {
+                    throw TransportError.digestDiffers(server: answer.server)
+                }
             } catch let problem as Problem where problem.code != .diskFull {
                 // zstd's.
                 throw TransportError.badAnswer(server: answer.server, what: "damaged bytes: \(problem.detail)")
             }
-        }
-    }
-
-    private static func take(
-        _ source: any ByteSource, _ manifest: PCHManifest, to path: String, server: String,
-        _ cancellation: Cancellation
-    ) throws {
-        unlink(path)
-        let file = try SystemCallError.check("open", path) {
-            open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o444)
-        }
-        defer { close(file) }
-        let sink = FileSink(borrowing: file)
-        var hash = SHA256Hash()
-        var count = 0
-        try source.drain { bytes in
-            try cancellation.check()
-            count += bytes.count
-            guard count <= manifest.bytes else {
-                throw TransportError.badAnswer(server: server, what: "more than the \(manifest.bytes) bytes of a PCH")
-            }
-            hash.update(bytes)
-            try sink.write(bytes)
-        }
-        try sink.finish()
-        guard count == manifest.bytes, hash.digest() == manifest.digest else {
-            throw TransportError.digestDiffers(server: server)
         }
     }
 

@@ -66,7 +66,7 @@ public struct PCHFinder: Sendable {
     ///
     /// - Throws: ``PCHUnavailable``; ``CacheError``; `SystemCallError`; `CancellationError`.
     public func pch(of id: BuildID, for tool: PCHTool, _ wish: Wish) async throws -> CachedPCH {
-        let cached = try await cache.pch(of: id) { record in
+        let cached = try await cache.pch(of: id, naming: tool.mark) { record in
             tool.fits(record.toolchain) && tool.fits(record.manifest) && record.isFoundByName == tool.isFoundByName
                 && (acceptsBuilders || record.manifest.rank == .server)
                 && wish.tree.map { $0 == record.manifest.treeDigest } ?? true && Self.isEnough(record.manifest, wish)
@@ -120,7 +120,7 @@ public struct PCHFinder: Sendable {
             throw PCHUnavailable(
                 "The server's PCH is of another tree (\(manifest.treeDigest)) than the headers here (\(tree)).")
         }
-        let record = try PCHRecord(
+        let record = PCHRecord(
             identity: kernel.identity, toolchain: toolchain, manifest: manifest, isFoundByName: tool.isFoundByName,
             place: client.serverNames, added: time(nil))
         let entry = try await cache.addPCH(record) { path in

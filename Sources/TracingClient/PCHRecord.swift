@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import Glibc
 internal import HeaderArchive
 public import KernelHeaders
 public import PrecompiledHeaders
@@ -15,8 +16,8 @@ public struct PCHRecord: Codable, Sendable, Equatable {
     public var identity: KernelIdentity
     public var toolchain: Toolchain
     public var manifest: PCHManifest
-    /// SHA-256 of the manifest's canonical JSON, so that what is said of the files is what was fetched with them.
-    var agreement: Digest
+    /// SHA-256 of the file, with this digest in it as zeros: what is said of a PCH is what was fetched with it.
+    private var agreement = noAgreement
     /// Whether tools find the PCH beside a file of the stubs; see `CompilerProfile.isFoundByName`.
     public var isFoundByName: Bool
     /// The servers' URLs.
@@ -27,48 +28,69 @@ public struct PCHRecord: Codable, Sendable, Equatable {
     public init(
         identity: KernelIdentity, toolchain: Toolchain, manifest: PCHManifest, isFoundByName: Bool, place: String,
         added: Int
-    ) throws {
+    ) {
         self.identity = identity
         self.toolchain = toolchain
         self.manifest = manifest
         self.isFoundByName = isFoundByName
         self.place = place
         self.added = added
-        agreement = try Self.agreement(identity, toolchain, manifest, isFoundByName)
     }
 
-    /// Nil if the bytes are no record of this version, or what is in it does not go together.
+    /// Nil if the bytes are no record of this version, or not those that were written.
     init?(_ bytes: [UInt8]) {
-        guard let record = try? JSONDecoder().decode(Self.self, from: Data(bytes)),
-            record.version == Self.currentVersion, (try? ManifestCheck.check(record.manifest)) != nil,
-            record.manifest.toolchain == record.toolchain.id,
-            let agreement = try? Self.agreement(
-                record.identity, record.toolchain, record.manifest, record.isFoundByName),
-            agreement == record.agreement
+        guard var record = try? JSONDecoder().decode(Self.self, from: Data(bytes)),
+            record.version == Self.currentVersion, Self.agreement(of: bytes) == record.agreement,
+            record.manifest.toolchain == record.toolchain.id, (try? ManifestCheck.check(record.manifest)) != nil
         else { return nil }
+        record.agreement = Self.noAgreement
         self = record
     }
 
-    func encoded() throws -> [UInt8] { Array(try Self.encoder.encode(self)) + [UInt8(ascii: "\n")] }
-
-    private static var encoder: JSONEncoder {
+    /// The file's bytes.
+    func encoded() throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return encoder
+        var bytes = Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
+        if let place = Self.place(in: bytes), let agreement = Self.agreement(of: bytes) {
+            bytes.replaceSubrange(place, with: "\(agreement)".utf8)
+        }
+        return bytes
     }
 
-    private static func agreement(
-        _ identity: KernelIdentity, _ toolchain: Toolchain, _ manifest: PCHManifest, _ isFoundByName: Bool
-    ) throws -> Digest {
-        struct Parts: Encodable {
-            let identity: KernelIdentity
-            let toolchain: Toolchain
-            let manifest: PCHManifest
-            let isFoundByName: Bool
+    private static let noAgreement = [UInt8](repeating: 0, count: 32).withUnsafeBytes { Digest($0) }
+
+    private static func agreement(of bytes: [UInt8]) -> Digest? {
+        guard let place = place(in: bytes) else { return nil }
+        var bytes = bytes
+        bytes.replaceSubrange(place, with: "\(noAgreement)".utf8)
+        return SHA256Hash.digest(of: bytes)
+    }
+
+    /// Where the digest's letters are; nil if they are nowhere.
+    private static func place(in bytes: [UInt8]) -> Range<Int>? {
+        let name = #""agreement":""#
+        guard let start = offset(of: name, in: bytes).map({ $0 + name.utf8.count }), start + 64 <= bytes.count else {
+            return nil
         }
-        let parts = Parts(
-            identity: identity, toolchain: toolchain, manifest: manifest, isFoundByName: isFoundByName)
-        return SHA256Hash.digest(of: Array(try encoder.encode(parts)))
+        return start..<start + 64
+    }
+
+    /// Where a text begins in a record's bytes.
+    static func offset(of text: String, in bytes: [UInt8]) -> Int? {
+        let text = Array(text.utf8)
+        return bytes.withUnsafeBytes { all in
+            guard let base = all.baseAddress, let first = text.first else { return nil }
+            var start = 0
+            while start + text.count <= all.count,
+                let match = memchr(base + start, CInt(first), all.count - start - text.count + 1)
+            {
+                start = UnsafeRawPointer(match) - base
+                if memcmp(match, text, text.count) == 0 { return start }
+                start += 1
+            }
+            return nil
+        }
     }
 
     /// For the cache's list.

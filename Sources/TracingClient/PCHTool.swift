@@ -83,6 +83,15 @@ public struct PCHTool: Sendable {
 
     // MARK: Fitting
 
+    /// What is in the record of each PCH that fits, and of few others: the digest of its profile, or of its clang.
+    var mark: String? {
+        switch (profile, compiler) {
+        case (.own(let profile), _): "\(profile.id)"
+        case (_, .exact(let toolchain)): "\(toolchain.id)"
+        case (_, .package): nil
+        }
+    }
+
     /// Whether a clang makes PCHs that the tool's takes.
     func fits(_ toolchain: Toolchain) -> Bool {
         switch compiler {

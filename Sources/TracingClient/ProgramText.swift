@@ -28,15 +28,18 @@ public struct ProgramText: Sendable, Equatable {
     static let filesLimit = 100
     static let depthLimit = 20
 
-    let directives: [Directive]
+    private(set) var directives: [Directive]
 
-    /// - Parameter isScript: whether it is no C: a `#` with a space behind it begins a comment there.
-    init(_ text: some StringProtocol, isScript: Bool = false) {
+    /// - Parameters:
+    ///   - isScript: whether it is no C: a `#` with a space behind it begins a comment there.
+    ///   - isHeader: whether it may begin with a guard, a macro that no other header asks for. A program's own
+    ///     `#ifndef` is no guard: it sets what a header has a default for.
+    init(_ text: some StringProtocol, isScript: Bool = false, isHeader: Bool = false) {
         var directives: [Directive] = []
         let bytes = Array(text.utf8)
         var index = 0
-        // A header's guard is no macro that another header asks for.
         var guardian: String?
+        var isFirst = isHeader
         while let hash = bytes[index...].firstIndex(of: UInt8(ascii: "#")) {
             index = hash + 1
             guard Self.canBegin(bytes, hash) else { continue }
@@ -47,7 +50,7 @@ public struct ProgramText: Sendable, Equatable {
             switch scanner.word() {
             case "ifndef":
                 scanner.skipBlanks()
-                guardian = scanner.nonEmptyWord()
+                if isFirst { guardian = scanner.nonEmptyWord() }
             case "include", "include_next", "import":
                 scanner.skipBlanks()
                 if let header = scanner.enclosed(UInt8(ascii: "<"), UInt8(ascii: ">")) {
@@ -61,11 +64,19 @@ public struct ProgramText: Sendable, Equatable {
             case "define", "undef":
                 scanner.skipBlanks()
                 if let name = scanner.nonEmptyWord(), name != lastGuardian { directives.append(.macro(name)) }
-            default: continue
+            default: break
             }
+            isFirst = false
             index = max(index, scanner.position)
         }
         self.directives = directives
+    }
+
+    /// The text as a compiler sees it that is told to include these first.
+    func including(_ headers: [String]) -> ProgramText {
+        var text = self
+        text.directives = headers.map { .ownInclude($0) } + directives
+        return text
     }
 
     /// What the texts of a program need together.

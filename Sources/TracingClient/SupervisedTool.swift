@@ -77,6 +77,10 @@ public struct SupervisedTool: Sendable {
         }
     }
 
+    /// Makes signals this process's own again, before a program replaces it. One that came since the tool's end, and was
+    /// for nobody therefore, ends it now.
+    public static func stopForwarding() { SignalForwarding.giveUp() }
+
     /// Writes what was held back to standard error.
     public static func pass(_ bytes: [UInt8]) { put(bytes) }
 
@@ -226,9 +230,9 @@ private struct SignalForwarding: Sendable {
     private static let process = Atomic<pid_t>(0)
     /// Those that were not passed on yet, a bit each.
     private static let waiting = Atomic<UInt64>(0)
-    /// Whether one came that ends programs, the terminal's included.
-    private static let ending = Atomic<Bool>(false)
-    static var isToEnd: Bool { ending.load(ordering: .sequentiallyConsistent) }
+    /// The last one that ends programs, the terminal's included; 0 if none came.
+    private static let ending = Atomic<CInt>(0)
+    static var isToEnd: Bool { ending.load(ordering: .sequentiallyConsistent) != 0 }
     private static let numbers = [SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2]
 
     func start() {
@@ -238,7 +242,7 @@ private struct SignalForwarding: Sendable {
             var action = sigaction()
             action.__sigaction_handler.sa_sigaction = { number, information, _ in
                 if number != SIGUSR1, number != SIGUSR2 {
-                    SignalForwarding.ending.store(true, ordering: .sequentiallyConsistent)
+                    SignalForwarding.ending.store(number, ordering: .sequentiallyConsistent)
                 }
                 // SI_KERNEL: the terminal's, which the whole group gets.
                 guard information?.pointee.si_code != 0x80 else { return }
@@ -265,6 +269,20 @@ private struct SignalForwarding: Sendable {
     }
 
     func stop() { Self.process.store(0, ordering: .sequentiallyConsistent) }
+
+    /// Blocked from here on, one that comes later ends whatever this process is when its mask is what it was.
+    static func giveUp() {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for number in numbers { sigaddset(&set, number) }
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+        for number in numbers where !InheritedSignals.isIgnored(number) { signal(number, SIG_DFL) }
+        let left = waiting.load(ordering: .sequentiallyConsistent)
+        let last = ending.load(ordering: .sequentiallyConsistent)
+        guard let number = last != 0 ? last : numbers.first(where: { left & 1 << UInt64($0) != 0 }) else { return }
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
+        raise(number)
+    }
 }
 
 extension Duration {

@@ -70,7 +70,7 @@ public struct ToolCommand: Sendable, Equatable {
     private static func needs(
         _ words: [String], _ kind: Kind, _ program: String?, _ ownHeaders: [String: String]
     ) -> ProgramText.Needs {
-        let arguments = words.dropFirst()
+        let (arguments, preludes) = kind == .clang ? withoutPreludes(words.dropFirst()) : (Array(words.dropFirst()), [])
         if readsInput(words) || kind == .other && arguments.isEmpty && isShell(words[0]) {
             return .init(obstacle: "it reads its program from standard input, which can be read but once")
         }
@@ -84,17 +84,43 @@ public struct ToolCommand: Sendable, Equatable {
                 }
                 continue
             }
-            texts.append(ProgramText(text, isScript: isScript(file, text)))
+            texts.append(ProgramText(text, isScript: isScript(file, text)).including(preludes))
             folders.append(folder(of: file))
         }
-        let included = includeFolders(Array(arguments))
+        let included = includeFolders(arguments)
         return ProgramText.needs(of: texts) { header, isQuoted in
+            if preludes.contains(header), let text = text(of: header) { return ProgramText(text, isHeader: true) }
             for folder in (isQuoted ? folders : []) + included {
-                if let text = text(of: "\(folder)/\(header)") { return ProgramText(text) }
+                if let text = text(of: "\(folder)/\(header)") { return ProgramText(text, isHeader: true) }
             }
             if kind == .clang, builtinHeaders.contains(header) { return ProgramText("") }
-            return ownHeaders[header].map { ProgramText($0) }
+            return ownHeaders[header].map { ProgramText($0, isHeader: true) }
         }
+    }
+
+    /// Takes what is included before each file out of a clang's arguments: `-include FILE`, `-imacros FILE`.
+    private static func withoutPreludes(_ words: ArraySlice<String>) -> (arguments: [String], preludes: [String]) {
+        var arguments: [String] = []
+        var preludes: [String] = []
+        var rest = words
+        while let word = rest.popFirst() {
+            // A PCH of the user's own is no text; clang refuses a second one.
+            let flag =
+                word == "-include-pch"
+                ? nil
+                : ["--include=", "--imacros=", "--include", "--imacros", "-include", "-imacros"]
+                    .first { word.hasPrefix($0) }
+            guard let flag else {
+                arguments.append(word)
+                continue
+            }
+            if word.utf8.count > flag.utf8.count {
+                preludes.append(String(word.dropFirst(flag.count)))
+            } else if let file = rest.popFirst() {
+                preludes.append(file)
+            }
+        }
+        return (arguments, preludes)
     }
 
     /// A `-` that is no option's value: `-o -` is where clang writes to.

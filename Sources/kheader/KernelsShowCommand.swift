@@ -40,9 +40,9 @@ struct KernelsShowCommand: AsyncParsableCommand {
         add(
             "headers",
             entry.headers.map { headers in
-                "\(headers.files) files, \(ByteSize.text(headers.bytes)), from \(headers.source.rawValue), "
-                    + "tree \(headers.treeDigest)"
+                "\(headers.files) files, \(ByteSize.text(headers.bytes)), from \(headers.source.rawValue)"
             } ?? detail.absence ?? "none")
+        add("tree", entry.headers.map { "\($0.treeDigest)" })
         add("added", detail.addedBytes.map { "\(ByteSize.text($0)) to the store" })
         add(
             "BTF",

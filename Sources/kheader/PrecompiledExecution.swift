@@ -100,6 +100,7 @@ struct PrecompiledExecution {
             "kheader: the PCH can't serve this program (\(complaint)); running it again with the full headers")
         // From a pipe nobody can read twice.
         if place >= 0 { lseek(STDIN_FILENO, place, SEEK_SET) }
+        SupervisedTool.stopForwarding()
         try startWithHeaders()
     }
 

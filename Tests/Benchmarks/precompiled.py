@@ -1,14 +1,16 @@
 """What a PCH saves: compiling small tracing programs with it, against compiling them with the headers it was made of."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+import statistics
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from debian_kernels import Kernel
-from fetch import Comparison, run
+from fetch import Comparison, Run, run
 from server import Server
 from storage import build_id
 
@@ -37,10 +39,17 @@ class Precompiled(Comparison):
 
     least: float | None = None
     loaded: bool = False
+    # The same compiler with an empty file and no headers.
+    floor: list[Run] = field(default_factory=list)
 
     @property
     def gains(self) -> list[float]:
         return [1 / ratio for ratio in self.ratios("cpu")]
+
+    @property
+    def most(self) -> float | None:
+        """How many times faster it would be if only the compiler's own start were left."""
+        return statistics.median(a.cpu / b.cpu for a, b in zip(self.theirs, self.floor)) if self.floor else None
 
 
 def measure(binaries: Path, kernel: Kernel, archive: Path, rounds: int) -> list[Precompiled]:
@@ -59,7 +68,8 @@ def measure(binaries: Path, kernel: Kernel, archive: Path, rounds: int) -> list[
 class _Bench:
     def __init__(self, kheader: Path, url: str, identity: str, place: Path, rounds: int):
         self._kheader = str(kheader)
-        self._options = ["--server", url, "--build-id", identity, "--cache", str(place / "cache")]
+        self._settings = {"KHEADER_URLS": url}
+        self._options = ["--build-id", identity, "--cache", str(place / "cache")]
         self._place = place
         self._rounds = rounds
 
@@ -79,10 +89,13 @@ class _Bench:
         modes = {
             "parsed": (["-fsyntax-only"], parse), "bitcode": (["-g", "-emit-llvm", "-c", "-o", "/dev/null"], bitcode),
         }
+        empty = self._place / "empty.c"
+        empty.touch()
         return [
             self._compare(
                 Precompiled(f"{label}, {mode}", "headers", None, None, least=least),
-                precompiled + ["-O2"] + flags + [str(source)], headers + ["-O2"] + flags + [str(source)],
+                *(words + ["-O2"] + flags + [str(file)] for words, file in
+                  [(precompiled, source), (headers, source), ([str(clang)], empty)]),
             )
             for mode, (flags, least) in modes.items()
         ]
@@ -93,35 +106,36 @@ class _Bench:
         tool = ["/usr/bin/python3", str(PROGRAMS / "load.py"), str(PROGRAMS / f"{name}.c")]
         headers = [self._kheader, "exec"] + self._options + ["--"]
         precompiled = [self._kheader, "exec", "--pch", "--umbrella", umbrella, "--pch-wait", "300"] + self._options + ["--"]
-        loaded = name in LOADABLE and _succeeds(headers + tool + [LOADABLE[name]])
+        loaded = name in LOADABLE and self._plain(headers + tool + [LOADABLE[name]]).returncode == 0
         if loaded:
             tool.append(LOADABLE[name])
         comparison = Precompiled(f"stock bcc, {name}", "headers", None, None, least=least, loaded=loaded)
         self._must_use_it(precompiled + tool)
         return self._compare(comparison, precompiled + tool, headers + tool)
 
-    def _compare(self, comparison: Precompiled, ours: list[str], theirs: list[str]) -> Precompiled:
+    def _compare(
+        self, comparison: Precompiled, ours: list[str], theirs: list[str], floor: list[str] | None = None
+    ) -> Precompiled:
+        runs = [(theirs, comparison.theirs), (ours, comparison.ours)] + ([(floor, comparison.floor)] if floor else [])
         # What is read for the first time costs more.
-        for command in (ours, theirs):
-            run(command)
+        for command, _ in runs:
+            run(command, self._settings)
         for _ in range(self._rounds):
-            comparison.theirs.append(run(theirs))
-            comparison.ours.append(run(ours))
+            for command, results in runs:
+                results.append(run(command, self._settings))
         return comparison
 
     def _words(self, *command: str) -> list[str]:
-        words = subprocess.run(
-            [self._kheader, *command, *self._options, "--format", "json"], check=True, stdout=subprocess.PIPE, text=True
-        )
-        return json.loads(words.stdout)
+        result = self._plain([self._kheader, *command, *self._options, "--format", "json"])
+        if result.returncode != 0:
+            sys.exit(f"bench: kheader {' '.join(command)}: {result.stderr}")
+        return json.loads(result.stdout)
 
-    @staticmethod
-    def _must_use_it(command: list[str]) -> None:
+    def _plain(self, command: list[str]) -> subprocess.CompletedProcess:
+        return subprocess.run(command, capture_output=True, text=True, env=os.environ | self._settings)
+
+    def _must_use_it(self, command: list[str]) -> None:
         """Without a word: `kheader exec --pch` says so when it falls back on the headers."""
-        result = subprocess.run(command, capture_output=True, text=True)
+        result = self._plain(command)
         if result.returncode != 0 or "kheader:" in result.stderr:
             sys.exit(f"bench: {' '.join(command)}: {result.stderr}")
-
-
-def _succeeds(command: list[str]) -> bool:
-    return subprocess.run(command, capture_output=True).returncode == 0

@@ -5,13 +5,10 @@ import KHeaderTestSupport
 import KernelHeaders
 import Testing
 
-/// Real packages of the distribution: the folder that `make test-deps` fills.
-private let packages = ProcessInfo.processInfo.environment["KHEADERD_PACKAGES"]
-
 @Suite struct ImportCommandTests {
     /// Two kernels go in, and come out as what the packages hold, read by `dpkg-deb` and not by us.
-    @Test(.enabled(if: packages != nil)) func realKernelsGoInByBuildIDAndComeOutWhole() async throws {
-        let folder = try #require(packages)
+    @Test(.enabled(if: RealPackages.folder != nil)) func realKernelsGoInByBuildIDAndComeOutWhole() async throws {
+        let folder = try #require(RealPackages.folder)
         let packages = try ShellCommand("sh", "-c", "ls \(folder)/*.deb").output()
         let paths = String(decoding: packages, as: UTF8.self).split(separator: "\n").map(String.init)
         try await withRunningServer { server in

@@ -6,9 +6,6 @@ import KernelHeaders
 import PrecompiledHeaders
 import Testing
 
-/// Real packages of the distribution: the folder that `make test-deps` fills.
-private let packages = ProcessInfo.processInfo.environment["KHEADERD_PACKAGES"]
-
 /// A real kernel, and its PCHs by Debian's clang 14, for all tests of a suite. The server is the real one for all but PCHs:
 /// these come from a stand-in, so that a test can have bad ones, too.
 private struct PrecompiledKernel: SuiteTrait, TestScoping {
@@ -27,9 +24,8 @@ private struct PrecompiledKernel: SuiteTrait, TestScoping {
     @TaskLocal static var current: Stored?
 
     func provideScope(for test: Test, testCase: Test.Case?, performing body: () async throws -> Void) async throws {
-        let packages = try #require(packages)
         try await withRunningServer { server in
-            let id = try await Self.importKernel(packages, to: server)
+            let id = try await RealPackages.importKernel(to: server)
             let maker = try await Maker(id, server)
             var answers: [String: StandInServer.Answer] = [:]
             try await maker.make(.sched, maker.clangProfile, into: &answers)
@@ -81,20 +77,6 @@ private struct PrecompiledKernel: SuiteTrait, TestScoping {
                 try await Self.$current.withValue(stored, operation: body)
             }
         }
-    }
-
-    private static func importKernel(_ packages: String, to server: RunningServer) async throws -> String {
-        // Its image, its headers, and those that all flavours share.
-        let script = """
-            set -eu; cd "$1"
-            image=$(ls linux-image-*.deb | grep -v cloud | head -n 1)
-            release=${image#linux-image-}; release=${release%%_*}
-            common=$(ls linux-headers-*-common_*.deb | head -n 1)
-            exec "$2" import --server "$3" "$image" "linux-headers-${release}_"*.deb "$common"
-            """
-        let imported = try await run(shell: script, packages, BuiltProgram.path("kheader"), server.url)
-        try #require(imported.status == 0, "\(imported.errors)")
-        return String(try #require(imported.text.split(separator: " ").first))
     }
 
     /// Makes PCHs as a server does.
@@ -158,7 +140,7 @@ private struct PrecompiledKernel: SuiteTrait, TestScoping {
 }
 
 /// Debian's clang 14 and its bcc, unchanged, with PCHs of a real kernel's headers.
-@Suite(.enabled(if: packages != nil), PrecompiledKernel()) struct PrecompiledToolTests {
+@Suite(.enabled(if: RealPackages.folder != nil), PrecompiledKernel()) struct PrecompiledToolTests {
     private let kernel: PrecompiledKernel.Stored
 
     init() throws { kernel = try #require(PrecompiledKernel.current) }
@@ -231,6 +213,40 @@ private struct PrecompiledKernel: SuiteTrait, TestScoping {
             // The very code that it is with the headers.
             let full = try await exec(folder, [], command)
             #expect(full.status == 0 && full.output == result.output && Self.hasHeaders(folder), "\(full.errors)")
+        }
+    }
+
+    /// Whether this is root, and may load programs into the kernel and mount what bcc reads of tracepoints.
+    private static let canTrace =
+        (try? ShellCommand("unshare", "-m", "mount", "-t", "tracefs", "tracefs", "/sys/kernel/tracing").run().status)
+        == 0
+
+    /// A program that was compiled with the PCH of one kernel, and no header, runs in another, as it reads nothing there.
+    @Test(.enabled(if: canTrace, "no BPF here")) func aTracepointProgramCounts() async throws {
+        try await withTemporaryFolder { folder in
+            let program = try folder.write(
+                """
+                import bcc, os
+                text = '''
+                #include <linux/sched.h>
+                BPF_ARRAY(count, u64, 1);
+                TRACEPOINT_PROBE(sched, sched_switch) {
+                    int key = 0;
+                    struct task_struct *task = (void *)bpf_get_current_task();
+                    u64 *value = count.lookup(&key);
+                    if (value && task) __sync_fetch_and_add(value, 1);
+                    return 0;
+                }'''
+                program = bcc.BPF(text=text)
+                for _ in range(100): os.system("true")
+                print(program["count"][0].value)
+                """.utf8, to: "count.py")
+            let mount = "mount -t tracefs tracefs /sys/kernel/tracing; exec \"$@\""
+            let command = ["unshare", "-m", "sh", "-c", mount, "sh", "/usr/bin/python3", program]
+            let result = try await exec(folder, ["--pch", "--no-headers"], command)
+            #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
+            #expect(Int(result.text.dropLast()) ?? 0 > 0, "\(result.text)")
+            #expect(!Self.hasHeaders(folder))
         }
     }
 
@@ -460,6 +476,55 @@ private struct PrecompiledKernel: SuiteTrait, TestScoping {
                 Self.lines(result.errors) == [
                     "kheader: the PCH can't serve this program (Segmentation fault); running it again with the full headers"
                 ])
+        }
+    }
+
+    /// Between two runs there is no tool to pass a signal on to: it is for kheader.
+    @Test func aSignalBetweenTwoRunsIsNotLost() async throws {
+        try await withTemporaryFolder { folder in
+            // kheader can't say that it runs the tool again, until somebody reads.
+            let script = """
+                mkfifo "$0"; exec 3<>"$0"
+                head -c "$(python3 -c 'import fcntl; print(fcntl.fcntl(3, 1032))')" /dev/zero >&3
+                "$@" 2>&3 & kheader=$!
+                until grep -qE '^(1|64) 0x2 ' /proc/$kheader/task/*/syscall; do :; done
+                kill -TERM $kheader
+                cat <&3 >/dev/null & reader=$!
+                wait $kheader; status=$?
+                kill $reader
+                exit $status
+                """
+            let tool = "case $BCC_KERNEL_SOURCE in *stubs) kill -SEGV $$;; *) echo again;; esac"
+            let words =
+                [BuiltProgram.path("kheader"), "exec", "--pch"] + kernel.options(folder) + ["--", "sh", "-c", tool]
+            let result = try await run(command: ShellCommand("sh", ["-c", script, folder.path("errors")] + words))
+            #expect(result.status == 128 + SIGTERM && result.output.isEmpty, "\(result.status) \(result.errors)")
+        }
+    }
+
+    /// Nobody runs a tool again that was told to end.
+    @Test func aToolThatWasToldToEndIsNotRunAgain() async throws {
+        try await withTemporaryFolder { folder in
+            let tool = """
+                echo run
+                tail -f /dev/null & other=$!
+                trap 'kill $other; echo "p.c:1:1: error: x" >&2; exit 1' TERM
+                kill -TERM $PPID
+                wait
+                """
+            let result = try await exec(folder, ["--pch"], ["sh", "-c", tool])
+            #expect(result.status == 1 && result.text == "run\n", "\(result.errors)")
+            #expect(result.errors == "p.c:1:1: error: x\n")
+        }
+    }
+
+    /// Another libbcc, or libclang-cpp, may be loaded from there.
+    @Test func withALibraryPathBccHasNoPCH() async throws {
+        try await withTemporaryFolder { folder in
+            let words = ["env", "LD_LIBRARY_PATH=/nowhere", BuiltProgram.path("kheader"), "exec", "--pch"]
+            let result = try await Self.plain(words + kernel.options(folder) + ["--", "true"])
+            #expect(result.status == 0 && result.errors.contains("LD_LIBRARY_PATH is set"), "\(result.errors)")
+            #expect(folder.names(in: "cache/pch").isEmpty)
         }
     }
 

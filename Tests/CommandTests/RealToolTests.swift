@@ -3,9 +3,6 @@ import Glibc
 import KHeaderTestSupport
 import Testing
 
-/// Real packages of the distribution: the folder that `make test-deps` fills.
-private let packages = ProcessInfo.processInfo.environment["KHEADERD_PACKAGES"]
-
 /// A real kernel of the packages in a running server, for all tests of a suite: one import.
 private struct RealKernel: SuiteTrait, TestScoping {
     struct Stored: Sendable {
@@ -22,19 +19,8 @@ private struct RealKernel: SuiteTrait, TestScoping {
     @TaskLocal static var current: Stored?
 
     func provideScope(for test: Test, testCase: Test.Case?, performing body: () async throws -> Void) async throws {
-        let folder = try #require(packages)
         try await withRunningServer { server in
-            // Its image, its headers, and those that all flavours share.
-            let script = """
-                set -eu; cd "$1"
-                image=$(ls linux-image-*.deb | grep -v cloud | head -n 1)
-                release=${image#linux-image-}; release=${release%%_*}
-                common=$(ls linux-headers-*-common_*.deb | head -n 1)
-                exec "$2" import --server "$3" "$image" "linux-headers-${release}_"*.deb "$common"
-                """
-            let imported = try await run(shell: script, folder, BuiltProgram.path("kheader"), server.url)
-            try #require(imported.status == 0, "\(imported.errors)")
-            let id = String(try #require(imported.text.split(separator: " ").first))
+            let id = try await RealPackages.importKernel(to: server)
             try await Self.$current.withValue(
                 Stored(id: id, folder: server.folder, server: server.url), operation: body)
         }
@@ -43,7 +29,7 @@ private struct RealKernel: SuiteTrait, TestScoping {
 
 /// Debian's own tools, on a real kernel's headers out of a running server. Without `kheader exec` each fails on a host that
 /// has no headers; where it has some, that half of a test says nothing and is left out.
-@Suite(.enabled(if: packages != nil), RealKernel()) struct RealToolTests {
+@Suite(.enabled(if: RealPackages.folder != nil), RealKernel()) struct RealToolTests {
     private let kernel: RealKernel.Stored
     private var folder: TemporaryFolder { kernel.folder }
 

@@ -175,6 +175,7 @@ import Testing
     @Test func whatIsNoLibraryIsRefused() throws {
         try withTemporaryFolder { folder in
             let path = try folder.write("not a library".utf8, to: "usr/lib/libbcc.so.1.0.0")
+            symlink(path, folder.path("usr/lib/libbcc.so.0"))
             #expect(BCCLibrary.find(root: folder.path) == nil)
             let located = try #require(BCCLibrary.locate(root: folder.path))
             #expect(located.path == path && located.version == "1.0.0")
@@ -187,6 +188,35 @@ import Testing
             }
             #expect(BCCLibrary.find(root: folder.path("usr")) == nil)
         }
+    }
+
+    /// Of several the one that the loader gives programs: it goes by its configuration, not by versions.
+    @Test func theLoadersOrderCounts() throws {
+        try withTemporaryFolder { folder in
+            for (place, version) in [
+                ("usr/lib", "0.35.0"), ("usr/local/lib", "0.26.0"), ("opt/bcc", "0.9.0"), ("opt/more", "0.1"),
+            ] {
+                try folder.write([1], to: "\(place)/libbcc.so.\(version)")
+                symlink("libbcc.so.\(version)", folder.path("\(place)/libbcc.so.0"))
+            }
+            func version() -> String? { BCCLibrary.locate(root: folder.path)?.version }
+            #expect(version() == "0.35.0")
+            try folder.write("# ours\ninclude ld.so.conf.d/*.conf\n".utf8, to: "etc/ld.so.conf")
+            try folder.write("/nowhere /usr/local/lib # not /opt/bcc\n".utf8, to: "etc/ld.so.conf.d/b.conf")
+            #expect(version() == "0.26.0")
+            try folder.write("hwcap 1 /opt/more\n/opt/bcc\n".utf8, to: "etc/ld.so.conf.d/a.conf")
+            #expect(version() == "0.9.0")
+            // One that includes itself ends.
+            try folder.write("include /etc/ld.so.conf\n/opt/more".utf8, to: "etc/ld.so.conf.d/0.conf")
+            #expect(version() == "0.1")
+        }
+    }
+
+    /// The loader itself is asked.
+    @Test func itIsTheOneThatProgramsGet() throws {
+        let script = "import ctypes; ctypes.CDLL('libbcc.so.0'); print(open('/proc/self/maps').read())"
+        let maps = String(decoding: try ShellCommand("/usr/bin/python3", "-c", script).output(), as: UTF8.self)
+        #expect(maps.contains(try Self.installed().path + "\n"))
     }
 
     /// Cut short anywhere, or with bytes changed where its tables are: an answer or an error, never a crash.

@@ -45,14 +45,14 @@ import Testing
     }
 
     private func compile(
-        _ evil: String, headers: [String] = ["linux/evil.h"],
+        _ evil: String, headers: [String] = ["linux/evil.h"], machine: String = "x86_64",
         _ change: (inout Sandbox.Limits) -> Void = { _ in }, prepare: (TemporaryFolder) throws -> Void = { _ in }
     ) async throws -> Outcome {
         try await withTemporaryFolder { folder in
             let tree = try Tree(folder, evil: evil.replacing("SECRET", with: folder.path("secret")))
             try prepare(folder)
             let clang = try await RealCompiler.clang()
-            let architecture = Architecture(machine: "x86_64")
+            let architecture = Architecture(machine: machine)
             let order = PCHOrder(
                 tree: SHA256Hash.digest(of: []), architecture: architecture, toolchain: clang.toolchain,
                 profile: .clang(architecture: architecture, configuration: KernelConfiguration(autoconf: "")),
@@ -208,6 +208,15 @@ import Testing
         let outcome = try await compile(lines) { $0.outputBytes = 1 << 20 }
         #expect(outcome.problem?.code == .pchLimit, "\(outcome.problem.map { "\($0)" } ?? "none")")
         #expect((outcome.problem?.detail.utf8.count ?? .max) < 4096)
+    }
+
+    /// Who sends headers says for which machine they are, and that becomes part of flags.
+    @Test(arguments: ["x86_64 -fplugin=/tmp/x", "../../tmp", "", String(repeating: "x", count: 33)])
+    func machinesThatAreNoNames(_ machine: String) async throws {
+        let outcome = try await compile("typedef int good;\n", machine: machine)
+        #expect(outcome.problem?.code == .pchBuildFailed)
+        #expect(outcome.problem?.detail.contains("that can't be one's name") == true)
+        #expect(outcome.smoke.state == .failed || outcome.smoke.state == .untried)
     }
 
     /// The rest of an umbrella is not lost for one bad header.

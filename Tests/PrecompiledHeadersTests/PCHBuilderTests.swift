@@ -152,6 +152,20 @@ struct PCHBuilderTests {
         }
     }
 
+    /// Rounds that each take long before they fail must not add up.
+    @Test func allRoundsTogetherHaveALimit() async throws {
+        let clang = try await RealCompiler.clang()
+        try await withTemporaryFolder { folder in
+            try folder.makeFolder("scratch")
+            let problem = await #expect(throws: Problem.self) {
+                try await PCHBuilder(sandbox: RealCompiler.sandbox { $0.seconds = 0 }).build(
+                    order(.sched, clang), with: clang, tree: tree.path, scratch: folder.path("scratch"),
+                    output: folder.path("pch"))
+            }
+            #expect(problem?.code == .pchLimit && problem?.detail.contains("more than 0 seconds") == true)
+        }
+    }
+
     /// An operator may insist.
     @Test func withoutASandboxProgramsBecomeTheSameCodeToo() async throws {
         let clang = try await RealCompiler.clang()
@@ -188,7 +202,8 @@ struct PCHBuilderTests {
         }
     }
 
-    @Test func aBuildThatNobodyWaitsForEnds() async throws {
+    /// With the compiler, sandbox or none.
+    @Test(arguments: [true, false]) func aBuildThatNobodyWaitsForEnds(_ isConfined: Bool) async throws {
         let clang = try await RealCompiler.clang()
         try await withTemporaryFolder { folder in
             let started = AsyncStream.makeStream(of: Void.self)
@@ -196,13 +211,16 @@ struct PCHBuilderTests {
             let order = order(.all, clang)
             let path = tree.path
             let task = Task {
-                try await PCHBuilder(sandbox: RealCompiler.sandbox()).build(
+                let sandbox = isConfined ? try await RealCompiler.sandbox() : try Sandbox.none()
+                return try await PCHBuilder(sandbox: sandbox).build(
                     order, with: clang, tree: path, scratch: folder.path("scratch"), output: folder.path("pch")
                 ) { _ in started.continuation.yield() }
             }
             for await _ in started.stream { break }
             task.cancel()
             await #expect(throws: CancellationError.self) { try await task.value }
+            let script = "grep -lF -f - /proc/[0-9]*/cmdline 2>/dev/null"
+            #expect(try ShellCommand("sh", "-c", script).run(Array("\(folder.path)\n".utf8)).text == "")
         }
     }
 }

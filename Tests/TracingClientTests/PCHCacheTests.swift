@@ -132,6 +132,9 @@ import Testing
             let net = try await cache.pch(of: id) { $0.manifest.umbrella == "net" }
             #expect(net?.record.manifest.umbrella == "net")
             #expect(try await cache.pch(of: id) { _ in false } == nil)
+            let mark = try #require(net).record.manifest.key
+            #expect(try await cache.pch(of: id, naming: "\(mark)") { _ in true }?.record.manifest.umbrella == "net")
+            #expect(try await cache.pch(of: id, naming: "nobody") { _ in true } == nil)
             #expect(try await cache.pch(of: #require(BuildID("ffff"))) { _ in true } == nil)
         }
     }

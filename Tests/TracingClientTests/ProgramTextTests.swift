@@ -7,7 +7,7 @@ import Testing
     private static func needs(_ text: String, isScript: Bool = false, own: [String: String] = [:]) -> ProgramText.Needs
     {
         ProgramText.needs(of: [ProgramText(text, isScript: isScript)]) { header, _ in
-            own[header].map { ProgramText($0) }
+            own[header].map { ProgramText($0, isHeader: true) }
         }
     }
 
@@ -69,6 +69,15 @@ import Testing
         #expect(before.obstacle == "it defines or undefines M before it includes linux/sched.h")
     }
 
+    /// A program that sets what a header has a default for is no header with a guard; and only the first directive is one.
+    @Test func onlyHeadersHaveGuards() {
+        let guarded = "#ifndef KBUILD_MODNAME\n#define KBUILD_MODNAME \"x\"\n#endif\n#include <linux/sched.h>\n"
+        let obstacle = "it defines or undefines KBUILD_MODNAME before it includes linux/sched.h"
+        #expect(Self.needs(guarded).obstacle == obstacle)
+        let own = ["own.h": "#pragma once\n" + guarded]
+        #expect(Self.needs("#include \"own.h\"\n", own: own).obstacle == obstacle)
+    }
+
     @Test func headersThatIncludeEachOtherEnd() {
         let own = ["a.h": "#include \"b.h\"\n", "b.h": "#include \"a.h\"\n#include <linux/sched.h>\n"]
         #expect(Self.needs("#include \"a.h\"", own: own).headers == ["linux/sched.h"])
@@ -116,6 +125,24 @@ import Testing
             #expect(command.needs.headers == ["linux/fs.h", "linux/sched.h", "net/sock.h", "linux/bio.h"])
             #expect(command.needs.obstacle == nil)
         }
+    }
+
+    /// What clang includes before each file is seen before it, wherever it stands among the arguments.
+    @Test(arguments: [
+        ["-include", "FILE"], ["-imacros", "FILE"], ["-includeFILE"], ["--include=FILE"], ["--imacros", "FILE"],
+    ])
+    func whatIsIncludedFirstCounts(_ words: [String]) throws {
+        try withTemporaryFolder { folder in
+            let program = try folder.write("#include <linux/sched.h>\n".utf8, to: "p.c")
+            let first = try folder.write("#undef CONFIG_SMP\n".utf8, to: "first.h")
+            let words = words.map { $0.replacing("FILE", with: first) }
+            let obstacle = "it defines or undefines CONFIG_SMP before it includes linux/sched.h"
+            #expect(ToolCommand(["clang", program] + words, path: "").needs.obstacle == obstacle)
+            let folders = ["-I", folder.path, "-include", "first.h"]
+            #expect(ToolCommand(["clang"] + folders + [program], path: "").needs.obstacle == obstacle)
+        }
+        let kernels = ToolCommand(["clang", "-include", "linux/kconfig.h", "-include-pch", "p"], path: "").needs
+        #expect(kernels == ProgramText.Needs())
     }
 
     @Test func aProgramMayBeAnArgument() {

@@ -32,7 +32,7 @@ struct SamplePCH {
     }
 
     func record(isFoundByName: Bool = false) throws -> PCHRecord {
-        try PCHRecord(
+        PCHRecord(
             identity: KernelIdentity(buildID: try #require(Self.id)), toolchain: toolchain, manifest: manifest,
             isFoundByName: isFoundByName, place: "http://127.0.0.1:1", added: 1)
     }

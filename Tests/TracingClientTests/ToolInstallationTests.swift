@@ -1,3 +1,4 @@
+import Glibc
 import KHeaderTestSupport
 import PrecompiledHeaders
 import Testing
@@ -11,9 +12,8 @@ import Testing
             try folder.write("#!/bin/sh\nexit 1\n".utf8, to: "b/bpftrace", mode: 0o755)
             try folder.write("#!/bin/sh\nexit 1\n".utf8, to: "b/clang", mode: 0o755)
             try folder.write("no program".utf8, to: "a/clang")
-            try folder.write([1], to: "usr/lib/x86_64-linux-gnu/libbcc.so.0.26.0")
-            try folder.write([1], to: "usr/lib/x86_64-linux-gnu/libbcc.so.0")
-            let library = folder.path("usr/lib/x86_64-linux-gnu/libbcc.so.0.26.0")
+            let library = try folder.write([1], to: "usr/lib/libbcc.so.0.26.0")
+            symlink("libbcc.so.0.26.0", folder.path("usr/lib/libbcc.so.0"))
             let tools = await ToolInstallation.find(
                 path: "\(folder.path("a")):\(folder.path("b"))", root: folder.path, patience: .seconds(600))
             #expect(
