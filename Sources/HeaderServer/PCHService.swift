@@ -137,17 +137,14 @@ actor PCHService {
     }
 
     var figures: Figures {
-        let names = running.keys.map { job in
-            switch job {
-            case .pch(let key):
-                pending[key].map { pending in
-                    let order = pending.order
-                    return "PCH \(order.umbrella.name) for \(order.profile.name), \(order.toolchain.version)"
-                } ?? "PCH"
-            case .smoke(let tree): "smoke compile of tree \(PageText.short("\(tree)"))"
-            }
+        let builds = pending.filter { queue.isRunning(.pch(key: $0.key)) }.map { _, pending in
+            let order = pending.order
+            return "PCH \(order.umbrella.name) for \(order.profile.name), \(order.toolchain.version)"
         }
-        return Figures(waiting: queue.waitingCount, running: queue.runningCount, names: names.sorted())
+        let smokes = untried.keys.filter { queue.isRunning(.smoke(tree: $0)) }.map { tree in
+            "smoke compile of tree \(PageText.short("\(tree)"))"
+        }
+        return Figures(waiting: queue.waitingCount, running: queue.runningCount, names: (builds + smokes).sorted())
     }
 
     // MARK: Asking
