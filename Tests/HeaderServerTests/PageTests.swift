@@ -303,6 +303,26 @@ import Testing
         }
     }
 
+    @Test func whatCompilersDoAndSayIsTold() async throws {
+        let building = FakeBuilding()
+        building.setSmoke(.failed)
+        building.hold("net")
+        try await PCHServer.with(building: building) { pch in
+            _ = try await pch.get("net")
+            while let name = await pch.nextBeginning(), name != "net" {}
+            _ = try await pch.get("block")
+            let fleet = try await page(pch.server, "/")
+            #expect(fleet.contains("Running: PCH net for clang-x86") && fleet.contains("1\u{A0}build waiting"))
+            let html = try await page(pch.server, "/kernels/\(TestKernels.id)")
+            #expect(html.contains("A small program does not compile"))
+            #expect(html.contains("<code>error: no</code>"))
+            building.release()
+            #expect(try await pch.ready(pch.path("net")).status == 200)
+            let built = try await page(pch.server, "/kernels/\(TestKernels.id)")
+            #expect(built.contains("PCH: here") && built.contains("PCH net for clang-x86"))
+        }
+    }
+
     // MARK: Problems
 
     @Test func aBrowserGetsAPageAndAProgramAProblem() async throws {
