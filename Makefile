@@ -15,12 +15,13 @@ build_needs := pkg-config=pkg-config libcurl.pc=libcurl4-openssl-dev liblzma.pc=
 # What the tests hold the programs against.
 test_needs := python3=python3 bsdtar=libarchive-tools lz4=lz4 zstd=zstd xz=xz-utils readelf=binutils strace=strace rpmbuild=rpm \
 	debuginfod-find=debuginfod bpftrace=bpftrace groff=groff-base \
-	/usr/bin/python3:bcc=python3-bpfcc /usr/sbin/nginx=nginx-light bwrap=bubblewrap \
+	/usr/bin/python3:bcc=python3-bpfcc /usr/sbin/nginx=nginx-light bwrap=bubblewrap promtool=prometheus \
 	clang-14=clang-14 clang-16=clang-16 clang-19=clang-19
 # What the boot test builds a module with, and boots.
 boot_needs := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static cpio=cpio python3=python3 make=make gcc=gcc \
 	readelf=binutils xz=xz-utils
-lint_needs := python3=python3 python3:ensurepip=python3-venv systemd-analyze=systemd
+lint_needs := python3=python3 python3:ensurepip=python3-venv systemd-analyze=systemd promtool=prometheus
+look_needs := python3=python3 python3:ensurepip=python3-venv chromium=chromium clang-14=clang-14 bwrap=bubblewrap
 bench_needs := python3=python3 xz=xz-utils ostree=ostree borg=borgbackup debuginfod-find=debuginfod /usr/bin/time=time \
 	strip=binutils /usr/bin/python3:bcc=python3-bpfcc bwrap=bubblewrap clang-14=clang-14 clang-16=clang-16 clang-19=clang-19
 
@@ -31,6 +32,11 @@ linter_folder := $(KHEADERD_CACHE)/linters
 # Named after the versions: others are installed as soon as they are asked for.
 linters_installed := $(linter_folder)/$(subst ==,-,$(subst $(space),-,$(linters)))
 
+# What looks at the pages, and what asks the API for all that its description allows. As the linters.
+lookers := axe-playwright-python==0.1.8 playwright==1.65.0 schemathesis==4.32.5
+looker_folder := $(KHEADERD_CACHE)/lookers
+lookers_installed := $(looker_folder)/$(subst ==,-,$(subst $(space),-,$(lookers)))
+
 # What users run: Swift's and C++'s libraries inside, and of everything only what is used (each function is a section of
 # its own, which the linker can leave out).
 static_libraries := .build/static
@@ -38,8 +44,8 @@ release_build := swift build -c release --static-swift-stdlib -Xcc -ffunction-se
 	-Xswiftc -Xfrontend -Xswiftc -function-sections -Xswiftc -Xclang-linker -Xswiftc -static-libgcc \
 	-Xlinker -L$(CURDIR)/$(static_libraries)
 
-.PHONY: help deps build demo test-deps test boot-deps test-boot lint-deps lint bench-deps bench-build bench \
-	bench-quick install clean
+.PHONY: help deps build demo demo-fleet test-deps test look-deps test-pages test-schemathesis boot-deps test-boot \
+	lint-deps lint bench-deps bench-build bench bench-quick install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +60,11 @@ build: deps ## Build the programs (debug)
 
 demo: build ## Run the main job on real kernels, end to end
 	@Tests/Demo/demo.sh .build/debug $(KHEADERD_PACKAGES)
+
+demo-fleet: build ## Serve a fleet of 40 kernels and 5,000 hosts, to look at in a browser
+	@Tests/install-missing.sh python3=python3 clang-14=clang-14 bwrap=bubblewrap
+	@Tests/Demo/kernel-packages.sh $(KHEADERD_PACKAGES) >/dev/null
+	@Tests/Demo/fleet.py --port $(or $(PORT),8003) .build/debug $(KHEADERD_PACKAGES)
 
 test-deps: ## Install and download what the tests need and this machine lacks
 	@Tests/install-missing.sh $(test_needs)
@@ -73,7 +84,28 @@ else
 	swift test --skip-build --filter '^CommandTests'
 	swift build --product generate-manual
 	Tests/check-install.sh .build/debug .build/debug/generate-manual
+	$(MAKE) test-pages test-schemathesis
 endif
+
+look-deps: $(lookers_installed)
+	@Tests/install-missing.sh $(look_needs)
+	@Tests/Demo/kernel-packages.sh $(KHEADERD_PACKAGES) >/dev/null
+
+$(lookers_installed):
+	@Tests/install-missing.sh $(look_needs)
+	rm -rf $(looker_folder)
+	python3 -m venv $(looker_folder)
+	$(looker_folder)/bin/pip install --quiet $(lookers)
+	@touch $@
+
+# A small fleet is enough. SCREENSHOTS=FOLDER keeps what the browser shows.
+fleet := Tests/Demo/fleet.py --hosts 300 --kernels 18 .build/debug $(KHEADERD_PACKAGES)
+test-pages: build look-deps ## Look at the pages in a browser, with axe-core
+	@$(fleet) $(looker_folder)/bin/python Tests/Pages/check-pages.py \
+		$(if $(SCREENSHOTS),--screenshots $(SCREENSHOTS)) .build/debug
+
+test-schemathesis: build look-deps ## Ask a running server for all that the API's description allows, and more
+	@Tests/API/check-api.sh .build/debug $(looker_folder)/bin/schemathesis
 
 boot-deps:
 	@Tests/install-missing.sh $(boot_needs)
@@ -84,6 +116,7 @@ test-boot: build boot-deps $(static_libraries) ## Run the agent on a real kernel
 	@Tests/Boot/boot.sh .build/release/kheader-agent .build/debug $(KHEADERD_PACKAGES) $(KHEADERD_CACHE)/boot
 
 lint-deps: $(linters_installed)
+	@Tests/install-missing.sh $(lint_needs)
 
 $(linters_installed):
 	@Tests/install-missing.sh $(lint_needs)
@@ -98,6 +131,7 @@ lint: lint-deps ## Check format, scripts, the API's description and what deploy/
 	$(linter_folder)/bin/openapi-spec-validator --subschema-errors all openapi/openapi.yaml
 	$(linter_folder)/bin/kubernetes-validate --strict --quiet deploy/kubernetes/*.yaml
 	Tests/check-units.sh deploy
+	Tests/check-prometheus.sh deploy
 
 # The linker takes a shared library where it finds both kinds: here it finds one.
 $(static_libraries):

@@ -55,6 +55,7 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         // No traits: full Foundation would add ICU data, and configuration is read by HeaderServer itself.
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
@@ -66,6 +67,8 @@ let package = Package(
         .target(name: "CCurl"),
         // System calls that Glibc's module has no function for.
         .target(name: "CLinux"),
+        // openapi/openapi.yaml as bytes.
+        .target(name: "COpenAPI"),
 
         .target(name: "KernelHeaders", swiftSettings: byteLoops),
         .target(
@@ -103,11 +106,13 @@ let package = Package(
         .target(
             name: "HeaderServer",
             dependencies: [
-                "HeaderStore", "HeaderArchive", "PrecompiledHeaders", "KernelHeaders", hummingbird, logging,
+                "HeaderStore", "HeaderArchive", "PrecompiledHeaders", "KernelHeaders", "COpenAPI", hummingbird, logging,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Mustache", package: "swift-mustache"),
                 .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
                 .product(name: "RawStructuredFieldValues", package: "swift-http-structured-headers"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ], swiftSettings: settings),

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import HTTPTypes
 public import HeaderStore
 import KernelHeaders
@@ -8,6 +9,10 @@ public import Logging
 /// A server that only its own host can reach is open to everyone as long as there is no token. From the first token on
 /// they are demanded of all: what looks like loopback may be a proxy with the world in front of it. To revoke all of them
 /// does not open the server again; to remove their file does.
+///
+/// A browser has no way to send a bearer token, but asks its user for a password (RFC 7617): that is the token, whatever
+/// the name beside it. Browsers go on to send it with every request, those included that another site makes them send. So
+/// it counts for GET and HEAD only, which change nothing here.
 public struct AccessControl: Sendable {
     private let tokens: TokenRegistry?
     private let isLocal: Bool
@@ -70,7 +75,7 @@ public struct AccessControl: Sendable {
         let token: TokenRecord
         do {
             if isLocal, try tokens.isEmpty { return nil }
-            token = try identify(authorization, tokens)
+            token = try identify(authorization, method, tokens)
         } catch let error as TokenFileError {
             throw AccessError(reason: error)
         }
@@ -85,11 +90,14 @@ public struct AccessControl: Sendable {
         return token
     }
 
-    private func identify(_ authorization: String?, _ tokens: TokenRegistry) throws -> TokenRecord {
-        guard let secret = Self.bearer(authorization) else {
+    private func identify(
+        _ authorization: String?, _ method: HTTPRequest.Method, _ tokens: TokenRegistry
+    ) throws -> TokenRecord {
+        let isSafe = method == .get || method == .head
+        guard let secret = Self.bearer(authorization) ?? (isSafe ? Self.password(authorization) : nil) else {
             throw Self.refusal(
                 .tokenMissing,
-                "This server wants a token (Authorization: Bearer …). Its operator has them; kheader and kheader-agent take one by --token-file.",
+                "This server wants a token (Authorization: Bearer …; from a browser, the password). Its operator has them; kheader and kheader-agent take one by --token-file.",
                 error: nil)
         }
         switch try tokens.find(secret) {
@@ -103,13 +111,26 @@ public struct AccessControl: Sendable {
         }
     }
 
-    /// What stands behind `Bearer`, a word in any case (RFC 9110, 11.1); nil for another scheme.
-    private static func bearer(_ authorization: String?) -> String? {
+    private static func bearer(_ authorization: String?) -> String? { credentials("bearer", in: authorization) }
+
+    /// What stands behind the first colon of `Basic`'s credentials (RFC 7617).
+    private static func password(_ authorization: String?) -> String? {
+        guard let bytes = credentials("basic", in: authorization).flatMap({ Data(base64Encoded: $0) }),
+            let colon = bytes.firstIndex(of: UInt8(ascii: ":"))
+        else { return nil }
+        return String(decoding: bytes[(colon + 1)...], as: UTF8.self)
+    }
+
+    /// What stands behind a scheme, a word in any case (RFC 9110, 11.1); nil for another scheme.
+    private static func credentials(_ scheme: String, in authorization: String?) -> String? {
         guard let words = authorization?.split(separator: " ", maxSplits: 1), words.count == 2,
-            words[0].lowercased() == "bearer"
+            words[0].lowercased() == scheme
         else { return nil }
         return String(words[1].drop { $0 == " " })
     }
+
+    /// What makes a browser ask its user for a token.
+    static let browserChallenge = #"Basic realm="kheaderd", charset="UTF-8""#
 
     private static func insufficient(_ sentence: String) -> Refusal {
         refusal(.roleInsufficient, sentence, error: "insufficient_scope")

@@ -36,6 +36,14 @@ enum Audience: Sendable {
 
         "GET /v1/kernels": .readers,
         "GET /v1/kernels/{buildID}": .readers,
+        "GET /v1/kernels/{buildID}/hosts": .readers,
+        "GET /v1/kernels/{buildID}/conflicts": .readers,
+        "GET /v1/conflicts": .readers,
+        "GET /v1/coverage": .readers,
+        "DELETE /v1/kernels/{buildID}": .operators,
+        "POST /v1/retention": .operators,
+        "PUT /v1/kernels/{buildID}/pin": .operators,
+        "DELETE /v1/kernels/{buildID}/pin": .operators,
         "GET /v1/store": .readers,
         "GET /v1/toolchains": .readers,
         "GET /v1/profiles/{id}": .readers,
@@ -61,6 +69,13 @@ enum Audience: Sendable {
         "GET /metadata": .readers,
         "GET /metrics": .readers,
 
+        "GET /": .readers,
+        "GET /kernels/{buildID}": .readers,
+        "GET /coverage": .readers,
+        // The style of pages, those that refuse included.
+        "GET /assets/{name}": .everyone,
+
+        "GET /openapi.yaml": .everyone,
         "GET /livez": .everyone,
         "GET /readyz": .everyone,
     ]

@@ -5,6 +5,7 @@ import HummingbirdCore
 public import Logging
 import NIOCore
 import PrecompiledHeaders
+import ServiceLifecycle
 import UnixSignals
 
 /// The server put together from values: `kheaderd serve` and the tests call the same function.
@@ -19,15 +20,16 @@ public enum HeaderServer {
         let service = PCHService(store: store, options: options, metrics: metrics, logger: logger)
         return router(
             store: store, access: access, uploads: UploadSessions(limits), metrics: metrics, pch: service,
-            pchBytes: options.limits.outputBytes)
+            pchBytes: options.limits.outputBytes, accessLog: false, lifecycle: ServerLifecycle(drainSeconds: 0))
     }
 
     private static func router(
         store: HeaderStore, access: AccessControl, uploads sessions: UploadSessions, metrics: MetricsRegistry,
-        pch service: PCHService, pchBytes: Int
+        pch service: PCHService, pchBytes: Int, accessLog: Bool, lifecycle: ServerLifecycle
     ) -> Router<ServerRequestContext> {
         let router = Router(context: ServerRequestContext.self, options: [.autoGenerateHeadEndpoints])
         let table = RouteTable()
+        if accessLog { router.add(middleware: AccessLogMiddleware()) }
         router.add(middleware: MetricsMiddleware(registry: metrics))
         router.add(middleware: ProblemMiddleware(routes: table))
         router.add(middleware: AccessMiddleware(access: access))
@@ -35,6 +37,8 @@ public enum HeaderServer {
         let uploads = UploadRoutes(sessions: sessions)
         uploads.add(to: router)
         KernelRoutes(store: store, uploads: uploads, pch: service).add(to: router)
+        FleetRoutes(store: store).add(to: router)
+        RetentionRoutes(store: store).add(to: router)
         SightingRoutes(store: store, registry: metrics).add(to: router)
         TreeRoutes(store: store).add(to: router)
         BTFRoutes(store: store, uploads: uploads).add(to: router)
@@ -42,8 +46,10 @@ public enum HeaderServer {
         PCHRoutes(store: store, service: service, limit: pchBytes).add(to: router)
         ProfileRoutes(store: store, service: service).add(to: router)
         ToolchainRoutes(service: service).add(to: router)
-        MetricsRoutes(store: store, registry: metrics, pch: service).add(to: router)
-        HealthRoutes(store: store).add(to: router)
+        MetricsRoutes(store: store, registry: metrics, pch: service, uploads: sessions).add(to: router)
+        HealthRoutes(store: store, lifecycle: lifecycle).add(to: router)
+        OpenAPIRoutes().add(to: router)
+        PageRoutes(store: store, pch: service).add(to: router)
         table.fill(
             router.routes.flatMap { route in
                 [(route.path, route.method)] + (route.method == .get ? [(route.path, .head)] : [])
@@ -58,19 +64,22 @@ public enum HeaderServer {
     ///   - endsOnSignals: on SIGTERM or SIGINT, take no new connections and return when the requests under way are answered.
     ///   - uploads: the bounds of uploads in several requests.
     ///   - pch: how precompiled headers are made.
+    ///   - serving: what is done with all requests.
     ///   - onListening: is called with the address once connections are taken; the port is the real one.
     public static func run(
         store: HeaderStore, access: AccessControl, address: ListenAddress,
         uploads limits: UploadLimits = UploadLimits(), pch options: PCHOptions = .off,
-        logger: Logger, endsOnSignals: Bool, onListening: @escaping @Sendable (ListenAddress) async -> Void
+        serving: ServingOptions = ServingOptions(), logger: Logger, endsOnSignals: Bool,
+        onListening: @escaping @Sendable (ListenAddress) async -> Void
     ) async throws {
         let sessions = UploadSessions(limits)
         let metrics = MetricsRegistry()
         let service = PCHService(store: store, options: options, metrics: metrics, logger: logger)
+        let lifecycle = ServerLifecycle(drainSeconds: serving.drainSeconds)
         let application = Application(
             router: router(
                 store: store, access: access, uploads: sessions, metrics: metrics, pch: service,
-                pchBytes: options.limits.outputBytes),
+                pchBytes: options.limits.outputBytes, accessLog: serving.accessLog, lifecycle: lifecycle),
             server: .http1(
                 configuration: .init(
                     additionalChannelHandlers: [
@@ -86,11 +95,18 @@ public enum HeaderServer {
                 await onListening(address)
             }, logger: logger)
         let expiry = Task { try await sessions.expireForEver() }
+        let retention =
+            store.retention.isOn ? Task { await RetentionTask(store: store, logger: logger).run() } : nil
         await service.start()
         let result = await Result {
-            try await application.runService(gracefulShutdownSignals: endsOnSignals ? [.sigterm, .sigint] : [])
+            let services = ServiceGroupConfiguration(
+                services: [application, lifecycle],
+                gracefulShutdownSignals: endsOnSignals ? [.sigterm, .sigint] : [], logger: logger)
+            try await ServiceGroup(configuration: services).run()
         }
         expiry.cancel()
+        retention?.cancel()
+        await retention?.value
         // What goes on without its client may use the store until here.
         await sessions.close()
         await service.close()

@@ -2,13 +2,11 @@ import HTTPTypes
 import HeaderStore
 import Hummingbird
 import KernelHeaders
+import Logging
 
-/// The kernels: their list, one of them, and the upload of its headers.
+/// The kernels: their list, one of them, what operators do to it, and the upload of its headers.
 struct KernelRoutes {
     typealias Context = ServerRequestContext
-
-    /// The most kernels on a page, and how many there are unless the request says.
-    static let maximumPage = 1000
 
     let store: HeaderStore
     let uploads: UploadRoutes
@@ -17,6 +15,9 @@ struct KernelRoutes {
     func add(to router: Router<Context>) {
         router.get("/v1/kernels", use: list)
         router.get("/v1/kernels/{buildID}", use: show)
+        router.delete("/v1/kernels/{buildID}", use: purge)
+        router.put("/v1/kernels/{buildID}/pin", use: pin)
+        router.delete("/v1/kernels/{buildID}/pin", use: unpin)
         router.put("/v1/kernels/{buildID}/headers") { request, context in
             try await uploads.take(request, context, as: try HeadersUpload(request, context, to: store, pch: pch))
         }
@@ -24,13 +25,31 @@ struct KernelRoutes {
     }
 
     @Sendable private func list(_ request: Request, _ context: Context) async throws -> Response {
-        let limit = try request.integer("limit", in: 1...Self.maximumPage, default: Self.maximumPage)
-        let cursor = request.query("cursor").flatMap { $0.isEmpty ? nil : $0 }
-        let release = try request.label("release")
-        return try Response.json(try await store.kernels(release: release, after: cursor, limit: limit))
+        try Response.json(try await store.kernels(try request.kernelQuery()))
     }
 
     @Sendable private func show(_ request: Request, _ context: Context) async throws -> Response {
-        try Response.json(try await store.kernel(try context.buildID()))
+        try Response.json(try await store.detail(of: try context.buildID()))
+    }
+
+    @Sendable private func pin(_ request: Request, _ context: Context) async throws -> Response {
+        let id = try context.buildID()
+        let detail = try await store.pin(id, reason: try request.reason())
+        context.logger.notice("kernel pinned", metadata: ["buildID": "\(id)"])
+        return try Response.json(detail)
+    }
+
+    @Sendable private func unpin(_ request: Request, _ context: Context) async throws -> Response {
+        let id = try context.buildID()
+        try await store.unpin(id)
+        context.logger.notice("kernel unpinned", metadata: ["buildID": "\(id)"])
+        return Response(status: .noContent)
+    }
+
+    @Sendable private func purge(_ request: Request, _ context: Context) async throws -> Response {
+        let id = try context.buildID()
+        try await store.purge(id, reason: try request.reason())
+        context.logger.notice("kernel deleted", metadata: ["buildID": "\(id)"])
+        return Response(status: .noContent)
     }
 }

@@ -40,19 +40,18 @@ struct MetadataRoutes<Context: RequestContext> {
     private func results(of id: BuildID) async throws -> [DebuginfodMetadata.Result] {
         let known = try await store.artefacts(of: id)
         var results: [DebuginfodMetadata.Result] = []
-        if let kernel = known.kernel { results.append(Self.result(kernel)) }
+        if let kernel = known.kernel { results.append(Self.result(kernel.identity)) }
         if known.hasBTF { results.append(.init(type: "btf", buildid: id, file: "/sys/kernel/btf/vmlinux")) }
         return results
     }
 
     private func answer(_ list: KernelList) -> DebuginfodMetadata {
-        DebuginfodMetadata(results: list.kernels.map(Self.result), complete: list.next == nil)
+        DebuginfodMetadata(results: list.kernels.map { Self.result($0.identity) }, complete: list.next == nil)
     }
 
-    private static func result(_ kernel: KernelSummary) -> DebuginfodMetadata.Result {
+    private static func result(_ kernel: KernelIdentity) -> DebuginfodMetadata.Result {
         .init(
-            type: "headers", buildid: kernel.identity.buildID,
-            file: kernel.identity.release.map { "/lib/modules/\($0)/build" })
+            type: "headers", buildid: kernel.buildID, file: kernel.release.map { "/lib/modules/\($0)/build" })
     }
 
     /// The release in `/lib/modules/RELEASE/build`.

@@ -19,8 +19,10 @@ struct MetricsMiddleware<Context: RequestContext>: RouterMiddleware {
         // As debuginfod has it: what the answer promises, and the time until its first byte.
         let bytes = request.method == .head ? 0 : response.body.contentLength ?? 0
         registry.observe("http_responses_transfer_bytes", labels, bytes)
-        let milliseconds = Int((ContinuousClock.now - start) / .milliseconds(1))
-        registry.observe("http_responses_duration_milliseconds", labels, milliseconds)
+        let duration = ContinuousClock.now - start
+        registry.observe("http_responses_duration_milliseconds", labels, Int(duration / .milliseconds(1)))
+        let route = MetricsRegistry.Labels(["route": context.endpointPath ?? "unknown"])
+        registry.time("kheaderd_http_request_duration_seconds", route, duration)
         return response
     }
 

@@ -14,6 +14,20 @@ final class MetricsRegistry: Sendable {
             let list = pairs.map { "\($0.key)=\"\($0.value)\"" }.joined(separator: ",")
             text = list.isEmpty ? "" : "{\(list)}"
         }
+
+        private init(text: String) { self.text = text }
+
+        /// The same and one more.
+        fileprivate func with(_ name: String, _ value: String) -> Labels {
+            Labels(text: text.isEmpty ? "{\(name)=\"\(value)\"}" : "\(text.dropLast()),\(name)=\"\(value)\"}")
+        }
+    }
+
+    /// A value of now.
+    struct Gauge {
+        let name: String
+        var labels = Labels()
+        let value: Double
     }
 
     private struct Summary {
@@ -21,10 +35,20 @@ final class MetricsRegistry: Sendable {
         var sum = 0
     }
 
+    /// How many took at most as long as each of ``bounds``, not counting those of the bounds before.
+    private struct Histogram {
+        var counts = [Int](repeating: 0, count: MetricsRegistry.bounds.count + 1)
+        var sum = 0.0
+    }
+
     private struct State {
         var counters: [String: [Labels: Int]] = [:]
         var summaries: [String: [Labels: Summary]] = [:]
+        var histograms: [String: [Labels: Histogram]] = [:]
     }
+
+    /// Of histograms, in seconds: from an answer out of memory to a bundle that is made first.
+    static let bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
     private let state = Mutex(State())
 
@@ -41,23 +65,51 @@ final class MetricsRegistry: Sendable {
         }
     }
 
-    /// All of it, sorted, after what is measured now.
-    func text(gauges: [(name: String, labels: Labels, value: Double)]) -> String {
-        var text = ""
-        for gauge in gauges {
-            text += "# TYPE \(gauge.name) gauge\n\(gauge.name)\(gauge.labels.text) \(gauge.value)\n"
+    /// Counts one more of something that took so long: `NAME_bucket`, `NAME_count` and `NAME_sum`.
+    func time(_ name: String, _ labels: Labels, _ duration: Duration) {
+        let seconds = duration / .seconds(1)
+        let bucket = Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count
+        state.withLock { state in
+            state.histograms[name, default: [:]][labels, default: Histogram()].counts[bucket] += 1
+            state.histograms[name, default: [:]][labels, default: Histogram()].sum += seconds
         }
-        let (counters, summaries) = state.withLock { ($0.counters, $0.summaries) }
-        for (name, series) in counters.sorted(by: { $0.key < $1.key }) {
-            text += "# TYPE \(name) counter\n"
+    }
+
+    /// All of it, sorted, after what is measured now.
+    ///
+    /// - Parameter gauges: those of one name one behind the other.
+    func text(gauges: [Gauge]) -> String {
+        var text = ""
+        func begin(_ name: String, _ type: String) {
+            if let help = MetricsHelp.ofFamilies[name] { text += "# HELP \(name) \(help)\n" }
+            text += "# TYPE \(name) \(type)\n"
+        }
+        for (index, gauge) in gauges.enumerated() {
+            if index == 0 || gauges[index - 1].name != gauge.name { begin(gauge.name, "gauge") }
+            text += "\(gauge.name)\(gauge.labels.text) \(gauge.value)\n"
+        }
+        let state = state.withLock { $0 }
+        for (name, series) in state.counters.sorted(by: { $0.key < $1.key }) {
+            begin(name, "counter")
             for (labels, value) in series.sorted(by: { $0.key.text < $1.key.text }) {
                 text += "\(name)\(labels.text) \(value)\n"
             }
         }
-        for (name, series) in summaries.sorted(by: { $0.key < $1.key }) {
-            text += "# TYPE \(name) summary\n"
+        for (name, series) in state.summaries.sorted(by: { $0.key < $1.key }) {
+            begin(name, "summary")
             for (labels, summary) in series.sorted(by: { $0.key.text < $1.key.text }) {
                 text += "\(name)_sum\(labels.text) \(summary.sum)\n\(name)_count\(labels.text) \(summary.count)\n"
+            }
+        }
+        for (name, series) in state.histograms.sorted(by: { $0.key < $1.key }) {
+            begin(name, "histogram")
+            for (labels, histogram) in series.sorted(by: { $0.key.text < $1.key.text }) {
+                var count = 0
+                for (bound, more) in zip(Self.bounds.map { "\($0)" } + ["+Inf"], histogram.counts) {
+                    count += more
+                    text += "\(name)_bucket\(labels.with("le", bound).text) \(count)\n"
+                }
+                text += "\(name)_sum\(labels.text) \(histogram.sum)\n\(name)_count\(labels.text) \(count)\n"
             }
         }
         return text

@@ -9,6 +9,7 @@ struct MetricsRoutes<Context: RequestContext> {
     let store: HeaderStore
     let registry: MetricsRegistry
     let pch: PCHService
+    let uploads: UploadSessions
 
     func add(to router: Router<Context>) {
         router.get("/metrics") { _, _ in
@@ -20,20 +21,36 @@ struct MetricsRoutes<Context: RequestContext> {
         }
     }
 
-    private func gauges() async throws -> [(name: String, labels: MetricsRegistry.Labels, value: Double)] {
-        let status = try await store.status()
-        let builds = await pch.figures
-        let own = [
+    private func gauges() async throws -> [MetricsRegistry.Gauge] {
+        let (status, coverage) = (try await store.status(), try await store.coverage(limit: 1))
+        let (builds, space) = (await pch.figures, try store.diskSpace())
+        let lacking = { (count: Coverage.Count) in
+            [("headers", count.all - count.headers), ("btf", count.all - count.btf), ("pch", count.all - count.pch)]
+        }
+        let own: [(String, Int)] = [
             ("kernels", status.kernels), ("trees", status.trees), ("conflicts", status.conflicts),
             ("blobs", status.blobs), ("packs", status.packs), ("btf_kernels", status.btfKernels),
             ("raw_bytes", status.rawBytes), ("pack_bytes", status.packBytes),
             ("catalogue_bytes", status.catalogueBytes), ("bundle_bytes", status.bundleBytes),
             ("btf_bytes", status.btfBytes), ("hosts", status.hosts), ("claims", store.liveClaims),
             ("pchs", status.pchs ?? 0), ("pch_bytes", status.pchBytes ?? 0), ("pch_builds_waiting", builds.waiting),
-            ("pch_builds_running", builds.running),
+            ("pch_builds_running", builds.running), ("uploads", uploads.count), ("disk_free_bytes", space.free),
+            ("disk_reserved_bytes", space.reserved), ("read_only", store.hasRoomForUploads ? 0 : 1),
+            ("running_kernels", coverage.kernels.all), ("running_hosts", coverage.hosts.all),
         ]
-        // debuginfod calls the disk of its database so; this server's has everything else as well.
-        let free = ("filesys_free_ratio", MetricsRegistry.Labels(["purpose": "database"]), try store.freeRatio())
-        return [free] + own.map { ("kheaderd_\($0.0)", .init(), Double($0.1)) }
+        var gauges = [
+            // debuginfod calls the disk of its database so; this server's has everything else as well.
+            MetricsRegistry.Gauge(
+                name: "filesys_free_ratio", labels: .init(["purpose": "database"]), value: try store.freeRatio())
+        ]
+        gauges += own.map { MetricsRegistry.Gauge(name: "kheaderd_\($0.0)", value: Double($0.1)) }
+        for (name, count) in [("kernels", coverage.kernels), ("hosts", coverage.hosts)] {
+            gauges += lacking(count).map { artefact, count in
+                MetricsRegistry.Gauge(
+                    name: "kheaderd_running_\(name)_lacking", labels: .init(["artefact": artefact]),
+                    value: Double(count))
+            }
+        }
+        return gauges
     }
 }

@@ -133,8 +133,23 @@ actor PCHService {
         await trees.clear()
     }
 
-    /// How many jobs wait and run.
-    var figures: (waiting: Int, running: Int) { (queue.waitingCount, queue.runningCount) }
+    /// How many jobs wait and run, and what those are that run.
+    struct Figures: Sendable {
+        var waiting: Int
+        var running: Int
+        var names: [String]
+    }
+
+    var figures: Figures {
+        let builds = pending.filter { queue.isRunning(.pch(key: $0.key)) }.map { _, pending in
+            let order = pending.order
+            return "PCH \(order.umbrella.name) for \(order.profile.name), \(order.toolchain.version)"
+        }
+        let smokes = untried.keys.filter { queue.isRunning(.smoke(tree: $0)) }.map { tree in
+            "smoke compile of tree \(PageText.short("\(tree)"))"
+        }
+        return Figures(waiting: queue.waitingCount, running: queue.runningCount, names: (builds + smokes).sorted())
+    }
 
     // MARK: Asking
 
@@ -413,10 +428,10 @@ actor PCHService {
         do {
             try await make(key, pending)
             troubles[key] = nil
-            let milliseconds = Int((ContinuousClock.now - start) / .milliseconds(1))
-            metrics.observe("kheaderd_pch_build_milliseconds", .init(), milliseconds)
+            let duration = ContinuousClock.now - start
+            metrics.time("kheaderd_pch_build_seconds", .init(), duration)
             count("builds", "result", "built")
-            metadata["milliseconds"] = "\(milliseconds)"
+            metadata["milliseconds"] = "\(Int(duration / .milliseconds(1)))"
             logger.info("PCH made", metadata: metadata)
         } catch is CancellationError {
             count("builds", "result", "cancelled")

@@ -8,7 +8,8 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 
-/// Makes every refusal a problem document (RFC 9457), Hummingbird's own included, and gives every answer its request ID.
+/// Makes every refusal a problem document (RFC 9457), or a page if a browser asked, Hummingbird's own included, and gives
+/// every answer its request ID.
 struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
     /// The router's routes, filled in when it is complete: what methods a path has is not known before.
     let routes: RouteTable
@@ -28,6 +29,8 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
             response = try answer(problem(error, context.logger), request, context)
         }
         response.headers[.requestID] = context.id
+        // What hosts uploaded is no page, whatever a browser makes of its first bytes.
+        response.headers[.xContentTypeOptions] = "nosniff"
         return response
     }
 
@@ -37,7 +40,7 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
             return try answer(
                 Problem(
                     .routeUnknown,
-                    "There is nothing at this path. The project's openapi/openapi.yaml lists what there is."),
+                    "There is nothing at this path. /openapi.yaml lists what there is."),
                 request,
                 context)
         }
@@ -51,20 +54,28 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
     private func answer(_ problem: Problem, _ request: Request, _ context: Context) throws -> Response {
         var problem = problem
         problem.requestID = context.id
-        var headers: HTTPFields = [.contentType: Problem.mediaType, .cacheControl: "no-store"]
+        let status = HTTPResponse.Status(code: problem.status)
+        var response: Response
+        if request.preferHTML {
+            response = .page(ProblemView(problem), status: status, to: request.method)
+        } else {
+            let body = ByteBuffer(bytes: try JSON.encode(problem))
+            response = Response(
+                status: status,
+                headers: [.contentType: Problem.mediaType, .contentLength: String(body.readableBytes)],
+                body: request.method == .head ? .init() : .init(byteBuffer: body))
+        }
+        response.headers[.cacheControl] = "no-store"
         // The rest of a refused body is of no use: let go of it, and of the connection it comes through.
-        if request.method != .get, request.method != .head { headers[.connection] = "close" }
-        let body = ByteBuffer(bytes: try JSON.encode(problem))
-        headers[.contentLength] = String(body.readableBytes)
-        return Response(
-            status: .init(code: problem.status), headers: headers,
-            body: request.method == .head ? .init() : .init(byteBuffer: body))
+        if request.method != .get, request.method != .head { response.headers[.connection] = "close" }
+        return response
     }
 
     private func problem(_ error: any Error, _ logger: Logger) -> Problem {
         switch error {
         case let problem as Problem:
-            if problem.status >= 500 {
+            // Who asks whether the server is ready asks every few seconds.
+            if problem.status >= 500, problem.status != 503 {
                 logger.error(
                     "request failed", metadata: ["code": "\(problem.code.rawValue)", "detail": "\(problem.detail)"])
             }

@@ -26,6 +26,8 @@ struct Representation {
         case byDigest = "public, max-age=31536000, immutable"
         /// Named by a build ID: the same until an operator resolves a conflict.
         case byBuildID = "public, max-age=300, immutable"
+        /// Of this version of the server: asked for again each time.
+        case byVersion = "no-cache"
     }
 
     let contents: Contents
@@ -192,7 +194,8 @@ extension HTTPField.Name {
     static let uploadLimit = name(APIField.uploadLimit)
     static let uploadDraftInterop = name(APIField.uploadDraftInterop)
 
-    private static func name(_ text: String) -> HTTPField.Name {
+    /// Of a literal that is a valid name.
+    static func name(_ text: String) -> HTTPField.Name {
         guard let name = HTTPField.Name(text) else { preconditionFailure("\(text) is no field name") }
         return name
     }

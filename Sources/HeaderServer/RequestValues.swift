@@ -83,6 +83,9 @@ extension String {
 }
 
 extension Request {
+    /// Whether a person with a browser asks.
+    var preferHTML: Bool { AcceptedMediaTypes(headers[.accept]).preferHTML }
+
     /// A query item's text, or nil; the first one counts if it comes twice.
     func query(_ name: String) -> String? {
         uri.queryParameters[name[...]].map(String.init)

@@ -11,7 +11,8 @@ import SystemPackage
 /// The file's members, all of them optional (sizes in bytes, times in seconds):
 ///
 /// ```
-/// { "listen": "127.0.0.1:8003", "state": "/var/lib/kheaderd", "logLevel": "info", "anonymousReads": false,
+/// { "listen": "127.0.0.1:8003", "state": "/var/lib/kheaderd", "logLevel": "info", "logFormat": "text",
+///   "accessLog": false, "anonymousReads": false, "drainSeconds": 0,
 ///   "bundleBytes": 4294967296, "claims": { "seconds": 120, "opinions": 2 },
 ///   "uploads": { "number": 256, "seconds": 300 },
 ///   "limits": { "archiveBytes": 1073741824, "unpackedBytes": 1073741824, "fileBytes": 16777216, "entries": 100000,
@@ -32,6 +33,9 @@ public struct ServerSettings: Sendable {
     /// The store's folder.
     public var state: String
     public var logLevel = Logger.Level.info
+    public var logFormat = LogFormat.text
+    /// What is done with all requests.
+    public var serving = ServingOptions()
     /// Whether everyone may read without a token.
     public var anonymousReads = false
     public var store = HeaderStore.Options()
@@ -90,6 +94,14 @@ public struct ServerSettings: Sendable {
             }
             logLevel = level
         }
+        if let text = try await reader.fetchString(forKey: "logFormat") {
+            guard let format = LogFormat(rawValue: text) else {
+                throw SettingsError(description: "\"\(text)\" is no format of the log. Use text or json.")
+            }
+            logFormat = format
+        }
+        serving.accessLog = try await Self.flag(reader, "accessLog") ?? false
+        try await Self.set(&serving.drainSeconds, reader, "drainSeconds")
         anonymousReads =
             try await arguments.anonymousReads.orElse { try await Self.flag(reader, "anonymousReads") } ?? false
         try await Self.set(&store.bundleBytes, reader, "bundleBytes")
@@ -104,6 +116,16 @@ public struct ServerSettings: Sendable {
         try await Self.set(&store.limits.ratio, reader, "limits.ratio")
         try await Self.set(&store.limits.seconds, reader, "limits.seconds")
         try await Self.set(&store.btfBytes, reader, "limits.btfBytes")
+        store.retention.isOn = try await Self.flag(reader, "retention.on") ?? false
+        try await Self.set(&store.retention.days, reader, "retention.days")
+        guard store.retention.days <= Self.longestDays else {
+            throw SettingsError(
+                description: "retention.days is \(store.retention.days), and \(Self.longestDays) days are the most.")
+        }
+        try await Self.set(&store.retention.newest, reader, "retention.newest")
+        var bytes = 0
+        try await Self.set(&bytes, reader, "retention.bytes")
+        if bytes > 0 { store.retention.bytes = bytes }
         try await setPCH(reader, file)
     }
 
@@ -115,9 +137,9 @@ public struct ServerSettings: Sendable {
         try await Self.set(&pch.queue, reader, "pch.queue")
         try await Self.set(&pch.builders, reader, "pch.builders")
         try await Self.set(&pch.aheadDays, reader, "pch.aheadDays")
-        guard pch.aheadDays <= Self.longestAhead else {
+        guard pch.aheadDays <= Self.longestDays else {
             throw SettingsError(
-                description: "pch.aheadDays is \(pch.aheadDays), and \(Self.longestAhead) days are the most.")
+                description: "pch.aheadDays is \(pch.aheadDays), and \(Self.longestDays) days are the most.")
         }
         try await Self.set(&pch.limits.seconds, reader, "pch.limits.seconds")
         try await Self.set(&pch.limits.processorSeconds, reader, "pch.limits.processorSeconds")
@@ -138,7 +160,7 @@ public struct ServerSettings: Sendable {
     }
 
     /// A hundred years.
-    private static let longestAhead = 36525
+    static let longestDays = 36525
 
     private static func flag(_ reader: ConfigReader, _ key: ConfigKey) async throws -> Bool? {
         do { return try await reader.fetchBool(forKey: key) } catch {
@@ -157,6 +179,14 @@ public struct ServerSettings: Sendable {
         guard set > 0 else { throw SettingsError(description: "\(key) is \(set), and has to be positive.") }
         value = set
     }
+}
+
+/// How the log is written.
+public enum LogFormat: String, Sendable {
+    /// For people.
+    case text
+    /// An object a line.
+    case json
 }
 
 /// A setting that is no such value.

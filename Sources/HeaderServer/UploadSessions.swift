@@ -69,6 +69,9 @@ final class UploadSessions: Sendable {
         }
     }
 
+    /// How many there are that have no answer yet.
+    var count: Int { sessions.withLock { $0.values.count { !$0.isAnswered } } }
+
     /// Ends all of them.
     func close() async {
         for token in sessions.withLock({ Array($0.keys) }) { await end(token) }

@@ -63,6 +63,16 @@ final class BTFStore: Sendable {
     /// Nil if the store has no BTF of the kernel.
     func record(_ id: BuildID) -> Record? { records.withLock { $0[id] } }
 
+    /// The kernels whose BTF is here.
+    var kernels: Set<BuildID> { records.withLock { Set($0.keys) } }
+
+    /// Removes a kernel's BTF, durably. Must not be called while another is in ``ingest(_:digest:id:)``.
+    func remove(_ id: BuildID) throws {
+        guard let record = records.withLock({ $0.removeValue(forKey: id) }) else { return }
+        try files.remove(layout.btf(id, record))
+        try files.syncDirectory(layout.btf)
+    }
+
     /// How many kernels have BTF here, and the bytes of the files.
     var status: (kernels: Int, storedBytes: Int) {
         records.withLock { ($0.count, $0.values.reduce(0) { $0 + $1.storedBytes }) }

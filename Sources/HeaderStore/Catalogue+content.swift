@@ -59,6 +59,10 @@ extension Catalogue {
         return counts
     }
 
+    func hasPack(_ digest: Digest, _ database: Database) throws -> Bool {
+        try Int.fetchOne(database, sql: "SELECT id FROM pack WHERE digest = ?", arguments: [digest]) != nil
+    }
+
     func packDigests(_ database: Database) throws -> Set<Digest> {
         try Digest.fetchSet(database, sql: "SELECT digest FROM pack")
     }

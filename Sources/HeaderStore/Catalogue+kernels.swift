@@ -1,22 +1,33 @@
 internal import GRDB
 internal import KernelHeaders
 
-/// A kernel's row with its tree's figures.
+/// What is known of a kernel, without its BTF.
 struct KernelRow: FetchableRecord, Sendable {
-    var summary: KernelSummary
-    var archiveDigest: Digest
+    var entry: KernelEntry
+    /// Whether the store is said to have the BTF.
+    var hasBTFHere: Bool
 
     init(row: Row) throws {
         let release: String = row["release"]
         let architecture: String? = row["architecture"]
-        summary = KernelSummary(
+        let headers = (row["treeDigest"] as Digest?).map { tree in
+            KernelEntry.Headers(
+                source: HeaderSource(rawValue: row["source"]) ?? .unknown, treeDigest: tree, files: row["files"],
+                bytes: row["bytes"])
+        }
+        entry = KernelEntry(
             identity: KernelIdentity(
                 buildID: row["buildID"], release: release.isEmpty ? nil : release, versionLine: row["versionLine"],
                 architecture: architecture.map { Architecture(machine: $0) }, hasBTF: row["hasBTF"]),
-            source: HeaderSource(rawValue: row["source"]) ?? .unknown, treeDigest: row["treeDigest"],
-            files: row["files"], bytes: row["bytes"], firstSeen: row["firstSeen"], lastSeen: row["lastSeen"],
-            conflicts: row["conflicts"], hosts: row["hosts"], smoke: Self.smoke(row))
-        archiveDigest = row["archiveDigest"]
+            distribution: row["distribution"], headers: headers, hasPCH: row["pch"], firstSeen: row["firstSeen"],
+            lastSeen: row["lastSeen"], hosts: row["hosts"], conflicts: row["conflicts"],
+            smoke: headers == nil ? nil : Self.smoke(row), pin: Self.mark(row["pinnedAt"], row["pinReason"]),
+            purge: Self.mark(row["purgedAt"], row["purgeReason"]))
+        hasBTFHere = row["btf"]
+    }
+
+    private static func mark(_ time: Int?, _ reason: String?) -> KernelMark? {
+        time.map { KernelMark(time: $0, reason: reason) }
     }
 
     private static func smoke(_ row: Row) -> SmokeResult {
@@ -27,54 +38,39 @@ struct KernelRow: FetchableRecord, Sendable {
             state: state, compiler: row["smokeCompiler"], detail: row["smokeDetail"], time: row["smokeTime"])
     }
 
-    static let query = """
-        SELECT kernel.buildID, kernel.release, kernel.versionLine, kernel.architecture,
-            coalesce(kernel.hasBTF, sighted.hasBTF) AS hasBTF, source, archiveDigest,
-            min(kernel.firstSeen, coalesce(sighted.firstSeen, kernel.firstSeen)) AS firstSeen,
-            max(kernel.lastSeen, coalesce(sighted.lastSeen, kernel.lastSeen)) AS lastSeen,
-            tree.digest AS treeDigest, files, bytes, coalesce(hosts, 0) AS hosts,
-            smoke.state AS smokeState, smoke.compiler AS smokeCompiler, smoke.detail AS smokeDetail,
-            smoke.time AS smokeTime,
-            (SELECT count(*) FROM conflict WHERE conflict.buildID = kernel.buildID)
-                + (SELECT count(*) FROM otherDigest WHERE otherDigest.buildID = kernel.buildID) AS conflicts
-        FROM kernel JOIN tree ON tree.id = kernel.tree LEFT JOIN sighted ON sighted.buildID = kernel.buildID
-            LEFT JOIN smoke ON smoke.treeDigest = tree.digest
+    /// - Parameter index: of `sighted`, by which it is to be read.
+    static func query(index: String? = nil) -> String {
         """
+        SELECT sighted.buildID, sighted.release, sighted.versionLine, sighted.architecture, sighted.hasBTF, distribution,
+            sighted.firstSeen, sighted.lastSeen, hosts, btf, pch, conflicts, pinnedAt, pinReason, purgedAt, purgeReason,
+            kernel.source, tree.digest AS treeDigest, files, bytes, smoke.state AS smokeState,
+            smoke.compiler AS smokeCompiler, smoke.detail AS smokeDetail, smoke.time AS smokeTime
+        FROM sighted \(index.map { "INDEXED BY \($0)" } ?? "") LEFT JOIN kernel ON kernel.buildID = sighted.buildID
+            LEFT JOIN tree ON tree.id = kernel.tree LEFT JOIN smoke ON smoke.treeDigest = tree.digest
+        """
+    }
+}
+
+/// A kernel's headers, as an upload of the same kernel is held against them.
+struct HeldKernel: Sendable {
+    var summary: KernelSummary
+    var archiveDigest: Digest
 }
 
 /// Kernels and conflicts.
 extension Catalogue {
+    /// Nil if nothing is known of it.
     func kernel(_ id: BuildID, _ database: Database) throws -> KernelRow? {
-        try KernelRow.fetchOne(database, sql: KernelRow.query + " WHERE kernel.buildID = ?", arguments: [id])
+        try KernelRow.fetchOne(database, sql: KernelRow.query() + " WHERE sighted.buildID = ?", arguments: [id])
     }
 
-    /// Kernels in the order of release and build ID, after the one given.
-    ///
-    /// - Parameters:
-    ///   - release: only those with it; nil for all.
-    ///   - pattern: only those whose `/lib/modules/RELEASE/build` matches it; nil for all.
-    func kernels(
-        release: String?, headersFolder pattern: String?, after last: (release: String, id: BuildID)?, limit: Int,
-        _ database: Database
-    ) throws -> [KernelRow] {
-        var conditions: [String] = []
-        var arguments = StatementArguments()
-        if let release {
-            conditions.append("kernel.release = ?")
-            arguments += [release]
-        }
-        if let pattern {
-            conditions.append("kernel.release != '' AND '/lib/modules/' || kernel.release || '/build' GLOB ?")
-            arguments += [pattern]
-        }
-        if let last {
-            conditions.append("(kernel.release, kernel.buildID) > (?, ?)")
-            arguments += [last.release, last.id]
-        }
-        let condition = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
-        return try KernelRow.fetchAll(
-            database, sql: KernelRow.query + condition + " ORDER BY kernel.release, kernel.buildID LIMIT ?",
-            arguments: arguments + [limit])
+    /// Nil if there are no headers of it.
+    func held(_ id: BuildID, _ database: Database) throws -> HeldKernel? {
+        guard let summary = try kernel(id, database)?.entry.summary,
+            let digest = try Digest.fetchOne(
+                database, sql: "SELECT archiveDigest FROM kernel WHERE buildID = ?", arguments: [id])
+        else { return nil }
+        return HeldKernel(summary: summary, archiveDigest: digest)
     }
 
     /// - Throws: `Problem` with `store-damaged` if the tree is not known.
@@ -94,6 +90,11 @@ extension Catalogue {
                 identity.hasBTF, kernel.source.rawValue, tree.id, kernel.archiveDigest, kernel.firstSeen,
                 kernel.firstSeen, kernel.origin?.rawValue, kernel.uploader,
             ])
+        // A trigger has entered it.
+        let distribution = KernelDistribution.name(release: identity.release, versionLine: identity.versionLine)
+        try database.execute(
+            sql: "UPDATE sighted SET distribution = coalesce(?, distribution) WHERE buildID = ?",
+            arguments: [distribution, identity.buildID])
     }
 
     /// Notes that the kernel was reported again.

@@ -73,10 +73,12 @@ extension Catalogue {
     private func sighted(_ kernel: KernelIdentity, at seconds: Int, _ database: Database) throws -> Int {
         let statement = try database.cachedStatement(
             sql: """
-                INSERT INTO sighted (buildID, release, versionLine, architecture, hasBTF, firstSeen, lastSeen, hosts)
-                VALUES (?, ?, ?, ?, ?, ?, ?, 0)
+                INSERT INTO sighted
+                    (buildID, release, versionLine, architecture, hasBTF, distribution, firstSeen, lastSeen, hosts)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)
                 ON CONFLICT (buildID) DO UPDATE SET lastSeen = max(lastSeen, excluded.lastSeen),
-                    release = coalesce(release, excluded.release),
+                    release = CASE release WHEN '' THEN excluded.release ELSE release END,
+                    distribution = coalesce(distribution, excluded.distribution),
                     versionLine = coalesce(versionLine, excluded.versionLine),
                     architecture = coalesce(architecture, excluded.architecture),
                     hasBTF = coalesce(hasBTF, excluded.hasBTF)
@@ -85,8 +87,8 @@ extension Catalogue {
         let id = try Int.fetchOne(
             statement,
             arguments: [
-                kernel.buildID, kernel.release, kernel.versionLine, kernel.architecture?.machine, kernel.hasBTF,
-                seconds, seconds,
+                kernel.buildID, kernel.release ?? "", kernel.versionLine, kernel.architecture?.machine, kernel.hasBTF,
+                KernelDistribution.name(release: kernel.release, versionLine: kernel.versionLine), seconds, seconds,
             ])
         guard let id else { throw Problem(.storeDamaged, "The catalogue does not take a sighting.") }
         return id
@@ -242,18 +244,27 @@ extension Catalogue {
             let row = try Row.fetchOne(
                 database, sql: "SELECT id, hosts FROM sighted WHERE buildID = ?", arguments: [id])
         else { return nil }
-        let most = try Row.fetchOne(
-            database,
-            sql: """
-                SELECT hosts, steps FROM finding JOIN report ON report.id = finding.report WHERE kernel = ?
-                ORDER BY hosts DESC, report LIMIT 1
-                """, arguments: [row["id"] as Int])
         var sightings = KernelSightings(hosts: row["hosts"])
-        if let most {
-            sightings.mostFrequent = try JSONDecoder().decode(
-                [CollectStep].self, from: Data((most["steps"] as String).utf8))
-            sightings.hostsWithMostFrequent = most["hosts"]
+        if let most = try reports(of: id, limit: 1, database).first {
+            sightings.mostFrequent = most.steps
+            sightings.hostsWithMostFrequent = most.hosts
         }
         return sightings
+    }
+
+    /// What agents found of a kernel, the most frequent first. There are few for each: see ``maximumReports``.
+    func reports(of id: BuildID, limit: Int, _ database: Database) throws -> [AgentReport] {
+        try Row.fetchAll(
+            try database.cachedStatement(
+                sql: """
+                    SELECT finding.hosts, steps FROM sighted JOIN finding ON finding.kernel = sighted.id
+                        JOIN report ON report.id = finding.report
+                    WHERE sighted.buildID = ? ORDER BY finding.hosts DESC, report.id LIMIT ?
+                    """), arguments: [id, limit]
+        ).map { AgentReport(hosts: $0["hosts"], steps: try Self.steps($0["steps"])) }
+    }
+
+    static func steps(_ json: String) throws -> [CollectStep] {
+        try JSONDecoder().decode([CollectStep].self, from: Data(json.utf8))
     }
 }

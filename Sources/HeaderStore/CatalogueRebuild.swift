@@ -6,7 +6,7 @@ public import Logging
 
 /// Makes a store's catalogue again from its packs (promise 9): kernels, trees and blobs.
 ///
-/// What only the catalogue knew, hosts and their reports, opinions, conflicts, the times of the last uploads, smoke compiles and what
+/// What only the catalogue knew, hosts and their reports, opinions, conflicts, pins, what was deleted, the times of the last uploads, smoke compiles and what
 /// clients asked for, is taken over from the old one as far as that can still be read, all of it or nothing. Without it, hosts that report again are
 /// known again, and what hosts had agreed on is one host's word until they have said so again.
 public struct CatalogueRebuild {
@@ -86,16 +86,16 @@ public struct CatalogueRebuild {
 
     private func fill(_ path: String, _ packs: [Pack], _ report: inout Report) throws {
         let catalogue = try Catalogue(path: path)
+        let purged = takeOver(into: catalogue)
         try catalogue.write { database in
             for pack in packs {
                 do {
                     try database.inSavepoint {
                         try catalogue.insert(pack: pack.digest, bytes: pack.bytes, index: pack.index, database)
-                        for kernel in pack.index.kernels { try catalogue.insert(kernel, database) }
+                        for kernel in pack.index.kernels { try insert(kernel, catalogue, database) }
                         return .commit
                     }
                     report.packs += 1
-                    report.kernels += pack.index.kernels.count
                 } catch let error where Self.isUnfit(error) {
                     logger.error("a pack can't be used", metadata: ["pack": "\(pack.digest)", "error": "\(error)"])
                     report.unusedPacks.append(pack.digest)
@@ -106,50 +106,116 @@ public struct CatalogueRebuild {
                 try catalogue.insert(pack: digest, bytes: 0, index: PackIndex(), database)
             }
         }
-        report.hosts = takeOver(into: catalogue)
+        finish(catalogue, purged)
+        (report.kernels, report.hosts) = try catalogue.pool.read { database in
+            (
+                try Int.fetchOne(database, sql: "SELECT count(*) FROM kernel") ?? 0,
+                try Int.fetchOne(database, sql: "SELECT count(*) FROM host") ?? 0
+            )
+        }
         try catalogue.close()
         for suffix in ["-wal", "-shm"] { try files.remove(path + suffix) }
     }
 
-    /// Takes over what the packs do not have.
+    /// A kernel that was purged and uploaded again is in two packs, and the later counts.
+    private func insert(_ kernel: KernelRecord, _ catalogue: Catalogue, _ database: Database) throws {
+        let id = kernel.identity.buildID
+        if let known = try Int.fetchOne(
+            database, sql: "SELECT firstSeen FROM kernel WHERE buildID = ?", arguments: [id])
+        {
+            guard known < kernel.firstSeen else { return }
+            try database.execute(sql: "DELETE FROM kernel WHERE buildID = ?", arguments: [id])
+        }
+        try catalogue.insert(kernel, database)
+    }
+
+    /// A kernel that was deleted, and may be in a pack still.
+    private struct Purged {
+        var id: BuildID
+        var time: Int
+        var reason: String?
+    }
+
+    /// Takes over what the packs do not have: before they are read, as what is in them counts for more.
     ///
-    /// - Returns: how many hosts.
-    private func takeOver(into catalogue: Catalogue) -> Int {
+    /// - Returns: the kernels that are to be deleted again then; nil if nothing could be taken over.
+    private func takeOver(into catalogue: Catalogue) -> [Purged]? {
         // SQLite would make it.
-        guard access(layout.catalogue, F_OK) == 0 else { return 0 }
+        guard access(layout.catalogue, F_OK) == 0 else { return nil }
         do {
-            return try catalogue.pool.writeWithoutTransaction { database in
-                try database.execute(sql: "ATTACH DATABASE ? AS old", arguments: [layout.catalogue])
-                defer { try? database.execute(sql: "DETACH DATABASE old") }
-                try database.inTransaction {
-                    let tables = ["sighted", "report", "finding", "host", "opinion", "otherDigest", "conflict"]
-                    // PCHs themselves are derived: they go, and are made again when they are asked for.
-                    let newer: [String] = try ["smoke", "pchDemand", "pchDocument"].filter { table in
-                        try Bool.fetchOne(
-                            database, sql: "SELECT count(*) FROM old.sqlite_master WHERE name = ?", arguments: [table])
-                            ?? false
-                    }
-                    for table in tables + newer {
-                        try database.execute(sql: "INSERT INTO main.\(table) SELECT * FROM old.\(table)")
-                    }
-                    try database.execute(
-                        sql: """
-                            UPDATE main.kernel SET source = ? WHERE source = ?
-                                AND buildID IN (SELECT buildID FROM old.kernel WHERE source = ?);
-                            UPDATE main.kernel SET lastSeen = max(lastSeen, coalesce(
-                                (SELECT lastSeen FROM old.kernel WHERE old.kernel.buildID = main.kernel.buildID), 0))
-                            """,
-                        arguments: [
-                            HeaderSource.agreed.rawValue, HeaderSource.agent.rawValue, HeaderSource.agreed.rawValue,
-                        ])
-                    return .commit
+            // It may be one of an older version.
+            try Catalogue(path: layout.catalogue).close()
+            return try withOld(catalogue) { database in
+                // PCHs themselves are derived: they go, and are made again when they are asked for.
+                let tables = [
+                    "sighted", "report", "finding", "host", "opinion", "otherDigest", "conflict", "smoke", "pchDemand",
+                    "pchDocument",
+                ]
+                for table in tables
+                where try Bool.fetchOne(
+                    database, sql: "SELECT count(*) FROM old.sqlite_master WHERE name = ?", arguments: [table]) ?? false
+                {
+                    try database.execute(sql: "INSERT INTO main.\(table) SELECT * FROM old.\(table)")
                 }
-                return try Int.fetchOne(database, sql: "SELECT count(*) FROM host") ?? 0
+                try database.execute(sql: "UPDATE main.sighted SET trust = NULL, pch = 0")
+                return try Row.fetchAll(
+                    database, sql: "SELECT buildID, purgedAt, purgeReason FROM main.sighted WHERE purgedAt IS NOT NULL"
+                ).map { Purged(id: $0["buildID"], time: $0["purgedAt"], reason: $0["purgeReason"]) }
             }
         } catch {
             logger.warning(
                 "the old catalogue can't be read; its hosts and conflicts are lost", metadata: ["error": "\(error)"])
-            return 0
+            return nil
+        }
+    }
+
+    /// What the old catalogue knew of kernels that are there again.
+    private func finish(_ catalogue: Catalogue, _ purged: [Purged]?) {
+        guard let purged else { return }
+        do {
+            try withOld(catalogue) { database in
+                try database.execute(
+                    sql: """
+                        UPDATE main.kernel SET source = ? WHERE source = ?
+                            AND buildID IN (SELECT buildID FROM old.kernel WHERE source = ?);
+                        UPDATE main.kernel SET lastSeen = max(lastSeen, coalesce(
+                            (SELECT lastSeen FROM old.kernel WHERE old.kernel.buildID = main.kernel.buildID), 0))
+                        """,
+                    arguments: [
+                        HeaderSource.agreed.rawValue, HeaderSource.agent.rawValue, HeaderSource.agreed.rawValue,
+                    ])
+                // Nobody ever ran them, and what the store had of them is lost.
+                try database.execute(
+                    sql: """
+                        DELETE FROM main.sighted WHERE trust IS NULL AND btf = 0 AND hosts = 0 AND pinnedAt IS NULL
+                            AND purgedAt IS NULL AND buildID IN (SELECT buildID FROM old.kernel)
+                        """)
+                for kernel in purged {
+                    try database.execute(sql: "DELETE FROM main.kernel WHERE buildID = ?", arguments: [kernel.id])
+                    try database.execute(
+                        sql: "UPDATE main.sighted SET purgedAt = ?, purgeReason = ? WHERE buildID = ?",
+                        arguments: [kernel.time, kernel.reason, kernel.id])
+                }
+            }
+        } catch {
+            logger.warning(
+                "the old catalogue's kernels can't be read: whom hosts agree on has to be said again",
+                metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Runs a transaction of the new catalogue, with the old one beside it.
+    private func withOld<Value>(_ catalogue: Catalogue, _ body: (Database) throws -> Value) throws -> Value {
+        try catalogue.pool.writeWithoutTransaction { database in
+            try database.execute(sql: "ATTACH DATABASE ? AS old", arguments: [layout.catalogue])
+            defer { try? database.execute(sql: "DETACH DATABASE old") }
+            var value: Value?
+            try database.inTransaction {
+                value = try body(database)
+                return .commit
+            }
+            guard let value else { throw DatabaseError(resultCode: .SQLITE_INTERNAL) }
+            return value
         }
     }
 

@@ -168,6 +168,10 @@ enum CatalogueSchema {
                     CREATE INDEX kernel_tree ON kernel (tree);
                     """)
         }
+        migrator.registerMigration("4: operators") { database in
+            try database.execute(sql: KnownKernels.schema)
+            try KnownKernels.fill(database)
+        }
         return migrator
     }
 }

@@ -48,6 +48,9 @@ final class DiskBudget: Sendable {
         return bytes <= reserved.withLock { free - $0 } - Self.margin + derived
     }
 
+    /// What is free, and what of it is reserved.
+    func space() throws -> (free: Int, reserved: Int) { (try freeBytes(), reserved.withLock { $0 }) }
+
     /// - Returns: 0, or how many bytes are missing. More than asked for when others have eaten into the margin.
     private func tryReserve(_ bytes: Int) throws -> Int {
         let free = try freeBytes()

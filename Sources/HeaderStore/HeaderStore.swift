@@ -28,6 +28,8 @@ public final class HeaderStore: Sendable {
         public var opinions = 2
         /// How long the time of a report that says nothing new may be in memory alone, in seconds.
         public var flushSeconds = 5
+        /// Which kernels a server keeps.
+        public var retention = RetentionRules()
         /// Seconds since 1970.
         public var now: @Sendable () -> Int = { time(nil) }
         /// Seconds of a clock that nobody sets, for what expires.
@@ -50,11 +52,11 @@ public final class HeaderStore: Sendable {
     private let bundles: BundleStore
     let pchs: PCHStore
     let documents: KeptDocuments
-    private let btf: BTFStore
+    let btf: BTFStore
     let disk: DiskBudget
     let checkIns: CheckIns
-    private let ingests = WorkQueue(label: "ingest", width: 1)
-    private let btfIngests = WorkQueue(label: "btf", width: 1)
+    let ingests = WorkQueue(label: "ingest", width: 1)
+    let btfIngests = WorkQueue(label: "btf", width: 1)
     private let reads = WorkQueue(label: "reads", width: 4)
     /// Work for PCHs that takes its time: a tree is unpacked, a PCH compressed.
     let derivations = WorkQueue(label: "pch", width: 2)
@@ -79,6 +81,8 @@ public final class HeaderStore: Sendable {
             retrySeconds: options.pchRetrySeconds, now: options.now)
         documents = KeptDocuments(catalogue: catalogue, now: options.now)
         btf = try BTFStore(files: options.files, layout: layout, disk: disk, logger: logger)
+        // A crash came between the two steps of a purge, or of an upload.
+        for id in try catalogue.reconcile(btf: btf.kernels, at: options.now()) { try btf.remove(id) }
         var rules = UploadClaims.Rules()
         rules.claimSeconds = options.claimSeconds
         rules.opinions = options.opinions
@@ -163,10 +167,12 @@ public final class HeaderStore: Sendable {
     public func ingestBTF(
         _ upload: StagedUpload, digest: Digest, buildID: BuildID, permit: UploadPermit? = nil
     ) async throws -> (receipt: BTFReceipt, isNew: Bool) {
-        try await btfIngests.run { [btf] in
+        try await btfIngests.run { [btf, catalogue, options] in
             defer { upload.discard() }
             return try Self.ending(permit, digest: digest, identity: KernelIdentity(buildID: buildID)) {
-                try btf.ingest(upload, digest: digest, id: buildID)
+                let outcome = try btf.ingest(upload, digest: digest, id: buildID)
+                try catalogue.write { try catalogue.btfCame(buildID, at: options.now(), $0) }
+                return outcome
             }
         }
     }
@@ -193,23 +199,24 @@ public final class HeaderStore: Sendable {
 
     /// A kernel of which the store has the headers.
     ///
-    /// - Throws: `Problem` with `kernel-unknown`, or `kernel-has-no-headers` if there is BTF, or a host that runs it.
+    /// - Throws: `Problem` with `kernel-unknown`, `kernel-purged`, or `kernel-has-no-headers` if there is
+    ///   BTF, or a host that runs it.
     public func kernel(_ id: BuildID) async throws -> KernelSummary {
-        guard let row = try await catalogue.pool.read({ [catalogue] in try catalogue.kernel(id, $0) }) else {
-            throw try await absent(id)
-        }
-        return withBTF(row.summary)
+        let row = try await catalogue.pool.read { [catalogue] in try catalogue.kernel(id, $0) }
+        guard let summary = row.flatMap({ withBTF($0.entry).summary }) else { throw try await absent(id, row?.entry) }
+        return summary
     }
 
     /// Why there are no headers of a kernel.
-    private func absent(_ id: BuildID) async throws -> Problem {
+    func absent(_ id: BuildID, _ entry: KernelEntry?) async throws -> Problem {
         let push = "Push them with: kheader push ARCHIVE --build-id \(id)"
+        if let purge = entry?.purge { return Catalogue.purged(id, purge) }
+        if entry?.hosts == 0, btf.record(id) != nil {
+            return Problem(.kernelHasNoHeaders, "This server has the BTF of build ID \(id), and no headers. \(push)")
+        }
         if let sightings = try await catalogue.pool.read({ [catalogue] in try catalogue.sightings(of: id, $0) }) {
             return Problem(
                 .kernelHasNoHeaders, "This server has no headers of build ID \(id). \(sightings.description) \(push)")
-        }
-        guard btf.record(id) == nil else {
-            return Problem(.kernelHasNoHeaders, "This server has the BTF of build ID \(id), and no headers. \(push)")
         }
         return Problem(
             .kernelUnknown,
@@ -217,7 +224,7 @@ public final class HeaderStore: Sendable {
     }
 
     /// What is known of a kernel's BTF goes beside what the catalogue has.
-    private func withBTF(_ kernel: KernelSummary) -> KernelSummary {
+    func withBTF(_ kernel: KernelEntry) -> KernelEntry {
         guard let record = btf.record(kernel.identity.buildID) else { return kernel }
         var kernel = kernel
         kernel.identity.hasBTF = true
@@ -228,7 +235,7 @@ public final class HeaderStore: Sendable {
     /// What the store has of a kernel; nothing of one that it has never seen.
     public func artefacts(of id: BuildID) async throws -> (kernel: KernelSummary?, hasBTF: Bool) {
         let row = try await catalogue.pool.read { [catalogue] in try catalogue.kernel(id, $0) }
-        return (row.map { withBTF($0.summary) }, btf.record(id) != nil)
+        return (row.flatMap { withBTF($0.entry).summary }, btf.record(id) != nil)
     }
 
     /// A kernel's raw BTF and its SHA-256, or nil if the store has none of this kernel.
@@ -240,27 +247,6 @@ public final class HeaderStore: Sendable {
             return nil
         }
         return (try await reads.run { [btf] in try btf.contents(id, record) }, record.digest)
-    }
-
-    /// Kernels in the order of release and build ID.
-    ///
-    /// - Parameters:
-    ///   - release: only kernels with exactly this release; nil for all.
-    ///   - pattern: only those whose `/lib/modules/RELEASE/build` matches it (SQLite's `GLOB`).
-    ///   - cursor: ``KernelList/next`` of the page before.
-    ///   - limit: kernels a page, at least 1.
-    /// - Throws: `Problem` with `parameter-malformed` for a cursor that this store did not give.
-    public func kernels(
-        release: String? = nil, headersFolder pattern: String? = nil, after cursor: String? = nil, limit: Int
-    ) async throws -> KernelList {
-        let last = try cursor.map { try KernelCursor($0) }
-        let rows = try await catalogue.pool.read { [catalogue] in
-            try catalogue.kernels(
-                release: release, headersFolder: pattern, after: last.map { ($0.release, $0.id) }, limit: limit + 1, $0)
-        }
-        let page = rows.prefix(limit).map { withBTF($0.summary) }
-        let next = rows.count > limit ? page.last.map { KernelCursor($0).description } : nil
-        return KernelList(kernels: page, next: next)
     }
 
     /// A tree's manifest, or what `body` makes of it: work that takes long enough to need a thread of its own.
@@ -311,6 +297,14 @@ public final class HeaderStore: Sendable {
         try SystemCallError.check("statvfs", layout.root) { statvfs(layout.root, &status) }
         return status.f_blocks == 0 ? 0 : Double(status.f_bavail) / Double(status.f_blocks)
     }
+
+    /// Whether anything more can be put on the disk, once derived data has given way.
+    public var hasRoomForUploads: Bool {
+        disk.hasRoom(for: 1, derived: bundles.bytes + pchs.bytes)
+    }
+
+    /// What the store's disk has free, and what of it is promised to uploads and builds under way, in bytes.
+    public func diskSpace() throws -> (free: Int, reserved: Int) { try disk.space() }
 
     private static func fileSize(_ path: String) -> Int {
         var status = stat()

@@ -46,7 +46,7 @@ struct Ingest {
     func run(
         _ upload: StagedUpload, digest archiveDigest: Digest, identity: KernelIdentity, sender: Sender
     ) throws -> Outcome {
-        let known = try catalogue.pool.read { try catalogue.kernel(identity.buildID, $0) }
+        let known = try catalogue.pool.read { try catalogue.held(identity.buildID, $0) }
         if let known, known.archiveDigest == archiveDigest { return try sighted(known) }
         let unpacked = try unpack(upload)
         defer { try? unpacked.spool.discard() }
@@ -116,7 +116,7 @@ struct Ingest {
         return identity
     }
 
-    private func sighted(_ kernel: KernelRow) throws -> Outcome {
+    private func sighted(_ kernel: HeldKernel) throws -> Outcome {
         let summary = kernel.summary
         try catalogue.write { try catalogue.sighted(summary.identity.buildID, at: now(), $0) }
         let receipt = IngestReceipt(
@@ -126,7 +126,7 @@ struct Ingest {
         return Outcome(receipt: receipt, isNew: false)
     }
 
-    private func conflict(_ kernel: KernelRow, with tree: Digest, _ sender: Sender) throws -> Problem {
+    private func conflict(_ kernel: HeldKernel, with tree: Digest, _ sender: Sender) throws -> Problem {
         let id = kernel.summary.identity.buildID
         try catalogue.write {
             try catalogue.conflicted(id, tree: tree, source: sender.source, host: sender.host, at: now(), $0)
@@ -157,13 +157,16 @@ struct Ingest {
         }
         do {
             try catalogue.write { database in
-                try catalogue.insert(pack: digest, bytes: pack.length, index: pack.index, database)
+                // The very same pack is there if the kernel was uploaded, purged and uploaded again within a second.
+                if try !catalogue.hasPack(digest, database) {
+                    try catalogue.insert(pack: digest, bytes: pack.length, index: pack.index, database)
+                }
                 try catalogue.insert(record, database)
             }
         } catch let problem as Problem where problem.code == .diskFull {
             // The next ingest gives its blobs the same numbers, and a rebuild could not tell which pack counts. After any
             // other failure the transaction may turn out to be on disk, and the pack has to stay.
-            try files.remove(layout.pack(digest))
+            if try !catalogue.pool.read({ try catalogue.hasPack(digest, $0) }) { try files.remove(layout.pack(digest)) }
             throw problem
         }
         let receipt = IngestReceipt(

@@ -65,24 +65,34 @@ public struct HeaderServerClient: Sendable {
 
     // MARK: Questions
 
-    /// One kernel.
+    /// A kernel with headers; ``ServerRefusal`` with `kernel-has-no-headers` if there are none.
     public func kernel(_ id: BuildID) async throws -> KernelSummary {
-        try await ask(CurlRequest(path: APIPath.kernel(id), seconds: timeouts.document)) { transfer, server, _ in
-            let kernel = try Self.decode(KernelSummary.self, from: transfer, server)
-            guard kernel.identity.buildID == id else {
-                throw TransportError.badAnswer(
-                    server: "\(server)", what: "for another kernel, \(kernel.identity.buildID)")
+        try await detail(of: id) { detail, server in
+            guard let summary = detail.entry.summary else {
+                let problem = Problem(
+                    .kernelHasNoHeaders, detail.absence ?? "The server has no headers of build ID \(id).")
+                throw ServerRefusal(problem, server: server)
             }
-            return kernel
+            return summary
         }
     }
 
-    /// A page of the list of kernels.
-    ///
-    /// - Parameter release: only the kernels of this release.
-    public func kernels(release: String? = nil, limit: Int? = nil, cursor: String? = nil) async throws -> KernelList {
-        let query = APIPath.query([("release", release), ("limit", limit.map { "\($0)" }), ("cursor", cursor)])
-        return try await document(APIPath.kernels + query)
+    /// All that a server knows of one kernel.
+    public func detail(of id: BuildID) async throws -> KernelDetail { try await detail(of: id) { detail, _ in detail } }
+
+    private func detail<Value: Sendable>(
+        of id: BuildID, _ body: @escaping @Sendable (KernelDetail, _ server: String) throws -> Value
+    ) async throws -> Value {
+        let (detail, server) = try await ask(CurlRequest(path: APIPath.kernel(id), seconds: timeouts.document)) {
+            transfer, server, _ in
+            let detail = try Self.decode(KernelDetail.self, from: transfer, server)
+            let found = detail.entry.identity.buildID
+            guard found == id else {
+                throw TransportError.badAnswer(server: "\(server)", what: "for another kernel, \(found)")
+            }
+            return (detail, "\(server)")
+        }
+        return try body(detail, server)
     }
 
     /// What the server's store holds.
@@ -174,7 +184,7 @@ public struct HeaderServerClient: Sendable {
     /// The servers as they were named, for messages.
     public var serverNames: String { servers.map { "\($0)" }.joined(separator: ", ") }
 
-    private func document<Document: Decodable & Sendable>(_ path: String) async throws -> Document {
+    func document<Document: Decodable & Sendable>(_ path: String) async throws -> Document {
         try await ask(CurlRequest(path: path, seconds: timeouts.document)) { transfer, server, _ in
             try Self.decode(Document.self, from: transfer, server)
         }

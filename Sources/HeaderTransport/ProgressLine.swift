@@ -1,3 +1,5 @@
+internal import KernelHeaders
+
 /// One line that says how far a piece of work is. Pure.
 struct ProgressLine: Equatable, Sendable {
     /// What is done, such as `Fetching`.

@@ -38,6 +38,15 @@ public struct ServerRefusal: Error, Equatable, Sendable, CustomStringConvertible
         requestID = document?.requestID
     }
 
+    /// A no that this program finds in a server's answer.
+    init(_ problem: Problem, server: String) {
+        status = problem.status
+        code = problem.code.rawValue
+        detail = problem.detail
+        requestID = nil
+        self.server = server
+    }
+
     // RFC 9457 lets every member be missing, and a code that this program does not know must not hide the sentence.
     private struct Document: Decodable {
         var title: String?

@@ -6,8 +6,25 @@ public enum APIPath {
     public static let toolchains = "/v1/toolchains"
 
     public static func kernel(_ id: BuildID) -> String { "\(kernels)/\(id)" }
+    public static func kernels(_ query: KernelQuery) -> String { kernels + self.query(query.items) }
     /// The list of the kernels with one release.
     public static func kernels(release: String) -> String { kernels + query([("release", release)]) }
+    public static func pin(_ id: BuildID) -> String { "\(kernel(id))/pin" }
+    /// The hosts that run a kernel.
+    ///
+    /// - Parameter digest: only those that said that they have this, of headers or BTF.
+    public static func hosts(
+        _ id: BuildID, digest: Digest? = nil, limit: Int? = nil, cursor: String? = nil
+    ) -> String {
+        let items = [("digest", digest.map { "\($0)" }), ("limit", limit.map { "\($0)" }), ("cursor", cursor)]
+        return "\(kernel(id))/hosts" + query(items)
+    }
+    /// What is not the same on all hosts under one build ID.
+    public static func conflicts(_ id: BuildID) -> String { "\(kernel(id))/conflicts" }
+    public static let conflicts = "/v1/conflicts"
+    /// Where kernels that are not kept any longer are removed.
+    public static let retention = "/v1/retention"
+    public static let coverage = "/v1/coverage"
     public static func headers(_ id: BuildID) -> String { "\(kernels)/\(id)/headers" }
     /// Where a kernel's BTF is uploaded; it is fetched from ``btfSection(_:)``.
     public static func btf(_ id: BuildID) -> String { "\(kernels)/\(id)/btf" }

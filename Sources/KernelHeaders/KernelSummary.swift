@@ -1,4 +1,4 @@
-/// One kernel of the server's list.
+/// A kernel of which the server has the headers.
 public struct KernelSummary: Codable, Sendable, Equatable {
     public var identity: KernelIdentity
     public var source: HeaderSource
@@ -69,17 +69,5 @@ public struct KernelSummary: Codable, Sendable, Equatable {
         try values.encodeIfPresent(btfBytes, forKey: .btfBytes)
         try values.encodeIfPresent(hosts, forKey: .hosts)
         try values.encodeIfPresent(smoke, forKey: .smoke)
-    }
-}
-
-/// A page of the server's list, in order of release, then build ID.
-public struct KernelList: Codable, Sendable, Equatable {
-    public var kernels: [KernelSummary]
-    /// To be sent as `cursor` for the next page; nil on the last one.
-    public var next: String?
-
-    public init(kernels: [KernelSummary], next: String?) {
-        self.kernels = kernels
-        self.next = next
     }
 }

@@ -7,6 +7,8 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     case digestMalformed = "digest-malformed"
     case pathMalformed = "path-malformed"
     case parameterMalformed = "parameter-malformed"
+    /// It is of another order than the one asked for.
+    case cursorMismatch = "cursor-mismatch"
     case requestMalformed = "request-malformed"
     case contentDigestMismatch = "content-digest-mismatch"
     case uploadIncomplete = "upload-incomplete"
@@ -34,6 +36,8 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     case routeUnknown = "route-unknown"
     case kernelUnknown = "kernel-unknown"
     case kernelHasNoHeaders = "kernel-has-no-headers"
+    /// An operator deleted it, or it was kept as long as kernels are.
+    case kernelPurged = "kernel-purged"
     case treeUnknown = "tree-unknown"
     case fileUnknown = "file-unknown"
     case sectionUnknown = "section-unknown"
@@ -69,6 +73,8 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     // What does not fit what the server has.
     case treeConflict = "tree-conflict"
     case btfConflict = "btf-conflict"
+    /// A kernel that is to be deleted is pinned.
+    case kernelPinned = "kernel-pinned"
     case releaseMismatch = "release-mismatch"
     case architectureMismatch = "architecture-mismatch"
 
@@ -108,6 +114,10 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     case archiveEntryKind = "archive-entry-kind"
 
     // The server itself.
+    /// It is about to end.
+    case serverDraining = "server-draining"
+    /// Its disk is full; what it has can be had.
+    case serverReadOnly = "server-read-only"
     case diskFull = "disk-full"
     case storeDamaged = "store-damaged"
     case internalError = "internal-error"
@@ -115,24 +125,27 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     /// The HTTP status that goes with the code.
     public var status: Int {
         switch self {
-        case .buildIDMalformed, .digestMalformed, .pathMalformed, .parameterMalformed, .requestMalformed,
+        case .buildIDMalformed, .digestMalformed, .pathMalformed, .parameterMalformed, .cursorMismatch,
+            .requestMalformed,
             .contentDigestMismatch, .uploadIncomplete, .sightingMalformed:
             400
         case .tokenMissing, .tokenUnknown, .tokenExpired: 401
         case .roleInsufficient: 403
-        case .routeUnknown, .kernelUnknown, .kernelHasNoHeaders, .treeUnknown, .fileUnknown, .sectionUnknown,
+        case .routeUnknown, .kernelUnknown, .kernelHasNoHeaders, .kernelPurged, .treeUnknown, .fileUnknown,
+            .sectionUnknown,
             .artifactUnknown, .uploadUnknown, .toolchainUnknown, .profileUnknown, .umbrellaUnknown, .pchOff,
             .pchBuildFailed, .pchPairRefused, .pchLimit, .pchUnproved, .pchRankTooLow:
             404
         case .methodNotAllowed: 405
         case .largerThanMaxsize: 406
-        case .treeConflict, .btfConflict, .claimStale, .uploadOffsetMismatch, .pchConflict: 409
+        case .treeConflict, .btfConflict, .kernelPinned, .claimStale, .uploadOffsetMismatch, .pchConflict: 409
         case .preconditionFailed: 412
         case .uploadTooLarge, .sightingTooLarge, .profileTooLarge: 413
         case .archiveFormatUnknown, .uploadTypeUnknown: 415
         case .rangeNotSatisfiable: 416
         case .tooManyUploads, .pchQueueFull: 429
         case .internalError, .storeDamaged: 500
+        case .serverDraining, .serverReadOnly: 503
         case .diskFull: 507
         default: 422
         }

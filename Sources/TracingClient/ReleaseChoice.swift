@@ -51,7 +51,10 @@ public struct ReleaseChoice: Sendable {
         var found = [running].compactMap { $0 } + ((try? cache?.list()) ?? []).compactMap { $0.stamp?.identity }
         found.removeAll { $0.release != release }
         do {
-            found += try await client.allKernels(release: release).map(\.identity).filter { $0.release == release }
+            var query = KernelQuery()
+            query.release = release
+            query.hasHeaders = true
+            found += try await client.allKernels(query).map(\.identity).filter { $0.release == release }
         } catch  where !(error is CancellationError) && !found.isEmpty {
             cache?.notice("\(error) Only what this host knows was looked through.")
         }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import HeaderTransport
+internal import KernelHeaders
 internal import TracingClient
 
 struct CacheCleanCommand: AsyncParsableCommand {

@@ -19,8 +19,7 @@ internal import KernelHeaders
         subcommands: [
             ExecCommand.self, EnvCommand.self, FlagsCommand.self, PCHCommand.self, DoctorCommand.self,
             FetchCommand.self, PathCommand.self, CacheCommand.self, PushCommand.self, ImportCommand.self,
-            KernelsCommand.self,
-            StoreCommand.self,
+            KernelsCommand.self, CoverageCommand.self, StoreCommand.self,
         ])
 
     static let signals = InheritedSignals()

@@ -10,11 +10,14 @@ enum ListFormat: String, ExpressibleByArgument, CaseIterable {
 struct KernelsListCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "List the kernels that the server has headers of, in order of release.",
+        abstract: "List the kernels that the server knows: those that hosts run, and those that it has something of.",
         discussion: """
-            Sizes are those of the headers unpacked; times are UTC. SMOKE says whether the server's clang could compile a \
-            small program with the headers: verified, failed, or untried; of an older server, '-'. --format json prints an \
-            array, with the compiler's own words.
+            SOURCE says where the headers come from: import, push, agreed (hosts have the same), agent (one host's word); '-' \
+            if there are none. HOSTS are those whose last report was of the kernel. Sizes are those of the headers unpacked; \
+            times are UTC. SMOKE says whether the server's clang could compile a small program with the headers. --format json \
+            prints an array, with all that is known.
+
+            What hosts run and the server lacks: kheader kernels list --running --no-headers --sort hosts
             """)
 
     @Option(help: "How: table, or json.")
@@ -25,8 +28,7 @@ struct KernelsListCommand: AsyncParsableCommand {
         transform: BuildIDArgument.parse)
     var buildID: BuildID?
 
-    @Option(help: ArgumentHelp("Only kernels of this release, as 'uname -r' prints it.", valueName: "release"))
-    var release: String?
+    @OptionGroup(title: "Filters and order") var filters: KernelFilterOptions
 
     @OptionGroup var servers: ServerOptions
 
@@ -34,9 +36,10 @@ struct KernelsListCommand: AsyncParsableCommand {
         let client = try servers.client()
         let kernels =
             if let buildID {
-                [try await client.kernel(buildID)].filter { release == nil || $0.identity.release == release }
+                [try await client.detail(of: buildID).entry]
+                    .filter { filters.release == nil || $0.identity.release == filters.release }
             } else {
-                try await client.allKernels(release: release)
+                try await client.allKernels(filters.query, atMost: filters.limit)
             }
         switch format {
         case .table: try Console.put(Self.table(kernels))
@@ -44,19 +47,20 @@ struct KernelsListCommand: AsyncParsableCommand {
         }
     }
 
-    static func table(_ kernels: [KernelSummary]) -> String {
+    static func table(_ kernels: [KernelEntry]) -> String {
         var table = TextTable([
-            .init("RELEASE"), .init("BUILD ID"), .init("ARCH"), .init("SOURCE"), .init("FILES", .right),
-            .init("SIZE", .right), .init("FIRST SEEN"), .init("LAST SEEN"), .init("CONFLICTS", .right),
-            .init("SMOKE"),
+            .init("RELEASE"), .init("BUILD ID"), .init("ARCH"), .init("SOURCE"), .init("BTF"), .init("PCH"),
+            .init("HOSTS", .right), .init("FILES", .right), .init("SIZE", .right), .init("FIRST SEEN"),
+            .init("LAST SEEN"), .init("CONFLICTS", .right), .init("SMOKE"), .init("PINNED"),
         ])
         for kernel in kernels {
             table.add([
                 kernel.identity.release ?? "", "\(kernel.identity.buildID)",
-                kernel.identity.architecture?.machine ?? "",
-                kernel.source.rawValue, "\(kernel.files)", ByteSize.text(kernel.bytes), UTCTime.text(kernel.firstSeen),
-                UTCTime.text(kernel.lastSeen), "\(kernel.conflicts)",
-                kernel.smoke?.state.rawValue ?? "-",
+                kernel.identity.architecture?.machine ?? "", kernel.headers?.source.rawValue ?? "",
+                kernel.btfBytes == nil ? "" : "yes", kernel.hasPCH ? "yes" : "", "\(kernel.hosts)",
+                kernel.headers.map { "\($0.files)" } ?? "", kernel.headers.map { ByteSize.text($0.bytes) } ?? "",
+                UTCTime.text(kernel.firstSeen), UTCTime.text(kernel.lastSeen), "\(kernel.conflicts)",
+                kernel.smoke?.state.rawValue ?? "", kernel.pin == nil ? "" : "yes",
             ])
         }
         return table.text

@@ -38,7 +38,7 @@ struct Serve: AsyncParsableCommand {
         let settings = try await ServerSettings(
             arguments: (listen, state, anonymousReads ? true : nil), environment: ProcessInfo.processInfo.environment,
             file: config)
-        let logger = Logger.toStandardError(level: settings.logLevel)
+        let logger = Logger.toStandardError(level: settings.logLevel, format: settings.logFormat)
         let access = try AccessControl(
             tokens: TokenRegistry(TokenFile(state: settings.state)), address: settings.listen,
             anonymousReads: settings.anonymousReads, state: settings.state, logger: logger)
@@ -46,7 +46,7 @@ struct Serve: AsyncParsableCommand {
         let result = await Result.catching {
             try await HeaderServer.run(
                 store: store, access: access, address: settings.listen, uploads: settings.uploads, pch: settings.pch,
-                logger: logger, endsOnSignals: true
+                serving: settings.serving, logger: logger, endsOnSignals: true
             ) { address in
                 // A pipe must see it at once: this is what scripts wait for.
                 StandardOutput.write("listening on \(address)\n")

@@ -1,4 +1,5 @@
 import Glibc
+import HeaderServer
 import Logging
 
 /// stdout without a buffer: what is written is there for whoever waits for it.
@@ -17,8 +18,13 @@ enum StandardOutput {
 
 extension Logger {
     /// A logger on stderr: stdout is for data.
-    static func toStandardError(level: Logger.Level) -> Logger {
-        var logger = Logger(label: "kheaderd") { StreamLogHandler.standardError(label: $0) }
+    static func toStandardError(level: Logger.Level, format: LogFormat = .text) -> Logger {
+        var logger = Logger(label: "kheaderd") { label -> any LogHandler in
+            switch format {
+            case .text: StreamLogHandler.standardError(label: label)
+            case .json: JSONLogHandler { StandardOutput.write($0, to: STDERR_FILENO) }
+            }
+        }
         logger.logLevel = level
         return logger
     }

@@ -3,6 +3,7 @@ import FoundationEssentials
 import Glibc
 import HeaderStore
 import HeaderTransport
+import KernelHeaders
 
 struct TokenList: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -80,7 +80,8 @@ store() {
 
 # What the server's list says of a release (or a build ID): member $2 of its entry.
 listed() {
-    kheader kernels list --format json | tr -d ' \n' | grep -o '{[^{}]*}' | grep -F "\"$1\"" \
+    kheader kernels list --format json | tr -d ' \n' | sed 's/"[a-z]*":{[^{}]*}/"":""/g' \
+        | grep -o '{[^{}]*}' | grep -F "\"$1\"" \
         | sed -n "s/.*\"$2\":\"\{0,1\}\([^,\"}]*\).*/\1/p"
 }
 

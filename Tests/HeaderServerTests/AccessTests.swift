@@ -81,7 +81,7 @@ import Testing
                 .replacing("{toolchain}", with: "x").replacing("{profile}", with: "x").replacing(
                     "{umbrella}", with: "x"
                 )
-                .replacing("{id}", with: "x")
+                .replacing("{id}", with: "x").replacing("{name}", with: "x")
         }
 
         func isOne(of others: [String]) -> Bool { others.contains(description) }
@@ -109,7 +109,7 @@ import Testing
     /// Each role against each route, over HTTP: written down a second time, so that a slip in the table shows.
     @Test func rolesAndRoutes() async throws {
         try await withTokens { server, _, fields in
-            let free = ["GET /livez", "HEAD /livez", "GET /readyz", "HEAD /readyz"]
+            let free = ["/livez", "/readyz", "/openapi.yaml", "/assets/{name}"].flatMap { ["GET \($0)", "HEAD \($0)"] }
             for route in routes(of: server) {
                 let isUpload = route.path.contains("/uploads")
                 let isRead = ["GET", "HEAD"].contains(route.method) && !isUpload
@@ -192,7 +192,7 @@ import Testing
 
     @Test func whatIsNotThereIsNotToldToThoseWithoutAToken() async throws {
         try await withTokens { server, _, fields in
-            for (method, target) in [("GET", "/nowhere"), ("DELETE", "/v1/kernels/ab"), ("POST", "/livez")] {
+            for (method, target) in [("GET", "/nowhere"), ("DELETE", "/v1/store"), ("POST", "/livez")] {
                 try expect(await server.request(method, target, body: []), refusesWith: .tokenMissing)
                 let known = try await server.request(method, target, [try #require(fields[.agent])], body: [])
                 #expect([404, 405].contains(known.status))
@@ -209,7 +209,8 @@ import Testing
             tokens.clock.advance(1)
             let agent = try tokens.make(.agent)
             let cases: [(field: String?, code: ProblemCode, challenge: String)] = [
-                (nil, .tokenMissing, ""), ("Authorization: Basic eDp5", .tokenMissing, ""),
+                (nil, .tokenMissing, ""), ("Authorization: Basic eDp5", .tokenUnknown, #", error="invalid_token""#),
+                ("Authorization: Digest eDp5", .tokenMissing, ""),
                 ("Authorization: Bearer", .tokenMissing, ""), ("Authorization: khd_x", .tokenMissing, ""),
                 ("Authorization: Bearer x", .tokenUnknown, #", error="invalid_token""#),
                 (

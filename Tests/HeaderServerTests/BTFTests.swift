@@ -89,12 +89,16 @@ import Testing
         try await withRunningServer { server in
             #expect(try await server.put(Self.upload, SmallBTF.bytes()).status == 201)
             for path in [
-                "/v1/kernels/\(TestKernels.id)", "/buildid/\(TestKernels.id)/headers.tar.zst",
-                "/buildid/\(TestKernels.id)/manifest.json", "/buildid/\(TestKernels.id)/source/include/linux/bpf.h",
+                "/buildid/\(TestKernels.id)/headers.tar.zst", "/buildid/\(TestKernels.id)/manifest.json",
+                "/buildid/\(TestKernels.id)/source/include/linux/bpf.h",
             ] {
                 try expect(await server.get(path), refusesWith: .kernelHasNoHeaders)
             }
-            #expect(try await server.get("/v1/kernels").text == #"{"kernels":[]}"#)
+            let detail: KernelDetail = try await server.get("/v1/kernels/\(TestKernels.id)").decoded()
+            #expect(detail.absence?.contains("has the BTF") == true)
+            #expect(detail.artefacts.map(\.path) == [APIPath.btfSection(detail.entry.identity.buildID)])
+            #expect(detail.artefacts.map(\.bytes) == [SmallBTF.bytes().count])
+            #expect(try await server.get("/v1/kernels").decoded(KernelList.self).kernels == [detail.entry])
             try await server.upload()
             let summary = try await server.summary()
             #expect(summary.btfBytes == SmallBTF.bytes().count)

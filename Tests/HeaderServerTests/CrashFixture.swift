@@ -68,6 +68,10 @@ extension HTTPConnection {
 
     func put(btf: [UInt8], of id: BuildID) async -> Bool { await put(btf, to: APIPath.btf(id)) }
 
+    func delete(_ id: BuildID) async -> Bool {
+        await send("DELETE \(APIPath.kernel(id)) HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    }
+
     func post(_ sighting: Sighting) async -> Bool {
         let body = Array(TestSightings.json(sighting).utf8)
         return await send(body, with: "POST", to: APIPath.sightings(sighting.kernel.buildID))

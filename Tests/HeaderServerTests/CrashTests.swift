@@ -63,6 +63,36 @@ import Testing
         }
     }
 
+    @Test func aServerKilledAtAnyStepOfADeletionHasAllOfTheKernelOrNothing() async throws {
+        let (first, second) = try Self.kernels()
+        let btf = SmallBTF.bytes(["task_struct"])
+        try await withTemporaryFolder { folder in
+            let base = try await StoreWithKernel(first, in: folder)
+            let filled = try HeaderStore(folder: base.state)
+            try await filled.put(second)
+            try await filled.put(btf: btf, of: second.id)
+            try filled.close()
+            let deaths = try await everyStep { step in
+                let state = try base.copy(named: "\(step)")
+                let server = try CrashingProcess(["serve", state, "\(step)"])
+                let answer = try await server.ask { await $0.delete(second.id) }
+                let end = try await server.stop()
+                let store = try HeaderStore(folder: state)
+                try await store.requireNoStrays(in: state)
+                try await store.requireWhole(first)
+                let (kernel, hasBTF) = try await store.artefacts(of: second.id)
+                #expect((kernel != nil) == hasBTF, "half of it is there after step \(end)")
+                if answer?.status == 204 { #expect(kernel == nil, "deleted, and there at step \(end)") }
+                if kernel != nil { try await store.requireWhole(second) }
+                #expect(try await store.put(second).isNew == (kernel == nil))
+                try await store.requireWhole(second)
+                try store.close()
+                return end
+            }
+            expectAllCalls(in: deaths, "remove", "syncDirectory")
+        }
+    }
+
     /// The catalogue is SQLite's, and has no steps of ours: what is answered is there, and what hosts agreed on as well.
     @Test func aServerKilledAfterItAnsweredSightingsLosesNone() async throws {
         let (first, _) = try Self.kernels()

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import HeaderArchive
 import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
@@ -40,11 +41,21 @@ import Testing
                 query: "?versionLine=x&architecture=i686&hasBTF=false&source=agent")
             let members = """
                 "architecture":"i686","buildID":"\(TestKernels.id)","bytes":\(receipt.bytes),"conflicts":0,\
-                "files":\(receipt.files),"firstSeen":1234,"hasBTF":false,"hosts":0,"lastSeen":1234,"release":"6.1.0-99-amd64",\
+                "distribution":"debian","files":\(receipt.files),"firstSeen":1234,"hasBTF":false,"hasPCH":false,"hosts":0,\
+                "lastSeen":1234,"release":"6.1.0-99-amd64",\
                 "smoke":{"state":"untried"},"source":"agent","treeDigest":"\(receipt.treeDigest)","versionLine":"x"
                 """
             #expect(try await server.get("/v1/kernels").text == "{\"kernels\":[{\(members)}]}")
-            #expect(try await server.get("/v1/kernels/\(TestKernels.id)").text == "{\(members)}")
+            let list: KernelList = try await server.get("/v1/kernels").decoded()
+            let detail: KernelDetail = try await server.get("/v1/kernels/\(TestKernels.id)").decoded()
+            #expect([detail.entry] == list.kernels)
+            #expect(detail.addedBytes == receipt.storedBytes)
+            #expect(detail.artefacts.map(\.path) == BundleFormat.allCases.map { APIPath.bundle(receipt.buildID, $0) })
+            #expect(detail.artefacts.allSatisfy { $0.bytes == nil })
+            let bundle = try await server.get("/buildid/\(TestKernels.id)/headers.tar.xz")
+            let after: KernelDetail = try await server.get("/v1/kernels/\(TestKernels.id)").decoded()
+            #expect(after.artefacts.compactMap(\.bytes) == [bundle.body.count])
+            #expect(after.artefacts.compactMap(\.digest) == [SHA256Hash.digest(of: bundle.body)])
         }
     }
 
@@ -60,7 +71,7 @@ import Testing
     func pagesMakeUpTheList(limit: Int) async throws {
         try await withKernels { server in
             let whole: KernelList = try await server.get("/v1/kernels").decoded()
-            var found: [KernelSummary] = []
+            var found: [KernelEntry] = []
             var cursor: String?
             repeat {
                 let query = APIPath.query([("limit", "\(limit)"), ("cursor", cursor)])
@@ -109,7 +120,10 @@ import Testing
 
     @Test(arguments: [
         "limit=0", "limit=-1", "limit=1001", "limit=x", "limit=1.5", "limit=99999999999999999999", "limit=%31%00",
-        "release=%0a", "cursor=x", "cursor=.", "cursor=zz.6.1", "cursor=0.6", "cursor=AB.1", "cursor=aa", "cursor=%ff",
+        "release=%0a", "cursor=x", "cursor=.", "cursor=zz.6.1", "cursor=release-asc.0.6", "cursor=release-asc.AB.1",
+        "cursor=release-asc.aa", "cursor=%ff", "sort=size", "order=up", "source=unknown", "source=x", "headers=yes",
+        "btf=1", "pch=x", "conflict=x", "pinned=x", "running=x", "purged=x", "seenSince=-1", "seenSince=x",
+        "releaseGlob=*********", "releaseGlob=%00", "architecture=%0a", "distribution=%7f",
     ])
     func malformedPages(_ query: String) async throws {
         try await withRunningServer { server in

@@ -1,4 +1,5 @@
 import HTTPTypes
+import HeaderArchive
 import HeaderStore
 import Hummingbird
 import KHeaderTestSupport
@@ -113,18 +114,119 @@ import Testing
         registry.count("b_total", .init(["x": "1", "y": "z"]))
         registry.observe("c", .init(), 5)
         registry.observe("c", .init(), 7)
-        let text = registry.text(gauges: [("a_ratio", .init(["p": "q"]), 0.5)])
+        registry.time("d_seconds", .init(["r": "/"]), .milliseconds(1))
+        registry.time("d_seconds", .init(["r": "/"]), .milliseconds(2))
+        registry.time("d_seconds", .init(["r": "/"]), .seconds(31))
+        let text = registry.text(gauges: [
+            .init(name: "a_ratio", labels: .init(["p": "q"]), value: 0.5),
+            .init(name: "a_ratio", labels: .init(["p": "r"]), value: 1),
+            .init(name: "kheaderd_kernels", value: 3),
+        ])
+        let buckets = MetricsRegistry.bounds.map { bound in
+            "d_seconds_bucket{r=\"/\",le=\"\(bound)\"} \(bound < 0.002 ? 1 : 2)\n"
+        }.joined()
         #expect(
             text == """
                 # TYPE a_ratio gauge
                 a_ratio{p="q"} 0.5
+                a_ratio{p="r"} 1.0
+                # HELP kheaderd_kernels Kernels whose headers are here.
+                # TYPE kheaderd_kernels gauge
+                kheaderd_kernels 3.0
                 # TYPE b_total counter
                 b_total{x="1",y="z"} 2
                 b_total{x="2",y="z"} 1
                 # TYPE c summary
                 c_sum 12
                 c_count 2
+                # TYPE d_seconds histogram
+                \(buckets)d_seconds_bucket{r="/",le="+Inf"} 3
+                d_seconds_sum{r="/"} 31.003
+                d_seconds_count{r="/"} 3
 
                 """)
+    }
+
+    @Test func whatRunsAndLacksSomethingIsCounted() async throws {
+        try await withRunningServer { server in
+            try await server.upload()
+            for (host, id) in [(1, TestKernels.id), (2, TestKernels.otherID), (3, TestKernels.otherID)] {
+                let json = TestSightings.json(host: UInt8(host), of: id)
+                #expect(try await server.post("/v1/kernels/\(id)/sightings", json).status == 200)
+            }
+            let begun = try await server.request(
+                "PUT", "/v1/kernels/ab/headers", ["Upload-Complete: ?0", "Upload-Length: 7"], body: [])
+            #expect(begun.status == 201)
+            let other = try await server.request(
+                "PUT", "/v1/kernels/ac/btf", ["Upload-Complete: ?0"], body: SmallBTF.bytes())
+            let end = [
+                "Upload-Complete: ?1", "Upload-Offset: \(SmallBTF.bytes().count)",
+                "Content-Type: application/partial-upload",
+            ]
+            let ended = try await server.request("PATCH", try #require(other["Location"]), end, body: [])
+            #expect(ended.status == 201)
+            let samples = try await samples(server)
+            for (name, value) in [
+                ("running_kernels", 2), ("running_hosts", 3), (#"running_kernels_lacking{artefact="headers"}"#, 1),
+                (#"running_hosts_lacking{artefact="headers"}"#, 2), (#"running_hosts_lacking{artefact="btf"}"#, 3),
+                (#"running_kernels_lacking{artefact="pch"}"#, 2), ("uploads", 1), ("read_only", 0),
+                ("sightings_total", 3),
+            ] {
+                #expect(samples["kheaderd_\(name)"] == Double(value), "\(name)")
+            }
+            #expect(samples["kheaderd_disk_free_bytes"].map { $0 > 0 } == true)
+            #expect(samples["kheaderd_disk_reserved_bytes"].map { $0 >= 7 } == true)
+            #expect(
+                samples[#"kheaderd_http_request_duration_seconds_count{route="/v1/kernels/{buildID}/sightings"}"#] == 3)
+        }
+    }
+
+    @Test func everyFamilyIsExplained() async throws {
+        try await withRunningServer { server in
+            try await server.upload()
+            _ = try await server.get("/nowhere")
+            let text = try await server.get("/metrics").text
+            let lines = text.split(separator: "\n")
+            let types = lines.filter { $0.hasPrefix("# TYPE ") }.map { $0.split(separator: " ")[2] }
+            let helps = lines.filter { $0.hasPrefix("# HELP ") }.map { $0.split(separator: " ")[2] }
+            #expect(types == helps && Set(types).count == types.count)
+        }
+    }
+
+    /// Prometheus' own checker: nothing is wrong but two names that are debuginfod's.
+    @Test func promtoolFindsNothing() async throws {
+        let files = WatchedFileSystem()
+        let text = try await withRunningServer(options: { $0.files = files }) { server in
+            try await server.upload()
+            files.fail(5)
+            #expect(try await server.put("/v1/kernels/ab/btf", SmallBTF.bytes()).status == 500)
+            return try await server.get("/metrics").text
+        }
+        let result = try ShellCommand("promtool", "check", "metrics").run(Array(text.utf8))
+        let complaints = (result.text + result.errors).split(separator: "\n").filter {
+            !$0.hasPrefix("http_responses_duration_milliseconds ") && !$0.hasPrefix("error_count ")
+        }
+        #expect(complaints == [])
+        // That it was asked at all.
+        #expect(result.errors.contains("error_count "))
+    }
+
+    /// Alerts and dashboards ask for what is there.
+    @Test(arguments: ["deploy/prometheus/kheaderd.rules.yaml", "deploy/grafana/kheaderd.json"])
+    func whatIsDeployedAsksForWhatIsThere(file: String) throws {
+        var components = #filePath.split(separator: "/", omittingEmptySubsequences: false)
+        components.removeLast(3)
+        let text = String(
+            decoding: try FileSource(path: components.joined(separator: "/") + "/" + file).readAll(), as: UTF8.self)
+        let names = Set(
+            text.matches(of: /\b(kheaderd_[a-z_]+|http_responses?_[a-z_]+|http_requests_total)\b/).map { String($0.1) })
+        #expect(names.count > 5)
+        for name in names {
+            let family = ["_bucket", "_sum", "_count"].first { name.hasSuffix($0) }.map {
+                String(name.dropLast($0.count))
+            }
+            #expect(
+                MetricsHelp.ofFamilies[name] != nil || family.flatMap { MetricsHelp.ofFamilies[$0] } != nil, "\(name)")
+        }
     }
 }

@@ -134,9 +134,28 @@ import Testing
             for id in [TestKernels.id, "XX"] { get("/buildid/{buildID}/\(name)", ["buildID": id]) }
         }
         for path in ["/livez", "/readyz", "/metrics", "/v1/store", "/v1/toolchains", "/v1/kernels"] { get(path, [:]) }
+        for query in ["", "?seenDays=x", "?headers=false&seenDays=7"] { get("/", [:], query: query) }
+        get("/coverage", [:])
+        for id in [TestKernels.id, "XX", "ff"] { get("/kernels/{buildID}", ["buildID": id]) }
+        get("/kernels/{buildID}", ["buildID": TestKernels.id], query: "?compare=\(TestKernels.otherID)")
+        get("/assets/{name}", ["name": "x"])
+        for field in [
+            "Accept: */*", "Range: bytes=0-3", "Range: bytes=0-0,-1", "Range: bytes=999999-", "If-None-Match: *",
+            "If-Match: \"x\"", "X-DEBUGINFOD-MAXSIZE: 1",
+        ] {
+            get("/openapi.yaml", [:], field)
+            for asset in PageAsset.all { get("/assets/{name}", ["name": asset.name], field) }
+        }
         get("/v1/kernels", [:], query: "?limit=1")
         get("/v1/kernels", [:], query: "?limit=x")
-        for id in [TestKernels.id, "XX", "ff"] { get("/v1/kernels/{buildID}", ["buildID": id]) }
+        get("/v1/kernels", [:], query: "?sort=hosts&order=asc&headers=true&releaseGlob=6.*&seenSince=1")
+        for end in ["", "/hosts", "/conflicts"] {
+            for id in [TestKernels.id, "XX", "ff"] { get("/v1/kernels/{buildID}\(end)", ["buildID": id]) }
+        }
+        for path in ["/v1/conflicts", "/v1/coverage"] {
+            get(path, [:])
+            get(path, [:], query: "?limit=x")
+        }
         let names =
             BundleFormat.allCases.map { "headers.\($0.rawValue)" }
             + ["manifest.json", "source/{path}", "section/{section}"]
@@ -161,6 +180,20 @@ import Testing
             }
         }
         get("/buildid/{buildID}/section/{section}", ["buildID": TestKernels.id, "section": ".text"])
+        // The last ones: the kernel is deleted.
+        for (method, end) in [("PUT", "/pin"), ("DELETE", ""), ("DELETE", "/pin"), ("DELETE", ""), ("DELETE", "")] {
+            for id in [TestKernels.otherID, "XX", "ff"] {
+                exchanges.append(
+                    Exchange(
+                        operation: "\(method) /v1/kernels/{buildID}\(end)",
+                        target: "/v1/kernels/\(id)\(end)?reason=x"))
+            }
+        }
+        for query in ["?dryRun=true&newest=0&bytes=1", "?dryRun=x"] {
+            exchanges.append(Exchange(operation: "POST /v1/retention", target: "/v1/retention\(query)", body: []))
+        }
+        get("/v1/kernels/{buildID}", ["buildID": TestKernels.otherID])
+        get("/v1/kernels", [:], query: "?purged=true")
         return exchanges
     }
 
@@ -223,7 +256,7 @@ import Testing
     }
 
     /// The statuses of a server whose disk is full or broken.
-    private static let trouble: Set<Int> = [500, 507]
+    private static let trouble: Set<Int> = [500, 503, 507]
 
     /// Uploads in several requests, whose URLs the server makes up. At the end there are as many as it takes.
     private func uploadInParts(
@@ -324,7 +357,7 @@ import Testing
         let digest = String(repeating: "0", count: 64)
         let values = [
             "buildID": TestKernels.id, "treeDigest": digest, "section": ".BTF", "toolchain": digest, "profile": "bpf",
-            "umbrella": "sched", "id": digest,
+            "umbrella": "sched", "id": digest, "name": "x",
         ]
         let path = values.reduce(String(words[1])) { $0.replacing("{\($1.key)}", with: $1.value) }
         return (String(words[0]), path.replacing("{path}", with: "x").replacing("{token}", with: "x"))
@@ -397,6 +430,9 @@ import Testing
             for (room, number) in [(0, nil), (1 << 30, EIO)] {
                 free.withLock { $0 = room }
                 files.fail(number)
+                let ready = try await server.get("/readyz")
+                #expect(ready.status == (room == 0 ? 503 : 200))
+                try hold(ready, against: "GET /readyz", "\(room)")
                 let answer = try await server.put("/v1/kernels/ab/headers", TestKernels.tar())
                 #expect(Self.trouble.contains(answer.status))
                 try hold(answer, against: "PUT /v1/kernels/{buildID}/headers", "\(room)")

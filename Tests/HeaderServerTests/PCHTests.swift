@@ -285,7 +285,7 @@ import Testing
             #expect(metrics.contains("kheaderd_pchs 2.0\n"))
             #expect(metrics.contains("kheaderd_pch_builds_total{result=\"built\"} 4\n"))
             #expect(metrics.contains("kheaderd_pch_requests_total{answer=\"ready\"} 4\n"))
-            #expect(metrics.contains("kheaderd_pch_build_milliseconds_count 4\n"))
+            #expect(metrics.contains("kheaderd_pch_build_seconds_count 4\n"))
             #expect(metrics.contains("kheaderd_smoke_compiles_total{state=\"verified\"} 1\n"))
         }
     }

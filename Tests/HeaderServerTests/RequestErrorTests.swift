@@ -5,9 +5,9 @@ import Testing
 /// Requests that have no answer: each is refused in the same form, and the server goes on.
 @Suite struct RequestErrorTests {
     @Test(arguments: [
-        "/", "/x", "/v1", "/v1/", "/v1/kernels/aa/x", "/v1/kernels/aa/headers/x", "/buildid", "/buildid/aa",
+        "/x", "/v1", "/v1/", "/v1/kernels/aa/x", "/v1/kernels/aa/headers/x", "/buildid", "/buildid/aa",
         "/buildid/aa/headers.tar.bz2", "/buildid/aa/headers", "/buildid/aa/source", "/buildid/aa/source/", "/trees/aa",
-        "/V1/kernels", "/v1/Kernels", "/%2e%2e/etc/passwd", "/../etc/passwd", "*", "/livez/x", "//x", "/?x", "/%zz",
+        "/V1/kernels", "/v1/Kernels", "/%2e%2e/etc/passwd", "/../etc/passwd", "*", "/livez/x", "//x", "/%zz",
         "/%CC%81livez",
     ])
     func anUnknownRoute(_ target: String) async throws {
@@ -20,7 +20,7 @@ import Testing
     @Test func aMethodThatThePathDoesNotTake() async throws {
         try await withRunningServer { server in
             for (method, target, allowed) in [
-                ("POST", "/v1/kernels", "GET, HEAD"), ("DELETE", "/v1/kernels/aa", "GET, HEAD"),
+                ("POST", "/v1/kernels", "GET, HEAD"), ("POST", "/v1/kernels/aa", "DELETE, GET, HEAD"),
                 ("GET", "/v1/kernels/aa/headers", "PUT"), ("HEAD", "/v1/kernels/aa/headers", "PUT"),
                 ("POST", "/v1/kernels/aa/headers", "PUT"), ("PUT", "/buildid/aa/headers.tar", "GET, HEAD"),
                 ("PATCH", "/buildid/aa/source/include/a/b/c.h", "GET, HEAD"), ("OPTIONS", "/livez", "GET, HEAD"),

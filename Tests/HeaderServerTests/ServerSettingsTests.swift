@@ -20,6 +20,7 @@ import Testing
         #expect(settings.listen == .standard)
         #expect(settings.logLevel == .info)
         #expect(!settings.anonymousReads)
+        #expect(settings.logFormat == .text && !settings.serving.accessLog && settings.serving.drainSeconds == 0)
         #expect(settings.store.limits == .standard)
         #expect(settings.store.bundleBytes == HeaderStore.Options().bundleBytes)
         #expect(settings.store.btfBytes == 64 << 20)
@@ -29,7 +30,29 @@ import Testing
         #expect(settings.pch.isOn && !settings.pch.isUnsandboxed)
         #expect((settings.pch.queue, settings.pch.builders, settings.pch.aheadDays) == (64, 1, 14))
         #expect(settings.pch.limits == Sandbox.Limits())
+        #expect(settings.store.retention == RetentionRules() && !settings.store.retention.isOn)
+        #expect(settings.store.retention.days == 90 && settings.store.retention.bytes == nil)
         #expect(settings.pchToolchains.isEmpty && settings.pch.umbrellas.isEmpty && settings.pch.profiles.isEmpty)
+    }
+
+    @Test func retention() async throws {
+        try await withTemporaryFolder { folder in
+            let text = #"{ "retention": { "on": true, "days": 36525, "newest": 2, "bytes": 3 } }"#
+            let file = try folder.write(text.utf8, to: "kheaderd.json")
+            var expected = RetentionRules()
+            (expected.isOn, expected.days, expected.newest, expected.bytes) = (true, 36525, 2, 3)
+            #expect(try await Self.settings(file: file).store.retention == expected)
+            let variables = ["KHEADERD_RETENTION_ON": "false", "KHEADERD_RETENTION_DAYS": "7"]
+            (expected.isOn, expected.days) = (false, 7)
+            #expect(try await Self.settings(variables, file: file).store.retention == expected)
+            for (name, value) in [
+                ("ON", "perhaps"), ("DAYS", "0"), ("DAYS", "36526"), ("NEWEST", "x"), ("BYTES", "-1"),
+            ] {
+                await #expect(throws: SettingsError.self) {
+                    try await Self.settings(["KHEADERD_RETENTION_\(name)": value])
+                }
+            }
+        }
     }
 
     private static let pch = """
@@ -104,6 +127,7 @@ import Testing
 
     private static let json = """
         { "listen": "[::1]:1", "state": "/file", "logLevel": "debug", "bundleBytes": 11,
+          "logFormat": "json", "accessLog": true, "drainSeconds": 12,
           "claims": { "seconds": 8, "opinions": 9 }, "uploads": { "number": 10, "seconds": 11 },
           "limits": { "archiveBytes": 1, "unpackedBytes": 2, "fileBytes": 3, "entries": 4, "ratio": 5, "seconds": 6,
                       "btfBytes": 7 } }
@@ -134,7 +158,8 @@ import Testing
             let settings = try await Self.settings(state: nil, file: file)
             #expect(settings.state == "/file")
             #expect(settings.listen == .tcp(host: "::1", port: 1))
-            #expect(settings.logLevel == .debug)
+            #expect(settings.logLevel == .debug && settings.logFormat == .json)
+            #expect(settings.serving.accessLog && settings.serving.drainSeconds == 12)
             #expect(settings.store.bundleBytes == 11)
             #expect(settings.store.limits == Self.limits(from: 1))
             #expect(settings.store.btfBytes == 7)
@@ -207,7 +232,8 @@ import Testing
         ("BUNDLE_BYTES", "4GB"), ("LIMITS_ENTRIES", "0"), ("LIMITS_ENTRIES", "many"), ("LIMITS_RATIO", "1.5"),
         ("LIMITS_SECONDS", "99999999999999999999"), ("LIMITS_FILE_BYTES", ""), ("LIMITS_ARCHIVE_BYTES", "-5"),
         ("LIMITS_UNPACKED_BYTES", "0x10"), ("LIMITS_BTF_BYTES", "0"),
-        ("ANONYMOUS_READS", "perhaps"), ("ANONYMOUS_READS", ""),
+        ("ANONYMOUS_READS", "perhaps"), ("ANONYMOUS_READS", ""), ("LOG_FORMAT", "xml"), ("ACCESS_LOG", "perhaps"),
+        ("DRAIN_SECONDS", "-1"),
     ])
     func wrongValues(_ name: String, _ value: String) async {
         await #expect(throws: (any Error).self) { try await Self.settings(["KHEADERD_\(name)": value]) }

@@ -39,11 +39,13 @@ import Testing
             for host in [1, 2] as [UInt8] {
                 _ = try await server.post(Self.path, TestSightings.json(host: host, steps: steps))
             }
-            let answer = try await server.get("/v1/kernels/\(TestKernels.id)")
-            try expect(answer, refusesWith: .kernelHasNoHeaders)
-            let detail = try #require(try answer.problem?.detail)
-            #expect(detail.contains("2 hosts run it; the agents of 2 found: sysfs missing, modules-folder missing."))
-            #expect(try await server.get("/v1/kernels").text == #"{"kernels":[]}"#)
+            try expect(await server.get("/buildid/\(TestKernels.id)/manifest.json"), refusesWith: .kernelHasNoHeaders)
+            let detail: KernelDetail = try await server.get("/v1/kernels/\(TestKernels.id)").decoded()
+            let why = try #require(detail.absence)
+            #expect(why.contains("2 hosts run it; the agents of 2 found: sysfs missing, modules-folder missing."))
+            #expect(detail.reports == [AgentReport(hosts: 2, steps: steps)])
+            let list: KernelList = try await server.get("/v1/kernels").decoded()
+            #expect(list.kernels == [detail.entry] && detail.entry.headers == nil)
             try await server.upload()
             #expect(try await server.summary().hosts == 2)
             #expect(try await server.get("/v1/store").decoded(StoreStatus.self).hosts == 2)

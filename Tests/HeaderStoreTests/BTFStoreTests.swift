@@ -58,7 +58,7 @@ import Testing
             let summary = try await store.kernel(kernel.id)
             #expect(summary.btfBytes == btf.count)
             #expect(summary.identity.hasBTF == true)
-            #expect(try await store.kernels(limit: 10).kernels == [summary])
+            #expect(try await store.kernels(limit: 10).kernels.map(\.summary) == [summary])
 
             let other = try StoredKernel(id: 2, revision: 2)
             try await store.put(other)

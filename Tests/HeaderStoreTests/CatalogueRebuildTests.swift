@@ -190,7 +190,7 @@ import Testing
     }
 
     private struct Look {
-        var kernels: [KernelSummary] = []
+        var kernels: [KernelEntry] = []
         var bundles: [[UInt8]] = []
         var status: [Int] = []
     }

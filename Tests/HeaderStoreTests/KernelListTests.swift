@@ -55,7 +55,10 @@ import Testing
         }
     }
 
-    @Test(arguments: ["", ".", "x.6.1", "0102", "0102x.6.1", "ABCD.6.1", "010.6.1"])
+    @Test(arguments: [
+        "", ".", "x.6.1", "0102", "0102.6.1", "release-asc", "release-asc.0102", "release-asc.0102x.6.1",
+        "release-asc.ABCD.6.1", "release-asc.010.6.1", "release.0102.6.1", "none-asc.0102.6.1",
+    ])
     func aCursorThatWasNotGivenIsRefused(text: String) async throws {
         try await withTemporaryFolder { folder in
             let store = try HeaderStore(folder: folder.path("store"))
@@ -65,9 +68,15 @@ import Testing
     }
 
     @Test func aCursorIsReadAsItWasWritten() throws {
+        let order = KernelCursor.Order(KernelQuery())
         for text in ["0102.", "0102.6.1.0-56-amd64", "ff.a.b.c", "0102.\u{301}"] {
-            #expect(try KernelCursor(text).description == text)
+            #expect(try KernelCursor("release-asc.\(text)", for: order).description == "release-asc.\(text)")
         }
-        #expect(try KernelCursor("0102.6.1").release == "6.1")
+        #expect(try KernelCursor("release-asc.0102.6.1", for: order).value == .text("6.1"))
+        let hosts = KernelCursor.Order(KernelQuery(sort: .hosts))
+        #expect(try KernelCursor("hosts-desc.0102.6", for: hosts).value == .number(6))
+        for text in ["hosts-desc.0102.", "hosts-desc.0102.x", "hosts-desc.0102.99999999999999999999"] {
+            #expect(throws: Problem.self) { try KernelCursor(text, for: hosts) }
+        }
     }
 }

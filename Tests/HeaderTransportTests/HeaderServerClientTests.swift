@@ -180,9 +180,10 @@ import Testing
     }
 
     @Test func aListIsReadToItsEnd() async throws {
-        let kernel = KernelSummary(
-            identity: KernelIdentity(buildID: try #require(id), release: "6.1.0"), source: .push,
-            treeDigest: SHA256Hash.digest(of: []), files: 1, bytes: 2, firstSeen: 3, lastSeen: 4, conflicts: 0)
+        let kernel = KernelEntry(
+            identity: KernelIdentity(buildID: try #require(id), release: "6.1.0"),
+            headers: .init(source: .push, treeDigest: SHA256Hash.digest(of: []), files: 1, bytes: 2), firstSeen: 3,
+            lastSeen: 4, hosts: 0, conflicts: 0)
         func page(_ next: String?) throws -> String {
             .response(200, try Self.json(KernelList(kernels: [kernel], next: next)))
         }
@@ -193,7 +194,9 @@ import Testing
             #expect(paths == ["/v1/kernels", "/v1/kernels?cursor=a%2Fb"])
         }
         try await withServers([[try page("a"), try page(nil)]]) { client, servers, _ in
-            _ = try await client.allKernels(release: "6.1.0+x")
+            var query = KernelQuery()
+            query.release = "6.1.0+x"
+            _ = try await client.allKernels(query)
             let paths = servers[0].seen.map { $0.head.split(separator: " ")[1] }
             #expect(paths == ["/v1/kernels?release=6.1.0%2Bx", "/v1/kernels?release=6.1.0%2Bx&cursor=a"])
         }

@@ -1,4 +1,5 @@
 import HeaderArchive
+import KernelHeaders
 import Testing
 
 @testable import HeaderTransport

@@ -1,6 +1,6 @@
 public import HeaderServer
 public import HeaderStore
-internal import Logging
+public import Logging
 
 /// The real server in this process: a free port on 127.0.0.1, its store in a folder of its own.
 public final class RunningServer: Sendable {
@@ -16,12 +16,9 @@ public final class RunningServer: Sendable {
 
     fileprivate init(
         folder: TemporaryFolder, access: ServerAccess, options: HeaderStore.Options, uploads: UploadLimits,
-        pch: PCHOptions, address: ListenAddress
+        pch: PCHOptions, serving: ServingOptions, logger: Logger, address: ListenAddress
     ) async throws {
         self.folder = folder
-        // Silent, but not the no-op handler, which keeps no metadata: Hummingbird has the request's ID there.
-        var logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = .critical
         let store = try HeaderStore(folder: folder.path("store"), options: options, logger: logger)
         self.store = store
         guard let reachable = ListenAddress(access.address) else {
@@ -34,8 +31,8 @@ public final class RunningServer: Sendable {
         task = Task { [logger] in
             do {
                 try await HeaderServer.run(
-                    store: store, access: control, address: address, uploads: uploads, pch: pch, logger: logger,
-                    endsOnSignals: false
+                    store: store, access: control, address: address, uploads: uploads, pch: pch, serving: serving,
+                    logger: logger, endsOnSignals: false
                 ) { continuation.yield($0) }
                 continuation.finish()
             } catch {
@@ -96,19 +93,22 @@ public final class RunningServer: Sendable {
 ///   - address: where it listens; nil for a free port on 127.0.0.1.
 ///   - uploads: the bounds of uploads in several requests.
 ///   - pch: how precompiled headers are made; not at all, if nothing is said.
+///   - serving: what is done with all requests.
+///   - logger: nil for a silent one.
 ///   - change: sets the store's options.
 public func withRunningServer<Value>(
     isolation: isolated (any Actor)? = #isolation, in folder: TemporaryFolder? = nil,
     access: ServerAccess = ServerAccess(), address: ListenAddress? = nil,
-    uploads: UploadLimits = UploadLimits(), pch: PCHOptions = .off,
-    options change: (inout HeaderStore.Options) -> Void = { _ in },
+    uploads: UploadLimits = UploadLimits(), pch: PCHOptions = .off, serving: ServingOptions = ServingOptions(),
+    logger: Logger? = nil, options change: (inout HeaderStore.Options) -> Void = { _ in },
     _ body: (RunningServer) async throws -> Value
 ) async throws -> Value {
     var options = HeaderStore.Options()
     change(&options)
     let server = try await RunningServer(
         folder: try folder ?? TemporaryFolder(), access: access, options: options, uploads: uploads,
-        pch: pch, address: address ?? .tcp(host: "127.0.0.1", port: 0))
+        pch: pch, serving: serving, logger: logger ?? .criticalOnly,
+        address: address ?? .tcp(host: "127.0.0.1", port: 0))
     do {
         let value = try await body(server)
         try await server.stop()
@@ -116,6 +116,15 @@ public func withRunningServer<Value>(
     } catch {
         try? await server.stop()
         throw error
+    }
+}
+
+extension Logger {
+    /// Silent, but not the no-op handler, which keeps no metadata: Hummingbird has the request's ID there.
+    fileprivate static var criticalOnly: Logger {
+        var logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = .critical
+        return logger
     }
 }
 

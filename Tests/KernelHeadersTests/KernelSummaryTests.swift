@@ -7,21 +7,27 @@ import Testing
         let summary = try Self.example()
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let json = try encoder.encode(KernelList(kernels: [summary], next: nil))
+        let entry = Self.entry(summary)
+        let json = try encoder.encode(KernelList(kernels: [entry], next: nil))
         let expected =
             #"{"kernels":[{"architecture":"x86_64","buildID":"00ff","bytes":45,"conflicts":0,"files":6,"firstSeen":1,"#
-            + #""hasBTF":true,"lastSeen":2,"release":"6.1.0","source":"import","treeDigest":"\#(summary.treeDigest)","#
+            + #""hasBTF":true,"hasPCH":false,"hosts":0,"lastSeen":2,"release":"6.1.0","source":"import","treeDigest":"\#(summary.treeDigest)","#
             + #""versionLine":"6.1.0 (a@b) #1 SMP"}]}"#
         #expect(String(decoding: json, as: UTF8.self) == expected)
-        #expect(try JSONDecoder().decode(KernelList.self, from: json).kernels == [summary])
+        #expect(try JSONDecoder().decode(KernelList.self, from: json).kernels == [entry])
+        // What older programs read.
+        var counted = summary
+        counted.hosts = 0
+        #expect(try JSONDecoder().decode([String: [KernelSummary]].self, from: json)["kernels"] == [counted])
     }
 
     @Test func labelsMayBeMissing() throws {
         var summary = try Self.example()
         summary.identity = KernelIdentity(buildID: summary.identity.buildID)
-        let json = try JSONEncoder().encode(KernelList(kernels: [summary], next: "cursor"))
+        let list = KernelList(kernels: [Self.entry(summary)], next: "cursor")
+        let json = try JSONEncoder().encode(list)
         #expect(!String(decoding: json, as: UTF8.self).contains("release"))
-        #expect(try JSONDecoder().decode(KernelList.self, from: json) == KernelList(kernels: [summary], next: "cursor"))
+        #expect(try JSONDecoder().decode(KernelList.self, from: json) == list)
     }
 
     @Test func btfIsThereOnlyIfTheServerHasIt() throws {
@@ -33,6 +39,19 @@ import Testing
         #expect(try JSONDecoder().decode(KernelSummary.self, from: json) == summary)
     }
 
+    @Test func aKernelWithoutHeadersIsAnEntry() throws {
+        var entry = Self.entry(try Self.example())
+        entry.headers = nil
+        entry.pin = KernelMark(time: 3, reason: "golden")
+        entry.purge = KernelMark(time: 4)
+        let json = try JSONEncoder().encode(entry)
+        #expect(!String(decoding: json, as: UTF8.self).contains("treeDigest"))
+        #expect(try JSONDecoder().decode(KernelEntry.self, from: json) == entry)
+        #expect(entry.summary == nil)
+        let detail = KernelDetail(entry: entry, artefacts: [KernelArtefact(.btf, path: "/x", bytes: 1)], absence: "why")
+        #expect(try JSONDecoder().decode(KernelDetail.self, from: JSONEncoder().encode(detail)) == detail)
+    }
+
     /// From a server that is newer than this program.
     @Test func aSourceThatIsNotKnownIsTheWeakest() throws {
         let json = String(decoding: try JSONEncoder().encode(Self.example()), as: UTF8.self)
@@ -40,6 +59,14 @@ import Testing
         let summary = try JSONDecoder().decode(KernelSummary.self, from: Data(newer.utf8))
         #expect(summary.source == .unknown)
         #expect(HeaderSource.allCases.allSatisfy { summary.source < $0 })
+    }
+
+    private static func entry(_ summary: KernelSummary) -> KernelEntry {
+        KernelEntry(
+            identity: summary.identity,
+            headers: .init(
+                source: summary.source, treeDigest: summary.treeDigest, files: summary.files, bytes: summary.bytes),
+            firstSeen: summary.firstSeen, lastSeen: summary.lastSeen, hosts: 0, conflicts: summary.conflicts)
     }
 
     private static func example() throws -> KernelSummary {

@@ -1,0 +1,21 @@
+internal import ArgumentParser
+internal import HeaderTransport
+internal import KernelHeaders
+
+struct KernelsPinCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pin", abstract: "Pin a kernel: it is neither deleted nor removed for its age.",
+        discussion: "A kernel that is pinned gets the new reason.")
+
+    @OptionGroup var kernel: KnownKernelArgument
+
+    @Option(help: ArgumentHelp("Why, for others to read.", valueName: "text"))
+    var reason: String?
+
+    @OptionGroup var servers: ServerOptions
+
+    func run() async throws {
+        _ = try await servers.client().pin(kernel.buildID, reason: reason)
+        Console.say("kheader: \(kernel.buildID) is pinned.")
+    }
+}

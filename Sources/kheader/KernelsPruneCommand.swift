@@ -1,0 +1,68 @@
+internal import ArgumentParser
+internal import HeaderTransport
+internal import KernelHeaders
+
+struct KernelsPruneCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "prune", abstract: "Delete the kernels that no host has reported for long.",
+        discussion: """
+            A kernel is kept as long as a host reports it, and the server's retention.days after that; pinned kernels and the \
+            newest ones are kept in any case. With a budget of bytes, those go, too, that were not reported for the longest \
+            time, and not for a week. Each is remembered with the reason, as with 'kheader kernels delete'. SIZE is what \
+            nothing else is known to need; the disk has it back when the store is collected.
+
+            See first what would go: kheader kernels prune --dry-run
+            """)
+
+    @Flag(help: "Only list what would go, and why.")
+    var dryRun = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Keep kernels so long that no host reports. Default: the server's setting.", valueName: "days"))
+    var days: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Keep so many of the newest in any case. Default: the server's setting.", valueName: "number"))
+    var newest: Int?
+
+    @Option(
+        help: ArgumentHelp("What packs and BTF may take. Default: the server's setting.", valueName: "bytes"))
+    var bytes: Int?
+
+    @Option(help: "How: table, or json.")
+    var format = ListFormat.table
+
+    @OptionGroup var servers: ServerOptions
+
+    func validate() throws {
+        guard days.map({ $0 > 0 }) ?? true else { throw ValidationError("--days is a number from 1 on.") }
+        guard newest.map({ $0 >= 0 }) ?? true else { throw ValidationError("--newest is a number from 0 on.") }
+        guard bytes.map({ $0 > 0 }) ?? true else { throw ValidationError("--bytes is a number from 1 on.") }
+    }
+
+    func run() async throws {
+        let report = try await servers.client().prune(isDryRun: dryRun, days: days, newest: newest, bytes: bytes)
+        switch format {
+        case .table: try Console.put(Self.table(report))
+        case .json: try Console.put(JSONText.text(report, isPretty: true))
+        }
+        let count = "\(report.removals.count) \(report.removals.count == 1 ? "kernel" : "kernels")"
+        Console.say("kheader: \(count) \(report.isDryRun ? "would be deleted." : "deleted.")")
+    }
+
+    static func table(_ report: PruneReport) -> String {
+        var table = TextTable([
+            .init("RELEASE"), .init("BUILD ID"), .init("LAST SEEN"), .init("SIZE", .right), .init("WHY"),
+        ])
+        for removal in report.removals {
+            table.add([
+                removal.release ?? "", "\(removal.buildID)", UTCTime.text(removal.lastSeen),
+                ByteSize.text(removal.bytes),
+                removal.reason,
+            ])
+        }
+        return table.text
+    }
+}

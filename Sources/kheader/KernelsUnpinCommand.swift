@@ -1,0 +1,16 @@
+internal import ArgumentParser
+internal import HeaderTransport
+internal import KernelHeaders
+
+struct KernelsUnpinCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "unpin", abstract: "Let a kernel be deleted again.")
+
+    @OptionGroup var kernel: KnownKernelArgument
+    @OptionGroup var servers: ServerOptions
+
+    func run() async throws {
+        try await servers.client().unpin(kernel.buildID)
+        Console.say("kheader: \(kernel.buildID) is not pinned.")
+    }
+}

@@ -1,0 +1,91 @@
+import HeaderServer
+import HeaderStore
+import KHeaderTestSupport
+import Logging
+import Synchronization
+import Testing
+
+/// The line in the log for every answer.
+@Suite struct AccessLogTests {
+    private final class Lines: Sendable {
+        let all = Mutex<[(message: String, metadata: Logger.Metadata)]>([])
+
+        /// What is said of requests.
+        var requests: [[String: String]] {
+            all.withLock { $0.filter { $0.message == "request" }.map { $0.metadata.mapValues { "\($0)" } } }
+        }
+    }
+
+    private struct Handler: LogHandler {
+        let lines: Lines
+        var logLevel = Logger.Level.info
+        var metadata: Logger.Metadata = [:]
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            let all = metadata.merging(event.metadata ?? [:]) { $1 }
+            lines.all.withLock { $0.append(("\(event.message)", all)) }
+        }
+    }
+
+    private func requests(
+        isOn: Bool = true, in folder: TemporaryFolder? = nil, _ body: (RunningServer) async throws -> Void
+    ) async throws -> [[String: String]] {
+        let lines = Lines()
+        var serving = ServingOptions()
+        serving.accessLog = isOn
+        let logger = Logger(label: "test") { _ in Handler(lines: lines) }
+        try await withRunningServer(in: folder, serving: serving, logger: logger, body)
+        return lines.requests
+    }
+
+    @Test func everyAnswerHasALine() async throws {
+        let requests = try await requests { server in
+            try await server.upload()
+            let answer = try await server.get("/v1/kernels?release=secret")
+            #expect(answer.status == 200)
+            _ = try await server.head("/nowhere")
+            _ = try await server.get("/kernels/x")
+        }
+        #expect(requests.map { $0["status"] } == ["201", "200", "404", "400"])
+        #expect(requests.map { $0["method"] } == ["PUT", "GET", "HEAD", "GET"])
+        #expect(requests[1]["path"] == "/v1/kernels" && requests[1]["client"] == "127.0.0.1")
+        #expect(requests[1]["bytes"].flatMap { Int($0) }.map { $0 > 0 } == true)
+        #expect(requests.allSatisfy { $0["hb.request.id"] != nil && $0["milliseconds"] != nil && $0["token"] == nil })
+        #expect(!"\(requests)".contains("secret"))
+    }
+
+    @Test func noneUnlessItIsAskedFor() async throws {
+        #expect(try await requests(isOn: false) { _ = try await $0.get("/v1/kernels") }.isEmpty)
+    }
+
+    /// Who knows the path of an upload may write to it.
+    @Test func thePathOfAnUploadIsNotTold() async throws {
+        var path = ""
+        let requests = try await requests { server in
+            let begun = try await server.request("PUT", "/v1/kernels/ab/headers", ["Upload-Complete: ?0"], body: [])
+            path = try #require(begun["Location"])
+            _ = try await server.head(path)
+        }
+        #expect(requests.last?["path"] == "/v1/uploads/{token}")
+        #expect(!"\(requests)".contains(path))
+    }
+
+    @Test func whoAskedIsToldByTheTokensIDNotTheToken() async throws {
+        try await withTemporaryFolder { folder in
+            let made = try TokenFile(state: folder.path("store")).create(
+                role: .client, label: "x", expires: nil, now: 1)
+            let requests = try await requests(in: folder) { server in
+                _ = try await server.get("/v1/kernels", "Authorization: Bearer \(made.secret)")
+                _ = try await server.get("/v1/kernels", "Authorization: Bearer x")
+            }
+            #expect(requests.map { $0["token"] } == ["\(made.token.id)", nil])
+            #expect(requests.map { $0["status"] } == ["200", "401"])
+            #expect(!"\(requests)".contains(made.secret))
+        }
+    }
+}
