@@ -34,6 +34,9 @@ import Testing
                 let list: KernelList = try await server.get("/v1/kernels?\(query)").decoded()
                 #expect(list.kernels.map { "\($0.identity.buildID)" } == expected, "\(query)")
             }
+            let glob = String(repeating: "x", count: 256)
+            #expect(try await server.get("/v1/kernels?releaseGlob=\(glob)").status == 200)
+            try expect(await server.get("/v1/kernels?releaseGlob=\(glob)x"), refusesWith: .parameterMalformed)
             let first: KernelList = try await server.get("/v1/kernels?sort=hosts&limit=1").decoded()
             let cursor = APIPath.query([("sort", "lastSeen"), ("cursor", first.next)])
             try expect(await server.get("/v1/kernels\(cursor)"), refusesWith: .cursorMismatch)

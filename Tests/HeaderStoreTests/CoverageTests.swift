@@ -1,3 +1,4 @@
+import GRDB
 import HeaderArchive
 import KHeaderTestSupport
 import KernelHeaders
@@ -131,6 +132,47 @@ import Testing
             #expect(found == expected)
             try await store.purge(kernel.id)
             #expect(try await store.conflicts(limit: 9).conflicts.isEmpty)
+            try store.close()
+        }
+    }
+
+    /// However much there is of it, the document of one kernel has an end, and so have the builds of a release.
+    @Test func whatHasNoPagesEnds() async throws {
+        let kernel = try StoredKernel(id: 1, revision: 1)
+        try await withTemporaryFolder { folder in
+            let store = try HeaderStore(folder: folder.path("store"))
+            try await store.put(kernel)
+            try await store.put(btf: SmallBTF.bytes(), of: kernel.id)
+            for number in 1...7 {
+                let steps = [CollectStep(.sysfs, .missing, "\(number)")]
+                _ = try await store.checkIn(try Self.sighting(number, of: kernel.id, steps: steps))
+            }
+            try store.catalogue.write { database in
+                for number in 1...120 {
+                    let digest = Digest(of: [UInt8(number)])
+                    try database.execute(
+                        sql: "INSERT INTO conflict VALUES (?, ?, 'push', 1, 1, 1, NULL)",
+                        arguments: [kernel.id, digest])
+                    try database.execute(
+                        sql: """
+                            INSERT INTO pch (key, treeDigest, rank, digest, bytes, zstdDigest, zstdBytes, document) VALUES
+                            (?, ?, 'server', ?, 1, ?, 1, json_object('toolchain', ?, 'profileName', 'x', 'umbrella', 'y'))
+                            """, arguments: [digest, kernel.manifest.digest, digest, digest, "\(digest)"])
+                }
+            }
+            let detail = try await store.detail(of: kernel.id)
+            #expect(detail.reports.count == KernelDetail.maximumReports)
+            #expect(detail.entry.conflicts == 120)
+            let sides = try #require(detail.conflict?.sides)
+            #expect(sides.count == KernelConflict.maximumSides && sides[0].isServed)
+            #expect(detail.artefacts.count { $0.kind == .pch } == 100)
+
+            for number in 10...34 {
+                let id = try StoredKernel(id: UInt8(number), revision: 1).id
+                _ = try await store.checkIn(try Self.sighting(number, of: id, release: "6.6"))
+            }
+            let release = try #require(try await store.coverage(limit: 9).releases.first)
+            #expect(release.count == 25 && release.builds.count == Coverage.maximumBuilds)
             try store.close()
         }
     }
