@@ -77,7 +77,7 @@ public struct ToolCommand: Sendable, Equatable {
         if let pipe = arguments.first(where: isReadOnce) {
             return .init(obstacle: "it reads \(pipe), which can be read but once")
         }
-        if kind == .clang, let obstacle = obstacle(in: arguments) { return .init(obstacle: obstacle) }
+        if kind == .clang, let obstacle = obstacle(in: Array(words.dropFirst())) { return .init(obstacle: obstacle) }
         var places: [ProgramText.Place] = []
         for file in [program].compactMap({ $0 }) + arguments {
             guard let text = text(of: file) else {
