@@ -44,6 +44,7 @@ public enum HeaderServer {
         ToolchainRoutes(service: service).add(to: router)
         MetricsRoutes(store: store, registry: metrics, pch: service).add(to: router)
         HealthRoutes(store: store).add(to: router)
+        UpkeepRoutes(store: store).add(to: router)
         table.fill(
             router.routes.flatMap { route in
                 [(route.path, route.method)] + (route.method == .get ? [(route.path, .head)] : [])
@@ -86,11 +87,15 @@ public enum HeaderServer {
                 await onListening(address)
             }, logger: logger)
         let expiry = Task { try await sessions.expireForEver() }
+        let upkeep = Task { await store.verifyForEver() }
         await service.start()
         let result = await Result {
             try await application.runService(gracefulShutdownSignals: endsOnSignals ? [.sigterm, .sigint] : [])
         }
         expiry.cancel()
+        upkeep.cancel()
+        await store.stopUpkeep()
+        await upkeep.value
         // What goes on without its client may use the store until here.
         await sessions.close()
         await service.close()

@@ -135,6 +135,13 @@ import Testing
         }
         for path in ["/livez", "/readyz", "/metrics", "/v1/store", "/v1/toolchains", "/v1/kernels"] { get(path, [:]) }
         get("/v1/kernels", [:], query: "?limit=1")
+        for what in ["verify", "collect"] {
+            get("/v1/store/\(what)", [:])
+            for query in what == "collect" ? ["", "?dry-run=1", "?dry-run=x"] : [""] {
+                exchanges.append(
+                    Exchange(operation: "POST /v1/store/\(what)", target: "/v1/store/\(what)\(query)", body: []))
+            }
+        }
         get("/v1/kernels", [:], query: "?limit=x")
         for id in [TestKernels.id, "XX", "ff"] { get("/v1/kernels/{buildID}", ["buildID": id]) }
         let names =
