@@ -69,6 +69,11 @@ enum Audience: Sendable {
         "GET /metadata": .readers,
         "GET /metrics": .readers,
 
+        "GET /v1/store/verify": .operators,
+        "POST /v1/store/verify": .operators,
+        "GET /v1/store/collect": .operators,
+        "POST /v1/store/collect": .operators,
+
         "GET /": .readers,
         "GET /kernels/{buildID}": .readers,
         "GET /coverage": .readers,

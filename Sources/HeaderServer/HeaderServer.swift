@@ -50,6 +50,7 @@ public enum HeaderServer {
         HealthRoutes(store: store, lifecycle: lifecycle).add(to: router)
         OpenAPIRoutes().add(to: router)
         PageRoutes(store: store, pch: service).add(to: router)
+        UpkeepRoutes(store: store).add(to: router)
         table.fill(
             router.routes.flatMap { route in
                 [(route.path, route.method)] + (route.method == .get ? [(route.path, .head)] : [])
@@ -97,6 +98,7 @@ public enum HeaderServer {
         let expiry = Task { try await sessions.expireForEver() }
         let retention =
             store.retention.isOn ? Task { await RetentionTask(store: store, logger: logger).run() } : nil
+        let upkeep = Task { await store.verifyForEver() }
         await service.start()
         let result = await Result {
             let services = ServiceGroupConfiguration(
@@ -107,6 +109,9 @@ public enum HeaderServer {
         expiry.cancel()
         retention?.cancel()
         await retention?.value
+        upkeep.cancel()
+        await store.stopUpkeep()
+        await upkeep.value
         // What goes on without its client may use the store until here.
         await sessions.close()
         await service.close()

@@ -15,6 +15,7 @@ import SystemPackage
 ///   "accessLog": false, "anonymousReads": false, "drainSeconds": 0,
 ///   "bundleBytes": 4294967296, "claims": { "seconds": 120, "opinions": 2 },
 ///   "uploads": { "number": 256, "seconds": 300 },
+///   "verify": { "on": true, "bytesPerSecond": 4194304, "days": 7 },
 ///   "limits": { "archiveBytes": 1073741824, "unpackedBytes": 1073741824, "fileBytes": 16777216, "entries": 100000,
 ///               "ratio": 100, "seconds": 300, "btfBytes": 67108864 },
 ///   "pch": { "on": true, "unsandboxed": false, "bytes": 4294967296, "queue": 64, "builders": 1,
@@ -126,7 +127,20 @@ public struct ServerSettings: Sendable {
         var bytes = 0
         try await Self.set(&bytes, reader, "retention.bytes")
         if bytes > 0 { store.retention.bytes = bytes }
+        try await setVerify(reader)
         try await setPCH(reader, file)
+    }
+
+    private mutating func setVerify(_ reader: ConfigReader) async throws {
+        store.verifyBytesPerSecond = 4 << 20
+        try await Self.set(&store.verifyBytesPerSecond, reader, "verify.bytesPerSecond")
+        if try await Self.flag(reader, "verify.on") == false { store.verifyBytesPerSecond = 0 }
+        var days = 7
+        try await Self.set(&days, reader, "verify.days")
+        guard days <= Self.longestDays else {
+            throw SettingsError(description: "verify.days is \(days), and \(Self.longestDays) days are the most.")
+        }
+        store.verifySeconds = days * 86400
     }
 
     private mutating func setPCH(_ reader: ConfigReader, _ file: String?) async throws {

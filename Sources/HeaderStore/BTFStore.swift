@@ -73,6 +73,41 @@ final class BTFStore: Sendable {
         try files.syncDirectory(layout.btf)
     }
 
+    /// All that there is.
+    var all: [BuildID: Record] { records.withLock { $0 } }
+
+    func fileName(_ id: BuildID, _ record: Record) -> String {
+        "\(id).\(record.digest).\(record.bytes).btf.zst"
+    }
+
+    /// Reads a kernel's BTF past the cache; if it is damaged, the kernel has none from here on. Must not be called while
+    /// one is taken in.
+    ///
+    /// - Returns: whether it was damaged.
+    func quarantineIfDamaged(_ id: BuildID, _ record: Record) throws -> Bool {
+        do {
+            _ = try read(id, record)
+            return false
+        } catch let error as SystemCallError where error.number != EIO {
+            throw error
+        } catch is SystemCallError, is Problem {}
+        guard records.withLock({ $0[id]?.digest == record.digest }) else { return false }
+        let path = layout.btf(id, record)
+        if access(path, F_OK) == 0 {
+            try files.rename(path, to: "\(layout.quarantine)/\(fileName(id, record))")
+            try files.syncDirectory(layout.quarantine)
+            try files.syncDirectory(layout.btf)
+        }
+        records.withLock { $0[id] = nil }
+        return true
+    }
+
+    /// Files that are no kernel's BTF: those of a kernel that has another.
+    func strays() throws -> [String] {
+        let known = Set(all.map { fileName($0.key, $0.value) })
+        return try FolderListing.names(in: layout.btf).filter { !known.contains($0) && $0.hasSuffix(".btf.zst") }
+    }
+
     /// How many kernels have BTF here, and the bytes of the files.
     var status: (kernels: Int, storedBytes: Int) {
         records.withLock { ($0.count, $0.values.reduce(0) { $0 + $1.storedBytes }) }

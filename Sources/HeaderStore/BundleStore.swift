@@ -9,7 +9,7 @@ final class BundleStore: Sendable {
     private let files: any FileSystem
     private let layout: StoreLayout
     private let disk: DiskBudget
-    private let cache: DerivedCache<BundleRecord>
+    let cache: DerivedCache<BundleRecord>
     private let queue = WorkQueue(label: "bundles", width: 2)
     private let building = Mutex<[BundleKey: Task<DerivedFile, any Error>]>([:])
 

@@ -3,16 +3,22 @@ internal import KernelHeaders
 
 /// Blobs, trees and packs.
 extension Catalogue {
-    /// The number of a blob and the pack it came with, or nil if the store lacks it.
-    func blobNumber(_ digest: Digest, _ database: Database) throws -> (number: Int, pack: Int)? {
-        let statement = try database.cachedStatement(sql: "SELECT number, pack FROM blob WHERE digest = ?")
-        return try Row.fetchOne(statement, arguments: [digest]).map { ($0["number"], $0["pack"]) }
+    /// The number of a blob and the pack it came with, or nil if the store lacks it; it may have had it once.
+    func blobNumber(_ digest: Digest, _ database: Database) throws -> (number: Int, pack: Int, isLost: Bool)? {
+        let statement = try database.cachedStatement(sql: "SELECT number, pack, damaged FROM blob WHERE digest = ?")
+        return try Row.fetchOne(statement, arguments: [digest]).map { ($0["number"], $0["pack"], $0["damaged"]) }
+    }
+
+    /// Where the blob of a digest is now; nil if it is not known.
+    func location(of digest: Digest, _ database: Database) throws -> BlobLocation? {
+        guard let (number, _, _) = try blobNumber(digest, database) else { return nil }
+        return try locations(of: [number], database)[0]
     }
 
     /// Where the blobs of these numbers are; `Problem` with `store-damaged` if one is not there.
     func locations(of numbers: [Int], _ database: Database) throws -> [BlobLocation] {
         let statement = try database.cachedStatement(
-            sql: "SELECT digest, length, pack, block, offset FROM blob WHERE number = ?")
+            sql: "SELECT digest, length, pack, block, offset, damaged FROM blob WHERE number = ?")
         return try numbers.map { number in
             guard let row = try Row.fetchOne(statement, arguments: [number]) else {
                 throw Problem(
@@ -20,12 +26,14 @@ extension Catalogue {
             }
             return BlobLocation(
                 digest: row["digest"], length: row["length"], pack: row["pack"], block: row["block"],
-                offset: row["offset"])
+                offset: row["offset"], isLost: row["damaged"])
         }
     }
 
+    /// Higher than any that a blob ever had, those of removed blobs included.
     func nextBlobNumber(_ database: Database) throws -> Int {
-        try Int.fetchOne(database, sql: "SELECT coalesce(max(number) + 1, 0) FROM blob") ?? 0
+        let next = try Int.fetchOne(database, sql: "SELECT coalesce(max(number) + 1, 0) FROM blob") ?? 0
+        return max(next, try upkeep("nextBlob", Int.self, database) ?? 0)
     }
 
     func tree(_ digest: Digest, _ database: Database) throws -> TreeRow? {
@@ -42,8 +50,9 @@ extension Catalogue {
             database, sql: Self.treeQuery + " WHERE tree.pack = ? ORDER BY tree.id DESC LIMIT 1", arguments: [pack])
     }
 
-    private static let treeQuery = """
-        SELECT tree.id, tree.digest, files, tree.bytes, pack.digest AS pack, offset, compressedLength, rawLength, parent, depth
+    static let treeQuery = """
+        SELECT tree.id, tree.digest, files, tree.bytes, pack.digest AS pack, offset, compressedLength, rawLength, parent, depth,
+            damaged
         FROM tree JOIN pack ON pack.id = tree.pack
         """
 
@@ -60,25 +69,40 @@ extension Catalogue {
     }
 
     func hasPack(_ digest: Digest, _ database: Database) throws -> Bool {
-        try Int.fetchOne(database, sql: "SELECT id FROM pack WHERE digest = ?", arguments: [digest]) != nil
+        try Int.fetchOne(database, sql: "SELECT id FROM pack WHERE digest = ? AND NOT retired", arguments: [digest])
+            != nil
     }
 
     func packDigests(_ database: Database) throws -> Set<Digest> {
-        try Digest.fetchSet(database, sql: "SELECT digest FROM pack")
+        try Digest.fetchSet(database, sql: "SELECT digest FROM pack WHERE NOT retired")
     }
 
-    /// Makes the rows of a pack: its own, its blobs', its trees'.
+    /// Makes a pack's own row.
+    ///
+    /// - Returns: its number.
+    func insertRow(ofPack digest: Digest, bytes: Int, blobs: Int, _ database: Database) throws -> Int {
+        try database.execute(
+            sql: "INSERT INTO pack (digest, bytes, blobs) VALUES (?, ?, ?)", arguments: [digest, bytes, blobs])
+        return Int(database.lastInsertedRowID)
+    }
+
+    /// Makes the rows of a pack: its own, its blobs', its trees'. What was lost and is in it is lost no more.
     ///
     /// - Throws: `Problem` with `store-damaged` if a manifest's parent is not known.
     func insert(pack digest: Digest, bytes: Int, index: PackIndex, _ database: Database) throws {
-        try database.execute(
-            sql: "INSERT INTO pack (digest, bytes, blobs) VALUES (?, ?, ?)",
-            arguments: [digest, bytes, index.blobs.count])
-        let pack = database.lastInsertedRowID
+        let pack = try insertRow(ofPack: digest, bytes: bytes, blobs: index.blobs.count, database)
         let statement = try database.cachedStatement(
-            sql: "INSERT INTO blob (number, digest, length, pack, block, offset) VALUES (?, ?, ?, ?, ?, ?)")
+            sql: """
+                INSERT INTO blob (number, digest, length, pack, block, offset) VALUES (?, ?, ?, ?, ?, ?)
+                ON CONFLICT (number) DO UPDATE SET pack = excluded.pack, block = excluded.block,
+                    offset = excluded.offset, damaged = 0
+                    WHERE damaged AND digest = excluded.digest
+                """)
         for blob in index.blobs {
             try statement.execute(arguments: [blob.number, blob.digest, blob.length, pack, blob.block, blob.offset])
+            guard database.changesCount == 1 else {
+                throw DatabaseError(resultCode: .SQLITE_CONSTRAINT, message: "blob \(blob.number) is there")
+            }
         }
         for manifest in index.manifests {
             let parent = try manifest.parent.map { digest in
@@ -91,11 +115,18 @@ extension Catalogue {
                 sql: """
                     INSERT INTO tree (digest, files, bytes, pack, offset, compressedLength, rawLength, parent, depth)
                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    ON CONFLICT (digest) DO UPDATE SET pack = excluded.pack, offset = excluded.offset,
+                        compressedLength = excluded.compressedLength, rawLength = excluded.rawLength,
+                        parent = excluded.parent, depth = excluded.depth, damaged = 1
+                        WHERE damaged = 2
                     """,
                 arguments: [
                     manifest.digest, manifest.files, manifest.bytes, pack, manifest.offset, manifest.compressedLength,
                     manifest.rawLength, parent?.id, parent.map { $0.depth + 1 } ?? 0,
                 ])
+            guard database.changesCount == 1 else {
+                throw DatabaseError(resultCode: .SQLITE_CONSTRAINT, message: "tree \(manifest.digest) is there")
+            }
         }
     }
 }

@@ -118,15 +118,21 @@ extension Catalogue {
     /// The counts and sums of the store's status; the sizes of files are not in it.
     func status(_ database: Database) throws -> StoreStatus {
         func count(_ sql: String) throws -> Int { try Int.fetchOne(database, sql: "SELECT \(sql)") ?? 0 }
-        return StoreStatus(
+        var status = StoreStatus(
             kernels: try count("count(*) FROM kernel"), trees: try count("count(*) FROM tree"),
             conflicts: try count("(SELECT count(*) FROM conflict) + (SELECT count(*) FROM otherDigest)"),
             blobs: try count("count(*) FROM blob"),
             files: try count("coalesce(sum(files), 0) FROM kernel JOIN tree ON tree.id = kernel.tree"),
             rawBytes: try count("coalesce(sum(bytes), 0) FROM kernel JOIN tree ON tree.id = kernel.tree"),
-            blobBytes: try count("coalesce(sum(length), 0) FROM blob"), packs: try count("count(*) FROM pack"),
-            packBytes: try count("coalesce(sum(bytes), 0) FROM pack"), catalogueBytes: 0, bundleBytes: 0,
+            blobBytes: try count("coalesce(sum(length), 0) FROM blob"),
+            packs: try count("count(*) FROM pack WHERE NOT retired"),
+            packBytes: try count("coalesce(sum(bytes), 0) FROM pack WHERE NOT retired"), catalogueBytes: 0,
+            bundleBytes: 0,
             // Each host is counted at one kernel; there are far fewer kernels than hosts.
             hosts: try count("coalesce(sum(hosts), 0) FROM sighted"))
+        status.deadTrees = try count("count(*) FROM tree WHERE id NOT IN (SELECT tree FROM kernel)")
+        status.lostBlobs = try count("count(*) FROM blob WHERE damaged")
+        status.damagedKernels = try count("count(*) FROM kernel JOIN tree ON tree.id = kernel.tree WHERE damaged")
+        return status
     }
 }

@@ -48,7 +48,6 @@ extension Catalogue {
         let kernel = try sighted(sighting.kernel, at: seconds, database)
         let report = try report(sighting.steps, kernel: kernel, database)
         if known.map({ ($0.kernel, $0.report) == (kernel, report) }) != true {
-            if let known { try uncount(known, database) }
             try database.cachedStatement(sql: "UPDATE sighted SET hosts = hosts + 1 WHERE id = ?")
                 .execute(arguments: [kernel])
             try database.cachedStatement(
@@ -57,6 +56,8 @@ extension Catalogue {
                     ON CONFLICT DO UPDATE SET hosts = hosts + 1
                     """
             ).execute(arguments: [kernel, report])
+            // After it: a report that nobody has any more is removed, and this may be that report.
+            if let known { try uncount(known, database) }
         }
         try database.cachedStatement(
             sql: """
@@ -207,7 +208,11 @@ extension Catalogue {
     /// What hosts' headers are held against, of all kernels or of one.
     func heldHeaders(_ id: BuildID? = nil, opinions: Int, _ database: Database) throws -> [BuildID: HeldArtefact] {
         var held: [BuildID: HeldArtefact] = [:]
-        let query = "SELECT buildID, source, archiveDigest, origin, uploader FROM kernel"
+        // What is damaged is wanted again.
+        let query = """
+            SELECT buildID, source, archiveDigest, origin, uploader FROM kernel
+                JOIN tree ON tree.id = kernel.tree AND NOT tree.damaged
+            """
         let arguments: StatementArguments = id.map { [$0] } ?? []
         for row in try Row.fetchAll(
             database, sql: id == nil ? query : query + " WHERE buildID = ?", arguments: arguments)

@@ -54,6 +54,12 @@ struct TreeRow: FetchableRecord, Sendable {
     var rawLength: Int
     var parent: Int?
     var depth: Int
+    var damage: Damage
+
+    /// What a verify found.
+    enum Damage: Int {
+        case none, contents, manifest
+    }
 
     init(row: Row) throws {
         id = row["id"]
@@ -66,14 +72,17 @@ struct TreeRow: FetchableRecord, Sendable {
         rawLength = row["rawLength"]
         parent = row["parent"]
         depth = row["depth"]
+        damage = Damage(rawValue: row["damaged"]) ?? .none
     }
 }
 
 /// A blob's place.
-struct BlobLocation: Sendable {
+struct BlobLocation: Sendable, Equatable {
     var digest: Digest
     var length: Int
     var pack: Int
     var block: Int
     var offset: Int
+    /// It is nowhere.
+    var isLost: Bool
 }

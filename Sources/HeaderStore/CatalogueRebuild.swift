@@ -54,9 +54,9 @@ public struct CatalogueRebuild {
         let lock = try StoreLock.prepare(layout, files: files)
         defer { withExtendedLifetime(lock) {} }
         var report = Report()
-        let packs = try readPacks(&report, progress)
+        let (packs, replaced) = try readPacks(&report, progress)
         let staged = layout.stagingFile("catalogue")
-        try fill(staged, Self.ancestorsFirst(packs), &report)
+        try fill(staged, Self.ancestorsFirst(packs), replaced: replaced, &report)
         // From here to the rename there is no catalogue, and a server refuses the folder. With the old one and without its
         // journal it would take the newest packs for uploads that were never acknowledged, and a journal without its
         // catalogue would be taken for the new one's.
@@ -67,7 +67,10 @@ public struct CatalogueRebuild {
         return report
     }
 
-    private func readPacks(_ report: inout Report, _ progress: (Int, Int) -> Void) throws -> [Pack] {
+    /// - Returns: the packs that are whole, and those that are there still though others have taken their place.
+    private func readPacks(
+        _ report: inout Report, _ progress: (Int, Int) -> Void
+    ) throws -> (packs: [Pack], replaced: [Digest]) {
         var packs: [Pack] = []
         let names = try FolderListing.names(in: layout.packs).sorted()
         for (position, name) in names.enumerated() {
@@ -81,10 +84,17 @@ public struct CatalogueRebuild {
                 report.damagedPacks.append(digest)
             }
         }
-        return packs
+        var replaced = Set(packs.flatMap { $0.index.replaced ?? [] })
+        if access(layout.catalogue, F_OK) == 0, let old = try? Catalogue(path: layout.catalogue) {
+            replaced.formUnion((try? old.pool.read { try old.retiredPacks($0) }) ?? [])
+            try? old.close()
+        }
+        let there = Set(packs.map(\.digest)).union(report.damagedPacks).intersection(replaced)
+        report.damagedPacks.removeAll { there.contains($0) }
+        return (packs.filter { !there.contains($0.digest) }, Array(there))
     }
 
-    private func fill(_ path: String, _ packs: [Pack], _ report: inout Report) throws {
+    private func fill(_ path: String, _ packs: [Pack], replaced: [Digest], _ report: inout Report) throws {
         let catalogue = try Catalogue(path: path)
         let purged = takeOver(into: catalogue)
         try catalogue.write { database in
@@ -92,6 +102,7 @@ public struct CatalogueRebuild {
                 do {
                     try database.inSavepoint {
                         try catalogue.insert(pack: pack.digest, bytes: pack.bytes, index: pack.index, database)
+                        try catalogue.insert(lostManifests: pack.index.lost.manifests, ofPack: pack.digest, database)
                         for kernel in pack.index.kernels { try insert(kernel, catalogue, database) }
                         return .commit
                     }
@@ -105,6 +116,17 @@ public struct CatalogueRebuild {
             for digest in report.damagedPacks + report.unusedPacks {
                 try catalogue.insert(pack: digest, bytes: 0, index: PackIndex(), database)
             }
+            for pack in packs {
+                try catalogue.insert(lostBlobs: pack.index.lost.blobs, ofPack: pack.digest, database)
+            }
+            // Their files go at the next start.
+            for digest in replaced {
+                _ = try catalogue.insertRow(ofPack: digest, bytes: 0, blobs: 0, database)
+                try catalogue.retire(pack: digest, database)
+            }
+        }
+        if packs.contains(where: { !$0.index.lost.isEmpty }) {
+            try Damage(catalogue: catalogue, content: ContentReader(catalogue: catalogue, layout: layout)).reviewAll()
         }
         finish(catalogue, purged)
         (report.kernels, report.hosts) = try catalogue.pool.read { database in
@@ -149,7 +171,7 @@ public struct CatalogueRebuild {
                 // PCHs themselves are derived: they go, and are made again when they are asked for.
                 let tables = [
                     "sighted", "report", "finding", "host", "opinion", "otherDigest", "conflict", "smoke", "pchDemand",
-                    "pchDocument",
+                    "pchDocument", "upkeep",
                 ]
                 for table in tables
                 where try Bool.fetchOne(
@@ -231,12 +253,12 @@ public struct CatalogueRebuild {
         var known: Set<Digest> = []
         var ordered: [Pack] = []
         while let next = waiting.firstIndex(where: { pack in
-            let own = Set(pack.index.manifests.map(\.digest))
+            let own = Set(pack.index.manifests.map(\.digest) + pack.index.lost.manifests.map(\.digest))
             return pack.index.manifests.allSatisfy { $0.parent.map { known.contains($0) || own.contains($0) } ?? true }
                 && pack.index.kernels.allSatisfy { known.contains($0.treeDigest) || own.contains($0.treeDigest) }
         }) {
             let pack = waiting.remove(at: next)
-            known.formUnion(pack.index.manifests.map(\.digest))
+            known.formUnion(pack.index.manifests.map(\.digest) + pack.index.lost.manifests.map(\.digest))
             ordered.append(pack)
         }
         // What is left lacks an ancestor; inserting it says which.

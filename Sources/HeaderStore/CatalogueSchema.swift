@@ -172,6 +172,25 @@ enum CatalogueSchema {
             try database.execute(sql: KnownKernels.schema)
             try KnownKernels.fill(database)
         }
+        migrator.registerMigration("5: upkeep: damage, packs written anew") { database in
+            try database.execute(
+                sql: """
+                    -- 1: its contents are lost, on no disk; an upload brings them back under the same number
+                    ALTER TABLE blob ADD COLUMN damaged INTEGER NOT NULL DEFAULT 0;
+                    CREATE INDEX blob_damaged ON blob (number) WHERE damaged;
+                    -- 1: it lacks contents; 2: its manifest is lost
+                    ALTER TABLE tree ADD COLUMN damaged INTEGER NOT NULL DEFAULT 0;
+                    CREATE INDEX tree_damaged ON tree (id) WHERE damaged;
+                    -- 1: another has taken its place, and its file is to go; 2: it is gone. Rows stay, so that no pack gets
+                    -- the number of another.
+                    ALTER TABLE pack ADD COLUMN retired INTEGER NOT NULL DEFAULT 0;
+                    CREATE INDEX pack_retired ON pack (id) WHERE retired;
+                    CREATE TABLE upkeep (            -- how verify and collect stand
+                        name TEXT PRIMARY KEY,
+                        document TEXT NOT NULL       -- JSON
+                    ) STRICT, WITHOUT ROWID;
+                    """)
+        }
         return migrator
     }
 }

@@ -21,6 +21,8 @@ struct BlockKey: Hashable, Sendable {
 
 /// Reads blobs and manifests out of the packs, checking each against its digest.
 ///
+/// While somebody reads, packs may be written anew: what then is not where it was is looked up again.
+///
 /// Memory: ``cacheBytes`` of raw blocks, 128 open packs' block tables, the manifests of the last 8 trees, and what the caller
 /// holds.
 final class ContentReader: Sendable {
@@ -36,6 +38,8 @@ final class ContentReader: Sendable {
     private struct State {
         var packs: [Int: OpenPack] = [:]
         var trees: [(digest: Digest, tree: StoredTree)] = []
+        /// How often something was moved.
+        var moves = 0
     }
 
     private let catalogue: Catalogue
@@ -50,22 +54,42 @@ final class ContentReader: Sendable {
 
     /// - Throws: `Problem` with `tree-unknown` or `store-damaged`.
     func tree(_ digest: Digest) throws -> StoredTree {
-        if let known = state.withLock({ state in state.trees.first { $0.digest == digest } }) { return known.tree }
+        let (known, moves) = state.withLock { state in (state.trees.first { $0.digest == digest }, state.moves) }
+        if let known { return known.tree }
+        do {
+            let tree = try readTree(digest)
+            state.withLock { state in
+                guard state.moves == moves else { return }
+                state.trees.append((digest, tree))
+                if state.trees.count > Self.keptTrees { state.trees.removeFirst() }
+            }
+            return tree
+        } catch let problem as Problem where problem.code == .storeDamaged {
+            guard state.withLock({ $0.moves }) != moves else { throw problem }
+            return try self.tree(digest)
+        }
+    }
+
+    /// Says that packs were written anew, or trees removed.
+    func contentsMoved() {
+        state.withLock { state in
+            state.moves += 1
+            state.trees = []
+            // An open file that has no name any more keeps its room on the disk.
+            state.packs = [:]
+        }
+    }
+
+    private func readTree(_ digest: Digest) throws -> StoredTree {
         let (row, stored, raw, locations) = try catalogue.pool.unsafeReentrantRead { database in
             guard let row = try catalogue.tree(digest, database) else {
                 throw Problem(.treeUnknown, "This server has no tree \(digest). Look the kernel up by its build ID.")
             }
             let raw = try rawManifest(row, database)
             let stored = try StoredManifest(encoded: raw)
-            let numbers = stored.entries.compactMap { if case .file(let number, _) = $0.kind { number } else { nil } }
-            return (row, stored, raw, try catalogue.locations(of: numbers, database))
+            return (row, stored, raw, try catalogue.locations(of: stored.numbers, database))
         }
-        let tree = try Self.resolve(row, stored, raw, locations)
-        state.withLock { state in
-            state.trees.append((digest, tree))
-            if state.trees.count > Self.keptTrees { state.trees.removeFirst() }
-        }
-        return tree
+        return try Self.resolve(row, stored, raw, locations)
     }
 
     private static func resolve(
@@ -94,12 +118,24 @@ final class ContentReader: Sendable {
         return StoredTree(row: row, raw: raw, manifest: manifest, numbers: numbers)
     }
 
+    static let remedy = "The next upload of a kernel with it brings it back."
+
     /// The raw form of a tree's manifest, and so of its parents' first.
     private func rawManifest(_ row: TreeRow, _ database: Database) throws -> [UInt8] {
         var prefix: [UInt8] = []
         if let parent = row.parent {
             guard let parent = try catalogue.tree(id: parent, database) else { throw PackedReader.damaged }
             prefix = try rawManifest(parent, database)
+        }
+        return try rawManifest(row, prefix: prefix)
+    }
+
+    /// The raw form of a tree's manifest, given that of its parent.
+    ///
+    /// - Throws: `Problem` with `store-damaged`.
+    func rawManifest(_ row: TreeRow, prefix: [UInt8]) throws -> [UInt8] {
+        guard row.damage != .manifest else {
+            throw Problem(.storeDamaged, "The manifest of tree \(row.digest) is lost. \(Self.remedy)")
         }
         let frame = try PackReader(row.pack, layout: layout).read(at: row.offset, count: row.compressedLength)
         return try ZstdFrame.decompress(frame, rawLength: row.rawLength, prefix: prefix)
@@ -109,6 +145,20 @@ final class ContentReader: Sendable {
     ///
     /// - Throws: `Problem` with `store-damaged` if they do not have the digest.
     func contents(_ location: BlobLocation) throws -> [UInt8] {
+        do {
+            return try read(location)
+        } catch let problem as Problem where problem.code == .storeDamaged {
+            let now = try catalogue.pool.unsafeReentrantRead { try catalogue.location(of: location.digest, $0) }
+            guard let now, now != location else { throw problem }
+            return try contents(now)
+        }
+    }
+
+    private func read(_ location: BlobLocation) throws -> [UInt8] {
+        guard !location.isLost else {
+            throw Problem(
+                .storeDamaged, "The contents \(location.digest) are lost, as a verify found. \(Self.remedy)")
+        }
         let block = try self.block(location.block, ofPack: location.pack)
         guard location.offset <= block.count, location.length <= block.count - location.offset else {
             throw PackedReader.damaged
@@ -128,6 +178,7 @@ final class ContentReader: Sendable {
     func prefix(of numbers: [Int]) throws -> BlockPrefix {
         var prefix = BlockPrefix.none
         for (number, location) in zip(numbers, try locations(of: numbers)) {
+            guard !location.isLost else { continue }
             let depth = try blockEntry(location.block, ofPack: location.pack).depth + 1
             guard depth <= PackIndex.maximumDepth else { continue }
             prefix.numbers.append(number)

@@ -49,6 +49,20 @@ final class DerivedCache<Record: DerivedRecord>: Sendable {
     /// What is known of a key; does not count as use.
     func record(_ key: Key) -> Record? { state.withLock { $0.records[key] } }
 
+    /// All that is on disk.
+    var all: [Key: Record] { state.withLock { $0.records } }
+
+    /// Gives up a key's files, unless others have taken their place.
+    ///
+    /// - Returns: whether it did.
+    func drop(_ key: Key, ifStill record: Record) -> Bool {
+        let names = record.files(of: key)
+        guard state.withLock({ $0.records[key].map { $0.files(of: key) == names } ?? false }) else { return false }
+        forget(key)
+        try? catalogue.pool.write { try Record.remove(key, catalogue, $0) }
+        return true
+    }
+
     /// A key's files, open; nil if they are not on disk as their record says.
     func open(_ key: Key) -> (record: Record, files: [DerivedFile])? {
         let record = state.withLock { state -> Record? in

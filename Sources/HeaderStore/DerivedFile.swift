@@ -40,6 +40,24 @@ public final class DerivedFile: Sendable {
         return try SystemCallError.check("fcntl", nil) { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) }
     }
 
+    /// Whether the bytes still have the digest.
+    ///
+    /// - Parameter pace: is told of the bytes of each piece before it is read.
+    func isIntact(pace: (_ bytes: Int) throws -> Void) throws -> Bool {
+        var hash = SHA256Hash()
+        var offset = 0
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
+        defer { buffer.deallocate() }
+        while offset < length {
+            try pace(min(buffer.count, length - offset))
+            let count = try read(at: offset, into: buffer)
+            guard count > 0 else { return false }
+            hash.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            offset += count
+        }
+        return offset == length && hash.digest() == digest
+    }
+
     /// Fills the buffer from an offset; answers how many bytes there were.
     ///
     /// - Throws: `SystemCallError`.

@@ -178,7 +178,7 @@ extension HeaderStore {
     func purge(_ id: BuildID, _ mark: KernelMark, unlessSeenAfter time: Int?) async throws -> Bool {
         // No upload of it may find it there in between, and be told that it is known.
         try await ingests.run { [catalogue, btf, btfIngests, checkIns] in
-            try btfIngests.runNow {
+            try btfIngests.runAndWait {
                 let isPurged = try catalogue.write { database in
                     if let time {
                         guard let entry = try catalogue.kernel(id, database)?.entry, entry.lastSeen <= time,

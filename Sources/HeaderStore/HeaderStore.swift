@@ -3,6 +3,7 @@ internal import GRDB
 public import HeaderArchive
 public import KernelHeaders
 public import Logging
+internal import Synchronization
 
 /// The store of one server: a folder with packs (truth), bundles and PCHs (derived) and the catalogue. Knows nothing of HTTP.
 ///
@@ -20,6 +21,11 @@ public final class HeaderStore: Sendable {
         public var pchBytes = 4 << 30
         /// After how many seconds a PCH whose build failed is tried again.
         public var pchRetrySeconds = 3600
+        /// Bytes a second that the verify in the background reads; 0 for none. Whoever has the store runs it:
+        /// ``HeaderStore/verifyForEver()``.
+        public var verifyBytesPerSecond = 0
+        /// How long after a round of it the next one begins, in seconds.
+        public var verifySeconds = 7 * 86400
         /// What the disk has free, in bytes; nil to ask the file system.
         public var freeBytes: (@Sendable () throws -> Int)?
         /// How long a host's claim to upload is good without a byte arriving, in seconds.
@@ -60,12 +66,20 @@ public final class HeaderStore: Sendable {
     private let reads = WorkQueue(label: "reads", width: 4)
     /// Work for PCHs that takes its time: a tree is unpacked, a PCH compressed.
     let derivations = WorkQueue(label: "pch", width: 2)
+    let verifies = WorkQueue(label: "verify", width: 1)
+    let collects = WorkQueue(label: "collect", width: 1)
+    let pace: UpkeepPace
+    let verifier: StoreVerify
+    let collector: StoreCollect
+    let upkeepTasks = Mutex<[Task<Void, Never>]>([])
+    let logger: Logger
 
     /// Opens the store in a folder, making it if there is none, and removes what an interrupted write left behind.
     ///
     /// - Throws: ``StoreOpenError``, `SystemCallError`, or what SQLite says.
     public init(folder: String, options: Options = Options(), logger: Logger) throws {
         self.options = options
+        self.logger = logger
         layout = StoreLayout(root: folder)
         lock = try StoreLock.prepare(layout, files: options.files)
         try StoreRecovery.requireCatalogue(layout)
@@ -91,6 +105,35 @@ public final class HeaderStore: Sendable {
             limits: [.headers: options.limits.archiveBytes, .btf: options.btfBytes], rules: rules,
             flushSeconds: options.flushSeconds,
             now: options.now, uptime: options.uptime, logger: logger)
+        pace = UpkeepPace { [ingests, btfIngests, reads, derivations] in
+            ingests.isBusy || btfIngests.isBusy || reads.isBusy || derivations.isBusy
+        }
+        let rewrite = PackRewrite(
+            catalogue: catalogue, content: content, files: options.files, layout: layout, disk: disk)
+        verifier = try StoreVerify(
+            .init(
+                catalogue: catalogue, layout: layout, btf: btf, bundles: bundles.cache, pchs: pchs.cache,
+                now: options.now,
+                lose: { [catalogue, content, checkIns, ingests] finding, pack in
+                    try ingests.runAndWait {
+                        guard try catalogue.pool.read({ try catalogue.packDigests($0) }).contains(pack) else {
+                            return nil
+                        }
+                        let consequences = try Damage(catalogue: catalogue, content: content)
+                            .lose(finding, ofPack: pack, by: rewrite)
+                        for kernel in consequences.kernels { try checkIns.headersChanged(kernel) }
+                        return consequences
+                    }
+                },
+                loseBTF: { [btf, btfIngests] id, record in
+                    try btfIngests.runAndWait { try btf.quarantineIfDamaged(id, record) }
+                }, logger: logger), pace: pace)
+        collector = try StoreCollect(
+            .init(
+                catalogue: catalogue, content: content, files: options.files, layout: layout, rewrite: rewrite,
+                btf: btf,
+                bundles: bundles.cache, pchs: pchs.cache, ingests: ingests, btfIngests: btfIngests, now: options.now,
+                logger: logger), pace: pace)
     }
 
     /// Bytes that an upload may have.
@@ -99,6 +142,7 @@ public final class HeaderStore: Sendable {
     /// Closes the catalogue, its journal written back, and lets go of the folder. Nothing may be asked of the store after
     /// it.
     public func close() throws {
+        pace.cancel()
         try checkIns.close()
         try pchs.close()
         try documents.close()
@@ -143,7 +187,7 @@ public final class HeaderStore: Sendable {
             defer { upload.discard() }
             return try Self.ending(permit, digest: digest, identity: identity) {
                 let outcome = try ingest.run(upload, digest: digest, identity: identity, sender: sender)
-                try checkIns.headersChanged(identity.buildID)
+                for kernel in [identity.buildID] + outcome.healed { try checkIns.headersChanged(kernel) }
                 return outcome
             }
         }
@@ -288,6 +332,11 @@ public final class HeaderStore: Sendable {
         status.bundleBytes = bundles.bytes
         (status.btfKernels, status.btfBytes) = btf.status
         (status.pchs, status.pchBytes) = (pchs.count, pchs.bytes)
+        (status.bundleLimit, status.pchLimit) = (options.bundleBytes, options.pchBytes)
+        let quarantined = try FolderListing.names(in: layout.quarantine)
+        status.quarantined = quarantined.count
+        status.quarantinedBytes = quarantined.reduce(0) { $0 + Self.fileSize("\(layout.quarantine)/\($1)") }
+        (status.verify, status.collect) = (verification, collection)
         return status
     }
 

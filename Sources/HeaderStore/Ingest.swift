@@ -22,6 +22,8 @@ struct Ingest {
         var receipt: IngestReceipt
         /// False if the kernel had this very tree.
         var isNew: Bool
+        /// Kernels whose headers were damaged, and are whole again.
+        var healed: [BuildID] = []
     }
 
     /// The most bytes of older contents that a block is compressed with.
@@ -46,25 +48,33 @@ struct Ingest {
     func run(
         _ upload: StagedUpload, digest archiveDigest: Digest, identity: KernelIdentity, sender: Sender
     ) throws -> Outcome {
-        let known = try catalogue.pool.read { try catalogue.held(identity.buildID, $0) }
-        if let known, known.archiveDigest == archiveDigest { return try sighted(known) }
+        let (known, isDamaged) = try catalogue.pool.read { database in
+            let known = try catalogue.held(identity.buildID, database)
+            let tree = try known.flatMap { try catalogue.tree($0.summary.treeDigest, database) }
+            return (known, tree.map { $0.damage != .none } ?? false)
+        }
+        if let known, known.archiveDigest == archiveDigest, !isDamaged { return try sighted(known) }
         let unpacked = try unpack(upload)
         defer { try? unpacked.spool.discard() }
         let treeDigest = unpacked.manifest.digest
         if let known {
-            if known.summary.treeDigest == treeDigest { return try sighted(known) }
+            if known.summary.treeDigest == treeDigest {
+                return isDamaged ? try heal(known, unpacked) : try sighted(known)
+            }
             throw try conflict(known, with: treeDigest, sender)
         }
         let record = KernelRecord(
             identity: try Self.complete(identity, unpacked), source: sender.source, treeDigest: treeDigest,
             archiveDigest: archiveDigest, firstSeen: now(), origin: sender.origin, uploader: sender.host)
-        return try commit(record, unpacked)
+        return try commit(record, of: record.identity.buildID, unpacked)
     }
 
     /// An archive as it lies in the spool.
     private struct Unpacked {
         let manifest: TreeManifest
         let spool: BlobSpool
+        /// The numbers of those that the store had and lost.
+        let lost: [Digest: Int]
         /// How many of the archive's blobs came with each older pack.
         let knownPerPack: [Int: Int]
     }
@@ -74,9 +84,14 @@ struct Ingest {
         // than the archive.
         try catalogue.pool.unsafeReentrantRead { database in
             var knownPerPack: [Int: Int] = [:]
+            var lost: [Digest: Int] = [:]
             let reservation = try disk.reserve(0)
             let spool = try BlobSpool(files: files, layout: layout) { digest in
-                guard let (number, pack) = try catalogue.blobNumber(digest, database) else { return nil }
+                guard let (number, pack, isLost) = try catalogue.blobNumber(digest, database) else { return nil }
+                guard !isLost else {
+                    lost[digest] = number
+                    return nil
+                }
                 knownPerPack[pack, default: 0] += 1
                 return number
             } reserve: {
@@ -85,7 +100,7 @@ struct Ingest {
             do {
                 let manifest = try HeaderTreeReader.read(FileSource(path: upload.path), limits: limits, visitor: spool)
                 try spool.finish()
-                return Unpacked(manifest: manifest, spool: spool, knownPerPack: knownPerPack)
+                return Unpacked(manifest: manifest, spool: spool, lost: lost, knownPerPack: knownPerPack)
             } catch {
                 try spool.discard()
                 throw error
@@ -137,19 +152,34 @@ struct Ingest {
                 + "check where these headers come from.")
     }
 
-    private func commit(_ record: KernelRecord, _ unpacked: Unpacked) throws -> Outcome {
+    /// Brings back what a verify found damaged of a kernel's tree: the upload has it.
+    private func heal(_ kernel: HeldKernel, _ unpacked: Unpacked) throws -> Outcome {
+        let outcome = try sighted(kernel)
+        let tree = try catalogue.pool.read { try catalogue.tree(kernel.summary.treeDigest, $0) }
+        guard !unpacked.spool.newBlobs.isEmpty || tree?.damage == .manifest else {
+            // Another kernel's upload has brought it all.
+            _ = try Damage(catalogue: catalogue, content: content).review()
+            return outcome
+        }
+        return try commit(nil, of: kernel.summary.identity.buildID, unpacked)
+    }
+
+    /// - Parameter record: nil if the kernel is on record already, and contents of it were lost.
+    private func commit(_ record: KernelRecord?, of id: BuildID, _ unpacked: Unpacked) throws -> Outcome {
+        let treeDigest = unpacked.manifest.digest
         let (tree, firstNumber) = try catalogue.pool.read {
-            (try catalogue.tree(record.treeDigest, $0), try catalogue.nextBlobNumber($0))
+            (try catalogue.tree(treeDigest, $0), try catalogue.nextBlobNumber($0))
         }
         let newBytes = unpacked.spool.newBlobs.reduce(0) { $0 + $1.length }
         let reservation = try disk.reserve(newBytes)
         defer { withExtendedLifetime(reservation) {} }
-        let pack = try PackWriter(files: files, layout: layout)
+        let isHealing = !unpacked.lost.isEmpty || tree.map { $0.damage != .none } ?? false
+        let pack = try PackWriter(files: files, layout: layout, replacing: isHealing ? [] : nil)
         let digest: Digest
         do {
-            // A tree that another kernel has already adds nothing but the kernel.
-            if tree == nil { try fill(pack, unpacked, treeDigest: record.treeDigest, firstNumber: firstNumber) }
-            pack.addKernel(record)
+            // A tree that another kernel has already adds nothing but the kernel, and what was lost of it.
+            try fill(pack, unpacked, of: tree, firstNumber: firstNumber)
+            if let record { pack.addKernel(record) }
             digest = try pack.commit(to: layout)
         } catch {
             try pack.abandon()
@@ -157,11 +187,12 @@ struct Ingest {
         }
         do {
             try catalogue.write { database in
-                // The very same pack is there if the kernel was uploaded, purged and uploaded again within a second.
+                // The very same pack is there, or was, if the kernel was uploaded, purged and uploaded again within a second.
                 if try !catalogue.hasPack(digest, database) {
+                    try catalogue.forget(retiredPack: digest, database)
                     try catalogue.insert(pack: digest, bytes: pack.length, index: pack.index, database)
                 }
-                try catalogue.insert(record, database)
+                if let record { try catalogue.insert(record, database) }
             }
         } catch let problem as Problem where problem.code == .diskFull {
             // The next ingest gives its blobs the same numbers, and a rebuild could not tell which pack counts. After any
@@ -170,18 +201,23 @@ struct Ingest {
             throw problem
         }
         let receipt = IngestReceipt(
-            buildID: record.identity.buildID, treeDigest: record.treeDigest, files: unpacked.manifest.fileCount,
+            buildID: id, treeDigest: treeDigest, files: unpacked.manifest.fileCount,
             bytes: unpacked.manifest.contentBytes, newBlobs: unpacked.spool.newBlobs.count, newBytes: newBytes,
             storedBytes: pack.length)
-        return Outcome(receipt: receipt, isNew: true)
+        let healed = isHealing ? try Damage(catalogue: catalogue, content: content).review() : []
+        return Outcome(receipt: receipt, isNew: record != nil, healed: healed)
     }
 
-    private func fill(_ pack: PackWriter, _ unpacked: Unpacked, treeDigest: Digest, firstNumber: Int) throws {
+    /// - Parameter tree: what the store has of it; nil if it is new.
+    private func fill(_ pack: PackWriter, _ unpacked: Unpacked, of tree: TreeRow?, firstNumber: Int) throws {
+        // A tree that is there and whole brings nothing new.
+        guard tree?.damage != TreeRow.Damage.none else { return }
         let parent = try chooseParent(unpacked.knownPerPack)
         let blobs = unpacked.spool.newBlobs.sorted { $0.path < $1.path }
-        let numbers = Dictionary(
-            uniqueKeysWithValues: zip(blobs.map(\.digest), firstNumber...)
-        ).merging(unpacked.spool.known) { own, _ in own }
+        let new = blobs.map(\.digest).filter { unpacked.lost[$0] == nil }
+        // Manifests name what was lost by the number that it had.
+        let numbers = Dictionary(uniqueKeysWithValues: zip(new, firstNumber...))
+            .merging(unpacked.spool.known) { own, _ in own }.merging(unpacked.lost) { own, _ in own }
         let level = blobs.reduce(0) { $0 + $1.length } <= Self.tightBytes ? 19 : 7
         for block in Self.blocks(of: blobs) {
             try pack.addBlock(
@@ -189,6 +225,7 @@ struct Ingest {
                 blobs: block.map { (numbers[$0.digest] ?? 0, $0.digest, $0.length) },
                 prefix: try prefix(for: block, from: parent), level: level)
         }
+        guard tree?.damage != .contents else { return }
         let entries = unpacked.manifest.entries.map { entry in
             switch entry.kind {
             case .link(let target): StoredManifest.Entry(path: entry.path, kind: .link(target: target))
@@ -199,7 +236,7 @@ struct Ingest {
         }
         let manifestParent = parent.flatMap { $0.row.depth < StoredManifest.maximumDepth ? $0 : nil }
         try pack.addManifest(
-            StoredManifest(entries: entries), digest: treeDigest, files: unpacked.manifest.fileCount,
+            StoredManifest(entries: entries), digest: unpacked.manifest.digest, files: unpacked.manifest.fileCount,
             bytes: unpacked.manifest.contentBytes, parent: manifestParent.map { ($0.row.digest, $0.raw) })
     }
 

@@ -19,7 +19,7 @@ final class PCHStore: Sendable {
     private let disk: DiskBudget
     private let retrySeconds: Int
     private let now: @Sendable () -> Int
-    private let cache: DerivedCache<PCHRecord>
+    let cache: DerivedCache<PCHRecord>
     private let failures: Mutex<[Digest: PCHFailure]>
     private let demand: AskedTimes<PCHDemand>
 

@@ -19,8 +19,18 @@ internal import KernelHeaders
 ///         n manifests, each:  n compressed length, n raw length, 32 tree digest, n files, n bytes,
 ///                             1 has a parent, and if it has: 32 its tree digest
 ///         n kernels, each:    n length, JSON of KernelRecord
+///         of version 2 only:
+///         n a random number, so that no two packs have the same bytes: one that brings back what was lost may hold just
+///           what the lost one held, and must not be taken for it
+///         n packs that this one stands for, each: 32 their digest
+///         n lost blobs, each:     n number, n length, 32 SHA-256
+///         n lost manifests, each: 32 tree digest, n files, n bytes
 /// 24    footer: u64 index offset, u32 its compressed length, u32 its raw length, magic "KHPEND", 0x00, version 0x01
 /// ```
+///
+/// **Versions.** What an ingest writes has version 1. A pack that was written anew, without what is dead or damaged, has
+/// version 2 at both ends: it names the packs whose place it took, whose files a crash may have left, and what was damaged in
+/// them, as manifests still name those blobs and an upload brings them back. That upload's pack has version 2 as well.
 ///
 /// **Numbers.** Each blob of the store has a number, given in the order of arrival and never again to another blob;
 /// manifests and prefixes name blobs by it. **Prefix.** A block may be compressed with older blobs before it, of this
@@ -29,6 +39,9 @@ internal import KernelHeaders
 struct PackIndex: Equatable {
     static let magic: [UInt8] = Array("KHPACK".utf8) + [0, 1]
     static let endMagic: [UInt8] = Array("KHPEND".utf8) + [0, 1]
+    /// Of a pack that was written anew.
+    static let rewrittenMagic: [UInt8] = Array("KHPACK".utf8) + [0, 2]
+    static let rewrittenEndMagic: [UInt8] = Array("KHPEND".utf8) + [0, 2]
     static let footerLength = 24
     /// The deepest chain of prefixes: reading a block reads up to this many others first.
     static let maximumDepth = 8
@@ -62,10 +75,32 @@ struct PackIndex: Equatable {
         var parent: Digest?
     }
 
+    /// What was damaged where the pack's contents lay before, and is not in it.
+    struct Lost: Equatable {
+        struct Blob: Equatable {
+            var number: Int
+            var digest: Digest
+            var length: Int
+        }
+        struct Manifest: Equatable {
+            var digest: Digest
+            var files: Int
+            var bytes: Int
+        }
+        var blobs: [Blob] = []
+        var manifests: [Manifest] = []
+        var isEmpty: Bool { blobs.isEmpty && manifests.isEmpty }
+    }
+
     var blocks: [Block] = []
     var blobs: [Blob] = []
     var manifests: [Manifest] = []
     var kernels: [KernelRecord] = []
+    /// The packs that this one stands for; nil of one that an ingest of new contents wrote.
+    var replaced: [Digest]?
+    /// With ``replaced``.
+    var random = 0
+    var lost = Lost()
 
     func encoded() throws -> [UInt8] {
         var writer = PackedWriter()
@@ -98,11 +133,33 @@ struct PackIndex: Equatable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         for kernel in kernels { writer.put(Array(try encoder.encode(kernel))) }
+        if let replaced {
+            writer.put(random)
+            put(replaced, &writer)
+        }
         return writer.bytes
     }
 
+    private func put(_ replaced: [Digest], _ writer: inout PackedWriter) {
+        writer.put(replaced.count)
+        for digest in replaced { writer.put(bytes: digest.bytes) }
+        writer.put(lost.blobs.count)
+        for blob in lost.blobs {
+            writer.put(blob.number)
+            writer.put(blob.length)
+            writer.put(bytes: blob.digest.bytes)
+        }
+        writer.put(lost.manifests.count)
+        for manifest in lost.manifests {
+            writer.put(bytes: manifest.digest.bytes)
+            writer.put(manifest.files)
+            writer.put(manifest.bytes)
+        }
+    }
+
+    /// - Parameter isRewritten: whether the pack has version 2.
     /// - Throws: `Problem` with `store-damaged`.
-    init(encoded: [UInt8]) throws {
+    init(encoded: [UInt8], isRewritten: Bool = false) throws {
         var reader = PackedReader(encoded)
         var offset = Self.magic.count
         for _ in 0..<(try reader.count()) {
@@ -136,7 +193,25 @@ struct PackIndex: Equatable {
             }
             kernels.append(kernel)
         }
+        if isRewritten { try readReplaced(&reader) }
         guard reader.isAtEnd else { throw PackedReader.damaged }
+    }
+
+    private mutating func readReplaced(_ reader: inout PackedReader) throws {
+        random = try reader.integer()
+        var packs: [Digest] = []
+        for _ in 0..<(try reader.count()) { packs.append(try reader.digest()) }
+        replaced = packs
+        for _ in 0..<(try reader.count()) {
+            let number = try reader.integer()
+            let length = try reader.integer()
+            lost.blobs.append(.init(number: number, digest: try reader.digest(), length: length))
+        }
+        for _ in 0..<(try reader.count()) {
+            let digest = try reader.digest()
+            let files = try reader.integer()
+            lost.manifests.append(.init(digest: digest, files: files, bytes: try reader.integer()))
+        }
     }
 
     private mutating func readBlobs(_ reader: inout PackedReader) throws {

@@ -14,7 +14,13 @@ final class PackReader: Sendable {
         self.digest = digest
         path = layout.pack(digest)
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw Self.damaged(digest, "can't be opened") }
+        guard descriptor >= 0 else {
+            // A process that has no descriptor left, say, must not take a good pack for a damaged one.
+            guard errno == ENOENT || errno == EIO else {
+                throw SystemCallError(call: "open", path: path, number: errno)
+            }
+            throw Self.damaged(digest, "can't be opened")
+        }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
             close(descriptor)
@@ -28,12 +34,16 @@ final class PackReader: Sendable {
     /// Reads the index, checking the magic at both ends.
     func readIndex() throws -> PackIndex {
         let footer = try read(at: length - PackIndex.footerLength, count: PackIndex.footerLength)
-        guard try read(at: 0, count: PackIndex.magic.count) == PackIndex.magic,
-            footer[16...].elementsEqual(PackIndex.endMagic)
-        else { throw Self.damaged(digest, "is not a pack of version 1") }
+        let magic = try read(at: 0, count: PackIndex.magic.count)
+        let isRewritten = magic == PackIndex.rewrittenMagic
+        guard isRewritten || magic == PackIndex.magic,
+            footer[16...].elementsEqual(isRewritten ? PackIndex.rewrittenEndMagic : PackIndex.endMagic)
+        else { throw Self.damaged(digest, "is not a pack of version 1 or 2") }
         let offset = footer[..<8].littleEndianInteger
         let frame = try read(at: offset, count: footer[8..<12].littleEndianInteger)
-        return try PackIndex(encoded: ZstdFrame.decompress(frame, rawLength: footer[12..<16].littleEndianInteger))
+        return try PackIndex(
+            encoded: ZstdFrame.decompress(frame, rawLength: footer[12..<16].littleEndianInteger),
+            isRewritten: isRewritten)
     }
 
     /// - Throws: `Problem` with `store-damaged` if the file ends before.
@@ -55,15 +65,30 @@ final class PackReader: Sendable {
     }
 
     /// Whether the file's bytes still have the digest it is named by.
-    func isIntact() throws -> Bool {
+    ///
+    /// - Parameter pace: is told of the bytes of each piece before it is read.
+    func isIntact(pace: (_ bytes: Int) throws -> Void = { _ in }) throws -> Bool {
         var hash = SHA256Hash()
         var offset = 0
         while offset < length {
-            let piece = try read(at: offset, count: min(1 << 20, length - offset))
+            let count = min(1 << 20, length - offset)
+            try pace(count)
+            let piece = try read(at: offset, count: count)
             piece.withUnsafeBytes { hash.update($0) }
             offset += piece.count
         }
         return hash.digest() == digest
+    }
+
+    /// - Returns: nil for what a damaged file or a damaged disk answers; other errors are thrown.
+    static func unlessDamaged<Value>(_ body: () throws -> Value) throws -> Value? {
+        do {
+            return try body()
+        } catch let problem as Problem where problem.code == .storeDamaged {
+            return nil
+        } catch let error as SystemCallError where error.number == EIO {
+            return nil
+        }
     }
 
     private static func damaged(_ digest: Digest, _ what: String) -> Problem {

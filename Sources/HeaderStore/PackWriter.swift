@@ -9,13 +9,18 @@ final class PackWriter {
     private var hash = SHA256Hash()
     private(set) var length = 0
     private(set) var index = PackIndex()
+    /// Once it is durable under it.
+    private(set) var name: Digest?
 
-    init(files: any FileSystem, layout: StoreLayout) throws {
+    /// - Parameter replacing: the packs that this one takes the place of; nil for new contents.
+    init(files: any FileSystem, layout: StoreLayout, replacing: [Digest]? = nil) throws {
         self.files = files
+        index.replaced = replacing
+        if replacing != nil { index.random = .random(in: 0...Int.max) }
         path = layout.stagingFile("pack")
         file = try files.create(path)
         do {
-            try put(PackIndex.magic)
+            try put(replacing == nil ? PackIndex.magic : PackIndex.rewrittenMagic)
         } catch {
             try abandon()
             throw error
@@ -30,13 +35,20 @@ final class PackWriter {
     func addBlock(
         _ raw: [UInt8], blobs: [(number: Int, digest: Digest, length: Int)], prefix: BlockPrefix, level: Int
     ) throws {
+        try addBlock(
+            try ZstdFrame.compress(raw, prefix: prefix.contents, level: level), rawLength: raw.count, blobs: blobs,
+            depth: prefix.depth, prefix: prefix.numbers)
+    }
+
+    /// Adds a block that is compressed already.
+    func addBlock(
+        _ frame: [UInt8], rawLength: Int, blobs: [(number: Int, digest: Digest, length: Int)], depth: Int, prefix: [Int]
+    ) throws {
         precondition(index.manifests.isEmpty, "blocks come before manifests")
-        let frame = try ZstdFrame.compress(raw, prefix: prefix.contents, level: level)
         let block = index.blocks.count
         index.blocks.append(
             .init(
-                offset: length, compressedLength: frame.count, rawLength: raw.count, depth: prefix.depth,
-                prefix: prefix.numbers))
+                offset: length, compressedLength: frame.count, rawLength: rawLength, depth: depth, prefix: prefix))
         var offset = 0
         for blob in blobs {
             index.blobs.append(
@@ -53,16 +65,26 @@ final class PackWriter {
         _ manifest: StoredManifest, digest: Digest, files: Int, bytes: Int, parent: (digest: Digest, raw: [UInt8])?
     ) throws {
         let raw = manifest.encoded
-        let frame = try ZstdFrame.compress(raw, prefix: parent?.raw ?? [], level: 19)
+        try addManifest(
+            try ZstdFrame.compress(raw, prefix: parent?.raw ?? [], level: 19), rawLength: raw.count, digest: digest,
+            files: files, bytes: bytes, parent: parent?.digest)
+    }
+
+    /// Adds a manifest that is compressed already.
+    func addManifest(
+        _ frame: [UInt8], rawLength: Int, digest: Digest, files: Int, bytes: Int, parent: Digest?
+    ) throws {
         index.manifests.append(
             .init(
-                offset: length, compressedLength: frame.count, rawLength: raw.count, digest: digest, files: files,
-                bytes: bytes,
-                parent: parent?.digest))
+                offset: length, compressedLength: frame.count, rawLength: rawLength, digest: digest, files: files,
+                bytes: bytes, parent: parent))
         try put(frame)
     }
 
     func addKernel(_ kernel: KernelRecord) { index.kernels.append(kernel) }
+
+    /// Says what is not in the pack because it was damaged.
+    func setLost(_ lost: PackIndex.Lost) { index.lost = lost }
 
     /// Writes index and footer, syncs the file, renames it to its digest and syncs the folder.
     ///
@@ -75,7 +97,7 @@ final class PackWriter {
         footer.appendLittleEndian(UInt32(frame.count))
         footer.appendLittleEndian(UInt32(raw.count))
         try put(frame)
-        try put(footer + PackIndex.endMagic)
+        try put(footer + (index.replaced == nil ? PackIndex.endMagic : PackIndex.rewrittenEndMagic))
         try file.sync()
         try file.close()
         let digest = hash.digest()
@@ -86,6 +108,7 @@ final class PackWriter {
             try files.remove(layout.pack(digest))
             throw error
         }
+        name = digest
         return digest
     }
 

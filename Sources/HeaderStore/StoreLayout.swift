@@ -11,6 +11,7 @@ internal import KernelHeaders
 /// btf/                truth: <build ID>.<SHA-256 of the raw BTF>.<its bytes>.btf.zst
 /// bundles/            derived: <tree digest>.<format>
 /// pch/                derived: <key>.<SHA-256 of the PCH>.pch, and the same compressed, .pch.zst
+/// quarantine/         what a verify found damaged: files of packs and BTF, under their names, until a collect
 /// staging/            what is being written; emptied at each start
 /// ```
 struct StoreLayout: Sendable {
@@ -25,6 +26,7 @@ struct StoreLayout: Sendable {
     var btf: String { "\(root)/btf" }
     var bundles: String { "\(root)/bundles" }
     var pchs: String { "\(root)/pch" }
+    var quarantine: String { "\(root)/quarantine" }
     var staging: String { "\(root)/staging" }
 
     func pack(_ digest: Digest) -> String { "\(packs)/\(digest).khpack" }

@@ -25,9 +25,9 @@ final class StoreLock: Sendable {
     ///
     /// - Throws: ``StoreOpenError`` if another process has it, or the layout is of another version.
     static func prepare(_ layout: StoreLayout, files: any FileSystem) throws -> StoreLock {
-        for folder in [layout.root, layout.packs, layout.btf, layout.bundles, layout.pchs, layout.staging] {
-            try files.makeDirectory(folder)
-        }
+        for folder in [
+            layout.root, layout.packs, layout.btf, layout.bundles, layout.pchs, layout.quarantine, layout.staging,
+        ] { try files.makeDirectory(folder) }
         let descriptor = try SystemCallError.check("open", layout.lock) {
             open(layout.lock, O_RDWR | O_CREAT | O_CLOEXEC, mode_t(0o640))
         }

@@ -29,6 +29,7 @@ struct StoreRecovery {
 
     func run() throws {
         for name in try FolderListing.names(in: layout.staging) { try removeStaged("\(layout.staging)/\(name)") }
+        try removeRetiredPacks()
         try recoverPacks()
         try DerivedCache<BundleRecord>.recover(catalogue: catalogue, files: files, layout: layout)
         try DerivedCache<PCHRecord>.recover(catalogue: catalogue, files: files, layout: layout)
@@ -42,6 +43,15 @@ struct StoreRecovery {
         } else {
             try files.remove(path)
         }
+    }
+
+    /// Those whose place another had taken before the crash.
+    private func removeRetiredPacks() throws {
+        let retired = try catalogue.pool.read { try catalogue.retiredPacks($0) }
+        guard !retired.isEmpty else { return }
+        for digest in retired { try files.remove(layout.pack(digest)) }
+        try files.syncDirectory(layout.packs)
+        try catalogue.write { try catalogue.forget(retiredPacks: retired, $0) }
     }
 
     /// A pack without a row was never acknowledged: its upload's answer was to be sent after the row was written.

@@ -57,6 +57,9 @@ struct StoredManifest: Equatable {
 
     init(entries: [Entry]) { self.entries = entries }
 
+    /// Of the files' blobs, in the order of the entries.
+    var numbers: [Int] { entries.compactMap { if case .file(let number, _) = $0.kind { number } else { nil } } }
+
     /// - Throws: `Problem` with `store-damaged`.
     init(encoded: [UInt8]) throws {
         var reader = PackedReader(encoded)

@@ -6,14 +6,23 @@ internal import Synchronization
 final class WorkQueue: Sendable {
     private let queues: [DispatchQueue]
     private let next = Atomic(0)
+    private let pending = Atomic(0)
 
     init(label: String, width: Int) { queues = (0..<width).map { DispatchQueue(label: "\(label).\($0)") } }
 
-    /// The same for one that is of width 1, on a thread that may wait; `body` must not wait for the caller's queue.
-    func runNow<Value>(_ body: () throws -> Value) rethrows -> Value { try queues[0].sync(execute: body) }
+    /// Runs on a queue of width 1, and blocks until that is done: for work that is on another queue.
+    func runAndWait<Value>(_ body: () throws -> Value) throws -> Value {
+        precondition(queues.count == 1, "which of the queues?")
+        return try queues[0].sync(execute: body)
+    }
+
+    /// Whether there is work under way, or waiting.
+    var isBusy: Bool { pending.load(ordering: .relaxed) > 0 }
 
     func run<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
         let turn = next.wrappingAdd(1, ordering: .relaxed).oldValue
+        pending.add(1, ordering: .relaxed)
+        defer { pending.subtract(1, ordering: .relaxed) }
         return try await withCheckedThrowingContinuation { continuation in
             queues[turn % queues.count].async { continuation.resume(with: Result { try body() }) }
         }

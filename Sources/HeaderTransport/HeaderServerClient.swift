@@ -179,6 +179,32 @@ public struct HeaderServerClient: Sendable {
             ] + (claim.map { [(APIField.claim, $0)] } ?? []), body: .file(file, from: 0), progress: progress)
     }
 
+    // MARK: Upkeep
+
+    /// How the verify of the server's store stands.
+    public func verification() async throws -> StoreVerification { try await document(APIPath.verify) }
+
+    /// Has the server read everything in its store, beginning now; it goes on after the answer.
+    public func startVerify() async throws -> StoreVerification { try await post(APIPath.verify) }
+
+    /// The last collect of the server's store, or the one under way.
+    public func collection() async throws -> StoreCollection { try await document(APIPath.collect) }
+
+    /// Has the server remove what nothing in its store refers to; it goes on after the answer.
+    ///
+    /// - Parameter isDryRun: whether only to say what would go.
+    public func startCollect(isDryRun: Bool) async throws -> StoreCollection {
+        try await post(APIPath.collect + APIPath.query([(APIPath.dryRun, isDryRun ? "1" : nil)]))
+    }
+
+    /// A request without a body, to one server after the other.
+    private func post<Document: Decodable & Sendable>(_ path: String) async throws -> Document {
+        let request = CurlRequest(method: .post, path: path, body: .document([]))
+        return try await ask(request) { transfer, server, _ in
+            try Self.decode(Document.self, from: transfer, server)
+        }
+    }
+
     // MARK: Asking
 
     /// The servers as they were named, for messages.

@@ -2,6 +2,11 @@
 public enum APIPath {
     public static let kernels = "/v1/kernels"
     public static let store = "/v1/store"
+    /// How the store's verify stands (GET), and to have it read all at once (POST); the same of collect.
+    public static let verify = "/v1/store/verify"
+    public static let collect = "/v1/store/collect"
+    /// The query item of a collect that changes nothing.
+    public static let dryRun = "dry-run"
     /// The clangs that the server makes PCHs with, their profiles, the umbrellas.
     public static let toolchains = "/v1/toolchains"
 

@@ -5,7 +5,8 @@ public enum HeaderSource: String, Codable, Sendable, CaseIterable, Comparable {
     case unknown
     /// A host's agent: the word of one host.
     case agent
-    /// A host's agent, and the agents of other hosts say the same. Given by the server; nobody may upload as it.
+    /// A host's agent, and the agents of other hosts say the same. Given by the server; only operators may upload as it, who
+    /// bring kernels over from another server.
     case agreed
     /// A person with `kheader push`, or curl.
     case push
@@ -15,7 +16,7 @@ public enum HeaderSource: String, Codable, Sendable, CaseIterable, Comparable {
     /// Those that a client may demand, weakest word first.
     public static let allCases: [HeaderSource] = [.agent, .agreed, .push, .import]
     /// Those that an upload may name.
-    public static let uploadable: [HeaderSource] = [.agent, .push, .import]
+    public static let uploadable: [HeaderSource] = [.agent, .agreed, .push, .import]
 
     /// What has no name here becomes ``unknown``: one kernel must not make a whole list unreadable.
     public init(from decoder: any Decoder) throws {

@@ -23,6 +23,20 @@ public struct StoreStatus: Codable, Sendable, Equatable {
     /// The cached PCHs, and their bytes on disk, compressed forms included; nil from a server that makes none.
     public var pchs: Int?
     public var pchBytes: Int?
+    /// The most bytes of bundles and of PCHs that are kept.
+    public var bundleLimit: Int?
+    public var pchLimit: Int?
+    /// Trees that no kernel has: what a collect would remove.
+    public var deadTrees: Int?
+    /// Contents that a verify found damaged and no upload has brought back yet; kernels that lack some, or their manifest.
+    public var lostBlobs: Int?
+    public var damagedKernels: Int?
+    /// Files in quarantine, and their bytes.
+    public var quarantined: Int?
+    public var quarantinedBytes: Int?
+    /// How the verify stands, and the last collect.
+    public var verify: StoreVerification?
+    public var collect: StoreCollection?
 
     public init(
         kernels: Int, trees: Int, conflicts: Int, blobs: Int, files: Int, rawBytes: Int, blobBytes: Int, packs: Int,

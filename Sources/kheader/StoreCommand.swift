@@ -2,5 +2,9 @@ internal import ArgumentParser
 
 struct StoreCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "store", abstract: "What the server keeps on its disk.", subcommands: [StoreStatusCommand.self])
+        commandName: "store", abstract: "What the server keeps on its disk.",
+        subcommands: [
+            StoreStatusCommand.self, StoreVerifyCommand.self, StoreCollectCommand.self, StoreExportCommand.self,
+            StoreImportCommand.self,
+        ])
 }

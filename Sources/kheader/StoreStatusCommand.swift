@@ -28,7 +28,37 @@ struct StoreStatusCommand: AsyncParsableCommand {
         table.add(["distinct contents", "\(status.blobs)", ByteSize.text(status.blobBytes)])
         table.add(["packs on disk", "\(status.packs)", ByteSize.text(status.packBytes)])
         table.add(["catalogue on disk", "", ByteSize.text(status.catalogueBytes)])
-        table.add(["bundles on disk", "", ByteSize.text(status.bundleBytes)])
-        return table.text
+        table.add(["BTF on disk", "\(status.btfKernels)", ByteSize.text(status.btfBytes)])
+        table.add(["bundles on disk", "", part(status.bundleBytes, of: status.bundleLimit)])
+        if let pchs = status.pchs {
+            table.add(["PCHs on disk", "\(pchs)", part(status.pchBytes ?? 0, of: status.pchLimit)])
+        }
+        if let dead = status.deadTrees { table.add(["trees to collect", "\(dead)", ""]) }
+        if let damaged = status.damagedKernels { table.add(["damaged kernels", "\(damaged)", ""]) }
+        if let quarantined = status.quarantined {
+            table.add(["in quarantine", "\(quarantined)", ByteSize.text(status.quarantinedBytes ?? 0)])
+        }
+        return ([table.text] + [status.verify.map(line), status.collect.map(line)].compactMap { $0 })
+            .joined(separator: "\n")
+    }
+
+    private static func part(_ bytes: Int, of limit: Int?) -> String {
+        ByteSize.text(bytes) + (limit.map { " of \(ByteSize.text($0))" } ?? "")
+    }
+
+    private static func line(_ verify: StoreVerification) -> String {
+        let found = verify.found == 0 ? "nothing damaged" : "\(verify.found) damaged, see kheader store verify"
+        if verify.state == .running {
+            return "verify: \(ByteSize.text(verify.bytes)) of \(ByteSize.text(verify.allBytes)) read, \(found)"
+        }
+        if let failure = verify.failure { return "verify: ended early, \(failure)" }
+        return verify.ended.map { "verify: ended \(UTCTime.text($0)), \(found)" } ?? "verify: not done yet"
+    }
+
+    private static func line(_ collect: StoreCollection) -> String {
+        if collect.state == .running { return "collect: under way" }
+        if let failure = collect.failure { return "collect: ended early, \(failure)" }
+        guard let ended = collect.ended else { return "collect: not done yet" }
+        return "collect: ended \(UTCTime.text(ended)), gave back \(ByteSize.text(max(0, collect.freedBytes)))"
     }
 }

@@ -24,6 +24,7 @@ import kheaders_archive
 import precompiled
 import report
 import storage
+import verify
 from debian_kernels import Kernel
 
 
@@ -33,7 +34,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, required=True, help="where downloads and archives are kept")
     parser.add_argument("--quick", action="store_true", help="four kernels, fewer rounds, no large tar")
     parser.add_argument("--all", action="store_true", help="every kernel offered, not the newest of each series")
-    parser.add_argument("--suite", choices=["precompiled"], help="measure this only")
+    parser.add_argument("--suite", choices=["precompiled", "verify"], help="measure this only")
     parser.add_argument("--rounds", type=int, default=5, help="of the CPU measurement")
     parser.add_argument("--json", type=Path, help="where to write the results as JSON ('-' for stdout, without tables)")
     parser.add_argument("--markdown", type=Path, help="where to write the tables, besides stdout")
@@ -75,7 +76,7 @@ def say(text: str) -> None:
 def main() -> int:
     options = arguments()
     kernels = choose(options)
-    if options.suite:
+    if options.suite == "precompiled":
         kernels = [precompiled_kernel(kernels)]
     say(f"{len(kernels)} kernels: {' '.join(kernel.release for kernel in kernels)}")
     archives = make_archives(kernels, options.cache)
@@ -83,6 +84,8 @@ def main() -> int:
 
     if options.suite == "precompiled":
         return only_precompiled(options, kernels, archives, about)
+    if options.suite == "verify":
+        return only_verify(options, kernels, archives, about)
     say("stored bytes")
     with tempfile.TemporaryDirectory() as folder:
         stored = storage.measure(options.binaries, kernels, archives, Path(folder))
@@ -96,6 +99,8 @@ def main() -> int:
     fetches = fetch.measure(
         options.binaries, newest, archives[newest.release], options.cache, rounds=5 if options.quick else 15
     )
+    say("a verify of the store")
+    verified = verify.measure(options.binaries, kernels, archives, rounds=3 if options.quick else options.rounds)
     say("what PCHs save")
     pchs = measure_precompiled(options, kernels, archives)
     say("an agent's host")
@@ -107,11 +112,12 @@ def main() -> int:
     command = "make bench-quick" if options.quick else "make bench"
     agent_size = agent.binary_size(options.binaries)
     results = {
-        "about": about, "storage": stored, "cpu": costs, "memory": memories, "fetch": fetches, "precompiled": pchs,
+        "about": about, "storage": stored, "cpu": costs, "memory": memories, "fetch": fetches, "verify": verified,
+        "precompiled": pchs,
         "agent": agents,
         "agent_size": agent_size, "fleet": simulation,
     }
-    text = report.markdown(command, about, stored, costs, memories, fetches, pchs, agents, agent_size, simulation)
+    text = report.markdown(command, about, stored, costs, memories, fetches, verified, pchs, agents, agent_size, simulation)
     write(options, text, json.dumps(results, default=dataclasses.asdict, indent=2) + "\n")
     return 1 if stored.problems or simulation.wrong or agent_size > report.AGENT_LIMIT else 0
 
@@ -138,6 +144,17 @@ def only_precompiled(
     command = f"make {'bench-quick' if options.quick else 'bench'} SUITE=precompiled"
     text = "\n\n".join([report.heading(command, about)] + report.precompiled(pchs)) + "\n"
     write(options, text, json.dumps({"about": about, "precompiled": pchs}, default=dataclasses.asdict, indent=2) + "\n")
+    return 0
+
+
+def only_verify(
+    options: argparse.Namespace, kernels: list[Kernel], archives: dict[str, Path], about: dict
+) -> int:
+    verified = verify.measure(options.binaries, kernels, archives, rounds=3 if options.quick else options.rounds)
+    about["load_after"] = report.load()
+    command = f"make {'bench-quick' if options.quick else 'bench'} SUITE=verify"
+    text = "\n\n".join([report.heading(command, about)] + report.verified(verified)) + "\n"
+    write(options, text, json.dumps({"about": about, "verify": verified}, default=dataclasses.asdict, indent=2) + "\n")
     return 0
 
 

@@ -10,6 +10,7 @@ from fleet import Fleet
 from ingest import Cost, Memory
 from precompiled import Precompiled
 from storage import FLAVOUR_LIMIT, Storage
+from verify import Verified
 
 # The largest that an agent may be, in bytes.
 AGENT_LIMIT = 16 << 20
@@ -44,6 +45,7 @@ def markdown(
     costs: list[Cost],
     memories: list[Memory],
     fetches: list[Comparison],
+    verify: Verified,
     pchs: list[Precompiled],
     agents: list[Comparison],
     agent_size: int,
@@ -66,6 +68,7 @@ def markdown(
         "Seconds are medians; a ratio is ours to the peer's, run right before it, and the median of all rounds. A cold fetch "
         "is `kheader fetch --to`, every file verified, from a server on loopback, against `tar xf kheaders.tar.xz` of the "
         "same tree; warm is what is in the cache already.",
+        *verified(verify),
         *precompiled(pchs),
         "## An agent's host",
         _agents(agents),
@@ -158,6 +161,23 @@ def _agents(agents: list[Comparison]) -> str:
             ]
         )
     return table(header, rows)
+
+
+def verified(verify: Verified) -> list[str]:
+    def ratio(ratios: list[float]) -> list[str]:
+        return [f"**{statistics.median(ratios):.2f}**", f"{min(ratios):.2f} – {max(ratios):.2f}"]
+
+    rows = [
+        ["the packs", _mb(verify.disk), *ratio(verify.of_disk)],
+        ["the packs, and what is in them", _mb(verify.disk + verify.contents), *ratio(verify.of_contents)],
+    ]
+    return [
+        "## A verify of the store",
+        table(["sha256sum of", "bytes", "ratio of CPU", "spread"], rows),
+        f"{verify.kernels} kernels, {statistics.median(verify.seconds):.2f} s of the server's CPU for each of "
+        f"{len(verify.seconds)} rounds, {_mb(int(verify.throughput))} hashed a second. A verify hashes each pack, unpacks each "
+        "block and manifest in it, and hashes each file; sha256sum runs right before it.",
+    ]
 
 
 def precompiled(pchs: list[Precompiled]) -> list[str]:

@@ -10,6 +10,8 @@ import Logging
 /// CrashingServer serve STATE N [BUNDLEBYTES]     steps count from when it listens
 /// CrashingServer start STATE N                   steps count from when the store is opened
 /// CrashingServer rebuild STATE N                 steps are those of a rebuild of the catalogue
+/// CrashingServer collect STATE N                 steps are those of a collect
+/// CrashingServer verify STATE N                  steps are those of a verify
 /// ```
 ///
 /// Prints lines: `listening on URL`, `died at N, before|after CALL` (the last thing it does), `steps N` at its end. With
@@ -19,7 +21,7 @@ struct CrashingServer {
     static func main() async throws {
         let arguments = CommandLine.arguments
         guard arguments.count >= 4, let number = Int(arguments[3]) else {
-            print("usage: CrashingServer serve|start|rebuild STATE N [BUNDLEBYTES]")
+            print("usage: CrashingServer serve|start|rebuild|collect|verify STATE N [BUNDLEBYTES]")
             exit(2)
         }
         let step = DeadlyStep(number) { say("died at \($0)") }
@@ -27,6 +29,11 @@ struct CrashingServer {
         case "rebuild":
             step.arm()
             _ = try CatalogueRebuild(folder: arguments[2], files: step.files, logger: quiet).run()
+        case "collect", "verify":
+            let store = try open(arguments[2], step)
+            step.arm()
+            if arguments[1] == "collect" { _ = try await store.collect() } else { _ = try await store.verify() }
+            try store.close()
         case let mode:
             if mode == "start" { step.arm() }
             let bundleBytes = arguments.count > 4 ? Int(arguments[4]) : nil
@@ -36,10 +43,7 @@ struct CrashingServer {
     }
 
     private static func serve(_ state: String, _ step: DeadlyStep, bundleBytes: Int?) async throws {
-        var options = HeaderStore.Options()
-        options.files = step.files
-        if let bundleBytes { options.bundleBytes = bundleBytes }
-        let store = try HeaderStore(folder: state, options: options, logger: quiet)
+        let store = try open(state, step, bundleBytes: bundleBytes)
         try await HeaderServer.run(
             store: store, access: .open, address: .tcp(host: "127.0.0.1", port: 0), logger: quiet, endsOnSignals: true
         ) { address in
@@ -47,6 +51,13 @@ struct CrashingServer {
             say("listening on \(address)")
         }
         try store.close()
+    }
+
+    private static func open(_ state: String, _ step: DeadlyStep, bundleBytes: Int? = nil) throws -> HeaderStore {
+        var options = HeaderStore.Options()
+        options.files = step.files
+        if let bundleBytes { options.bundleBytes = bundleBytes }
+        return try HeaderStore(folder: state, options: options, logger: quiet)
     }
 
     private static var quiet: Logger {

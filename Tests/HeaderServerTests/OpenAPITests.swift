@@ -147,6 +147,13 @@ import Testing
             for asset in PageAsset.all { get("/assets/{name}", ["name": asset.name], field) }
         }
         get("/v1/kernels", [:], query: "?limit=1")
+        for what in ["verify", "collect"] {
+            get("/v1/store/\(what)", [:])
+            for query in what == "collect" ? ["", "?dry-run=1", "?dry-run=x"] : [""] {
+                exchanges.append(
+                    Exchange(operation: "POST /v1/store/\(what)", target: "/v1/store/\(what)\(query)", body: []))
+            }
+        }
         get("/v1/kernels", [:], query: "?limit=x")
         get("/v1/kernels", [:], query: "?sort=hosts&order=asc&headers=true&releaseGlob=6.*&seenSince=1")
         for end in ["", "/hosts", "/conflicts"] {

@@ -26,6 +26,7 @@ import Testing
         #expect(settings.store.btfBytes == 64 << 20)
         #expect((settings.uploads.sessions, settings.uploads.seconds) == (256, 300))
         #expect((settings.store.claimSeconds, settings.store.opinions) == (120, 2))
+        #expect((settings.store.verifyBytesPerSecond, settings.store.verifySeconds) == (4 << 20, 7 * 86400))
         #expect((settings.store.pchBytes, settings.store.pchRetrySeconds) == (4 << 30, 3600))
         #expect(settings.pch.isOn && !settings.pch.isUnsandboxed)
         #expect((settings.pch.queue, settings.pch.builders, settings.pch.aheadDays) == (64, 1, 14))
@@ -120,6 +121,30 @@ import Testing
     func wrongSettingsOfPrecompiledHeaders(_ member: String, _ what: String) async throws {
         try await withTemporaryFolder { folder in
             let file = try folder.write("{ \"pch\": { \(member) } }".utf8, to: "kheaderd.json")
+            let error = await #expect(throws: SettingsError.self) { try await Self.settings(file: file) }
+            #expect(error?.description.contains(what) == true, "\(error?.description ?? "")")
+        }
+    }
+
+    @Test(arguments: [
+        (#""bytesPerSecond": 9, "days": 2"#, 9, 2 * 86400), (#""on": false"#, 0, 7 * 86400),
+        (#""on": true, "days": 36525"#, 4 << 20, 36525 * 86400),
+    ])
+    func theVerify(_ members: String, bytesPerSecond: Int, seconds: Int) async throws {
+        try await withTemporaryFolder { folder in
+            let file = try folder.write("{ \"verify\": { \(members) } }".utf8, to: "kheaderd.json")
+            let store = try await Self.settings(file: file).store
+            #expect((store.verifyBytesPerSecond, store.verifySeconds) == (bytesPerSecond, seconds))
+        }
+    }
+
+    @Test(arguments: [
+        (#""on": "perhaps""#, "verify.on"), (#""bytesPerSecond": 0"#, "verify.bytesPerSecond"),
+        (#""days": "many""#, "verify.days"), (#""days": 36526"#, "36525 days"),
+    ])
+    func wrongSettingsOfTheVerify(_ member: String, _ what: String) async throws {
+        try await withTemporaryFolder { folder in
+            let file = try folder.write("{ \"verify\": { \(member) } }".utf8, to: "kheaderd.json")
             let error = await #expect(throws: SettingsError.self) { try await Self.settings(file: file) }
             #expect(error?.description.contains(what) == true, "\(error?.description ?? "")")
         }

@@ -56,7 +56,7 @@ import Testing
     @Test func otherParametersThatAreMalformed() async throws {
         try await withRunningServer { server in
             for query in [
-                "source=me", "source=PUSH", "source=unknown", "source=agreed", "hasBTF=1", "hasBTF=True", "hasBTF=yes",
+                "source=me", "source=PUSH", "source=unknown", "hasBTF=1", "hasBTF=True", "hasBTF=yes",
             ] {
                 let answer = try await server.put("\(Self.path)?\(query)", TestKernels.tar())
                 try expect(answer, refusesWith: .parameterMalformed)

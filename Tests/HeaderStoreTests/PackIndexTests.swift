@@ -27,6 +27,25 @@ import Testing
         #expect(try PackIndex(encoded: expected) == index)
     }
 
+    @Test func aRewrittenPacksIndexHasTheDocumentedForm() throws {
+        let digests = (0..<4 as Range<UInt8>).map { Digest(of: [$0]) }
+        var index = PackIndex()
+        index.replaced = [digests[0]]
+        index.random = 300
+        index.lost = .init(
+            blobs: [.init(number: 7, digest: digests[1], length: 600)],
+            manifests: [.init(digest: digests[2], files: 3, bytes: 9)])
+        var expected: [UInt8] = [0, 0, 0, 0, 0xAC, 0x02, 1] + digests[0].bytes
+        expected += [1, 7, 0xD8, 0x04] + digests[1].bytes + [1] + digests[2].bytes + [3, 9]
+        #expect(try index.encoded() == expected)
+        #expect(try PackIndex(encoded: expected, isRewritten: true) == index)
+        expectDamage { _ = try PackIndex(encoded: expected) }
+        for length in 4..<expected.count {
+            expectDamage { _ = try PackIndex(encoded: Array(expected.prefix(length)), isRewritten: true) }
+        }
+        expectDamage { _ = try PackIndex(encoded: expected + [0], isRewritten: true) }
+    }
+
     @Test func anEmptyIndexIsOne() throws {
         #expect(try PackIndex().encoded() == [0, 0, 0, 0])
         #expect(try PackIndex(encoded: [0, 0, 0, 0]) == PackIndex())

@@ -110,7 +110,7 @@ extension HeaderStore {
         let status = try await status()
         let known: Set = [
             "VERSION", "lock", "catalogue.sqlite", "catalogue.sqlite-wal", "catalogue.sqlite-shm", "packs", "btf",
-            "bundles", "pch", "staging",
+            "bundles", "pch", "quarantine", "staging",
         ]
         let strays = try FolderListing.names(in: folder).filter { !known.contains($0) }
         guard strays.isEmpty else { throw StoreFlaw(description: "the store has \(strays)") }

@@ -1,0 +1,37 @@
+import HTTPTypes
+import HeaderStore
+import Hummingbird
+import KernelHeaders
+import Logging
+
+/// What keeps the store well: verify and collect, for operators. Both run on after they are answered; how they stand is
+/// asked for again.
+struct UpkeepRoutes<Context: RequestContext> {
+    let store: HeaderStore
+
+    func add(to router: Router<Context>) {
+        router.get("/v1/store/verify") { _, _ in try Response.json(store.verification) }
+        router.post("/v1/store/verify") { _, context in
+            let (progress, isNew) = store.startVerify()
+            if isNew { context.logger.info("a verify begins", metadata: ["round": "\(progress.round)"]) }
+            return try Response.json(progress, status: .accepted)
+        }
+        router.get("/v1/store/collect") { _, _ in try Response.json(store.collection) }
+        router.post("/v1/store/collect") { request, context in
+            if try request.dryRun() { return try Response.json(try await store.collectDryRun()) }
+            let (progress, isNew) = store.startCollect()
+            if isNew { context.logger.info("a collect begins", metadata: ["run": "\(progress.run)"]) }
+            return try Response.json(progress, status: .accepted)
+        }
+    }
+}
+
+extension Request {
+    fileprivate func dryRun() throws -> Bool {
+        switch query(APIPath.dryRun) {
+        case nil, "", "0", "false": false
+        case "1", "true": true
+        default: throw Problem(.parameterMalformed, "\(APIPath.dryRun) is 1 or 0.")
+        }
+    }
+}

@@ -1,0 +1,107 @@
+internal import HeaderArchive
+public import KernelHeaders
+internal import Logging
+internal import Synchronization
+
+/// What keeps a store well: verify and collect.
+extension HeaderStore {
+    // MARK: Verify
+
+    /// How the verify stands.
+    public var verification: StoreVerification { verifier.progress }
+
+    /// Begins a round that an operator asked for, which reads as fast as requests leave it room. One in the background gives
+    /// way to it.
+    ///
+    /// - Returns: how it stands; and whether it is new: one that was asked for goes on.
+    public func startVerify() -> (progress: StoreVerification, isNew: Bool) {
+        guard let turn = verifier.begin() else { return (verifier.progress, false) }
+        let progress = verifier.progress
+        upkeepTasks.withLock { tasks in
+            tasks.append(Task { try? await self.verify(turn, bytesPerSecond: nil) })
+        }
+        return (progress, true)
+    }
+
+    /// Reads everything in the store once, and acts on what is damaged.
+    ///
+    /// - Throws: `CancellationError` if the store is closed; `SystemCallError`, what SQLite says.
+    public func verify() async throws -> StoreVerification {
+        if let turn = verifier.begin() { try await verify(turn, bytesPerSecond: nil) }
+        return verifier.progress
+    }
+
+    private func verify(_ turn: Int, bytesPerSecond: Int?) async throws {
+        try await verifies.run { [verifier] in try verifier.run(turn: turn, bytesPerSecond: bytesPerSecond) }
+    }
+
+    /// Verifies slowly in the background, one round after the other, until the task is cancelled.
+    public func verifyForEver() async {
+        while !Task.isCancelled {
+            let last = verifier.progress
+            let isDue = last.ended.map { now - $0 >= options.verifySeconds } ?? true
+            if options.verifyBytesPerSecond > 0, isDue, let turn = verifier.resume() {
+                do {
+                    try await withTaskCancellationHandler {
+                        try await verify(turn, bytesPerSecond: options.verifyBytesPerSecond)
+                    } onCancel: {
+                        pace.cancel()
+                    }
+                } catch is CancellationError {
+                } catch {
+                    logger.error("the verify can't go on", metadata: ["error": "\(error)"])
+                }
+            }
+            try? await Task.sleep(for: .seconds(60))
+        }
+    }
+
+    // MARK: Collect
+
+    /// The last collect, or the one under way.
+    public var collection: StoreCollection { collector.progress }
+
+    /// What a collect would remove.
+    ///
+    /// - Throws: `Problem` with `store-damaged`; `SystemCallError`, what SQLite says.
+    public func collectDryRun() async throws -> StoreCollection {
+        try await collects.run { [collector] in try collector.dryRun() }
+    }
+
+    /// Begins to remove it.
+    ///
+    /// - Returns: how it stands; and whether it is new, or one was under way.
+    public func startCollect() -> (progress: StoreCollection, isNew: Bool) {
+        guard collector.begin() else { return (collector.progress, false) }
+        let progress = collector.progress
+        upkeepTasks.withLock { tasks in
+            tasks.append(
+                Task {
+                    do {
+                        try await self.collects.run { [collector = self.collector] in try collector.run() }
+                    } catch {
+                        self.logger.error("a collect ended early", metadata: ["error": "\(error)"])
+                    }
+                })
+        }
+        return (progress, true)
+    }
+
+    /// Removes what nothing refers to, and writes packs anew that are mostly dead.
+    ///
+    /// - Throws: as ``collectDryRun()``; `Problem` with `disk-full`; `CancellationError` if the store is closed.
+    public func collect() async throws -> StoreCollection {
+        if collector.begin() { try await collects.run { [collector] in try collector.run() } }
+        return collector.progress
+    }
+
+    /// Ends what was started and waits for it; where a verify was is on record.
+    public func stopUpkeep() async {
+        pace.cancel()
+        let tasks = upkeepTasks.withLock { tasks in
+            defer { tasks = [] }
+            return tasks
+        }
+        for task in tasks { await task.value }
+    }
+}

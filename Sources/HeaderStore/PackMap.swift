@@ -1,0 +1,84 @@
+internal import GRDB
+internal import KernelHeaders
+
+/// What lies in which pack, and what it is compressed with, out of all packs' indexes: 24 bytes a blob.
+struct PackMap {
+    struct Blob {
+        var number: Int
+        var block: Int32
+        /// Raw bytes; of a file, which are less than 4 GB.
+        var length: UInt32
+    }
+
+    struct Pack {
+        var id: Int
+        var digest: Digest
+        /// Of the file.
+        var bytes: Int
+        var blobs: [Blob] = []
+        /// Of each block, the numbers of the blobs that it leans on.
+        var prefixes: [[Int]] = []
+        var kernels: [KernelRecord] = []
+        /// False if its index can't be read: nothing of it is known here.
+        var isReadable = true
+    }
+
+    private(set) var packs: [Pack]
+
+    init(_ catalogue: Catalogue, _ layout: StoreLayout) throws {
+        packs = try catalogue.pool.read { try catalogue.packs($0) }.map { id, digest, bytes in
+            var pack = Pack(id: id, digest: digest, bytes: bytes)
+            guard let index = try PackReader.unlessDamaged({ try PackReader(digest, layout: layout).readIndex() })
+            else {
+                pack.isReadable = false
+                return pack
+            }
+            pack.prefixes = index.blocks.map(\.prefix)
+            pack.kernels = index.kernels
+            pack.blobs = index.blobs.map { .init(number: $0.number, block: Int32($0.block), length: UInt32($0.length)) }
+            return pack
+        }
+    }
+
+    /// Adds the blobs that these are compressed with, and those that they are: without them, these can't be read.
+    func addBases(of numbers: inout Set<Int>) {
+        var hasGrown = true
+        while hasGrown {
+            hasGrown = false
+            // Bases are older, and older ones mostly lie in earlier packs.
+            for pack in packs.reversed() {
+                for blob in pack.blobs where numbers.contains(blob.number) {
+                    for base in pack.prefixes[Int(blob.block)] where numbers.insert(base).inserted { hasGrown = true }
+                }
+            }
+        }
+    }
+
+    /// Adds the blobs that are compressed with these: without these, they can't be read.
+    func addDependents(of numbers: inout Set<Int>) {
+        var hasGrown = true
+        while hasGrown {
+            hasGrown = false
+            for pack in packs {
+                for blob in pack.blobs where !numbers.contains(blob.number) {
+                    guard pack.prefixes[Int(blob.block)].contains(where: numbers.contains) else { continue }
+                    numbers.insert(blob.number)
+                    hasGrown = true
+                }
+            }
+        }
+    }
+
+    /// A pack whose index can't be read had those kernels that no other pack has.
+    mutating func findKernelsOfUnreadable(_ catalogue: Catalogue) throws {
+        guard let unreadable = packs.firstIndex(where: { !$0.isReadable }) else { return }
+        let (elsewhere, all) = try catalogue.pool.read { database in
+            (
+                try packs.flatMap(\.kernels).filter { try catalogue.has($0, database) }.map(\.identity.buildID),
+                try catalogue.records(database)
+            )
+        }
+        let known = Set(elsewhere)
+        packs[unreadable].kernels = all.filter { !known.contains($0.identity.buildID) }
+    }
+}

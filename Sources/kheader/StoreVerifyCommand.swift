@@ -1,0 +1,89 @@
+internal import ArgumentParser
+internal import HeaderTransport
+internal import KernelHeaders
+
+struct StoreVerifyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Have the server read all that it keeps, and hold it against its digests.",
+        discussion: """
+            Waits for the end; if it is interrupted, the server goes on. What is damaged is never served: the server puts it \
+            into quarantine, keeps what is good of it, and asks the next host that boots one of the kernels to upload it \
+            again. The exit code is 1 if anything was found. It takes an operator's token.
+            """)
+
+    @Option(help: "How: table, or json.")
+    var format = ListFormat.table
+
+    @OptionGroup var servers: ServerOptions
+
+    func run() async throws {
+        let client = try servers.client()
+        let result = try await ProgressBar.show("Verifying") { bar in
+            let first = try await client.startVerify()
+            return try await Upkeep.end(first, ask: { try await client.verification() }) { progress in
+                bar.update(progress.bytes, of: progress.allBytes)
+                return progress.state == .idle || progress.round != first.round
+            }
+        }
+        switch format {
+        case .table: if result.found > 0 { try Console.put(Self.table(result)) }
+        case .json: try Console.put(JSONText.text(result, isPretty: true))
+        }
+        if let failure = result.failure { throw UpkeepFailed(what: "The verify", failure: failure) }
+        guard result.found == 0 else { throw StoreDamaged(found: result.found) }
+        Console.say("\(result.files) files, \(ByteSize.text(result.bytes)): all of them are as they were written.")
+    }
+
+    static func table(_ result: StoreVerification) -> String {
+        var table = TextTable([.init("WHAT"), .init("FILE"), .init("KERNELS"), .init("PATHS")])
+        for finding in result.findings {
+            table.add([
+                finding.kind.rawValue, finding.name, names(finding.kernels.map { "\($0)" }, of: finding.kernelCount),
+                names(finding.paths, of: finding.pathCount),
+            ])
+        }
+        return table.text
+    }
+
+    private static func names(_ names: [String], of count: Int) -> String {
+        let shown = names.prefix(3).joined(separator: " ")
+        return count > 3 ? "\(shown) and \(count - 3) more" : shown
+    }
+}
+
+/// Waits for work that goes on in the server.
+enum Upkeep {
+    /// - Parameters:
+    ///   - ask: how it stands.
+    ///   - isDone: is told how it stands.
+    static func end<Value: Sendable>(
+        _ first: Value, ask: () async throws -> Value, isDone: (Value) -> Bool
+    ) async throws -> Value {
+        var value = first
+        var delay = Duration.milliseconds(50)
+        while !isDone(value) {
+            try await Task.sleep(for: delay)
+            delay = min(delay * 2, .seconds(1))
+            value = try await ask()
+        }
+        return value
+    }
+}
+
+/// Something in the store was not what it should be.
+private struct StoreDamaged: Error, CustomStringConvertible {
+    let found: Int
+
+    var description: String {
+        "\(found) files of the store were damaged, and are in quarantine or gone. (store-damaged)"
+    }
+}
+
+/// The server could not do all of it.
+struct UpkeepFailed: Error, CustomStringConvertible {
+    let what: String
+    let failure: String
+
+    var description: String { "\(what) ended early: \(failure)" }
+}

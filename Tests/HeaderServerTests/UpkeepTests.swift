@@ -1,0 +1,60 @@
+import HeaderStore
+import KHeaderTestSupport
+import KernelHeaders
+import Testing
+
+/// Verify and collect over HTTP.
+@Suite struct UpkeepTests {
+    @Test func aVerifyGoesOnAfterItsAnswer() async throws {
+        let kernel = try StoredKernel(id: 1, revision: 1)
+        try await withRunningServer { server in
+            try await server.store.put(kernel)
+            #expect(try await server.get("/v1/store/verify").decoded(StoreVerification.self).round == 0)
+            let answer = try await server.post("/v1/store/verify", "")
+            #expect(answer.status == 202)
+            let begun = try answer.decoded(StoreVerification.self)
+            #expect(begun.round == 1 && begun.isOnDemand && begun.state == .running)
+            let ended = try await end(server, "/v1/store/verify") { (progress: StoreVerification) in
+                progress.state == .idle
+            }
+            #expect(ended.round == 1 && ended.files == 1 && ended.found == 0)
+            let status = try await server.get("/v1/store").decoded(StoreStatus.self)
+            #expect(status.verify == ended && status.damagedKernels == 0 && status.quarantined == 0)
+        }
+    }
+
+    @Test func aCollectIsTriedAndDone() async throws {
+        try await withRunningServer { server in
+            try await server.store.put(try StoredKernel(id: 1, revision: 1))
+            try await server.store.put(try StoredKernel(id: 2, revision: 2))
+            let dry = try await server.post("/v1/store/collect?dry-run=1", "")
+            #expect(dry.status == 200)
+            let plan = try dry.decoded(StoreCollection.self)
+            #expect(plan.isDryRun && plan.trees == 0 && plan.freedBytes == 0)
+            #expect(try await server.get("/v1/store/collect").decoded(StoreCollection.self).run == 0)
+            let answer = try await server.post("/v1/store/collect", "")
+            #expect(answer.status == 202)
+            let ended = try await end(server, "/v1/store/collect") { (progress: StoreCollection) in
+                progress.state == .idle
+            }
+            #expect(ended.run == 1 && !ended.isDryRun && ended.failure == nil)
+        }
+    }
+
+    @Test func aDryRunIsYesOrNo() async throws {
+        try await withRunningServer { server in
+            let answer = try await server.post("/v1/store/collect?dry-run=perhaps", "")
+            try expect(answer, refusesWith: .parameterMalformed)
+            #expect(try await server.get("/v1/store/collect").decoded(StoreCollection.self).run == 0)
+        }
+    }
+
+    private func end<Document: Decodable>(
+        _ server: RunningServer, _ target: String, _ isDone: (Document) -> Bool
+    ) async throws -> Document {
+        while true {
+            let document = try await server.get(target).decoded(Document.self)
+            if isDone(document) { return document }
+        }
+    }
+}
