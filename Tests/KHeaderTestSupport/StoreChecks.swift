@@ -78,7 +78,7 @@ extension HeaderStore {
         do {
             _ = try await self.kernel(kernel.id)
             return true
-        } catch let problem as Problem where problem.code == .kernelUnknown {
+        } catch let problem as Problem where problem.code == .kernelUnknown || problem.code == .kernelPurged {
             return false
         }
     }
