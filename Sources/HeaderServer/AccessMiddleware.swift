@@ -14,6 +14,7 @@ struct AccessMiddleware: RouterMiddleware {
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         var context = context
+        try Self.refuseOtherSites(request)
         do {
             let token = try access.admit(
                 request.method, route: context.endpointPath, source: request.query("source"),
@@ -35,5 +36,20 @@ struct AccessMiddleware: RouterMiddleware {
                 .storeDamaged, "The server can't tell who may ask: its file of tokens is damaged. Tell its operator.")
         }
         return try await next(request, context)
+    }
+
+    /// A browser sends some changing requests for any page that its user looks at, with the user's password, or to a server
+    /// on loopback that wants none. It says so: no other client has these fields (Fetch Metadata; RFC 6454).
+    private static func refuseOtherSites(_ request: Request) throws {
+        guard request.method != .get, request.method != .head else { return }
+        let site = HTTPField.Name("Sec-Fetch-Site").flatMap { request.headers[$0] }
+        let isOwnSite = site.map { $0 == "same-origin" || $0 == "none" } ?? true
+        let origin = request.headers[.origin]
+        let isOwnOrigin =
+            origin.map { $0.split(separator: "/").last.map(String.init) == request.head.authority } ?? true
+        guard isOwnSite, isOwnOrigin else {
+            throw Problem(
+                .crossSite, "A page of another site has your browser ask for this. Ask for it with kheader or curl.")
+        }
     }
 }

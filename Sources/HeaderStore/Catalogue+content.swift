@@ -44,10 +44,14 @@ extension Catalogue {
         try TreeRow.fetchOne(database, sql: Self.treeQuery + " WHERE tree.id = ?", arguments: [id])
     }
 
-    /// The newest tree whose manifest came with this pack.
+    /// The newest tree whose manifest is in this pack and that a kernel has: others may be gone any time.
     func tree(inPack pack: Int, _ database: Database) throws -> TreeRow? {
         try TreeRow.fetchOne(
-            database, sql: Self.treeQuery + " WHERE tree.pack = ? ORDER BY tree.id DESC LIMIT 1", arguments: [pack])
+            database,
+            sql: Self.treeQuery + """
+                 WHERE tree.pack = ? AND EXISTS (SELECT 1 FROM kernel WHERE kernel.tree = tree.id)
+                    ORDER BY tree.id DESC LIMIT 1
+                """, arguments: [pack])
     }
 
     static let treeQuery = """

@@ -437,6 +437,10 @@ extension Catalogue {
                 """, arguments: [id, time, time])
     }
 
+    func btfWent(_ id: BuildID, _ database: Database) throws {
+        try database.execute(sql: "UPDATE sighted SET btf = 0 WHERE buildID = ?", arguments: [id])
+    }
+
     /// Brings what is on record of BTF together with what is in its folder, which is what counts.
     ///
     /// - Returns: kernels that were purged, and whose BTF is there nevertheless.
@@ -452,9 +456,7 @@ extension Catalogue {
         if !new.isEmpty || !gone.isEmpty {
             try write { database in
                 for id in new { try btfCame(id, at: time, database) }
-                for id in gone {
-                    try database.execute(sql: "UPDATE sighted SET btf = 0 WHERE buildID = ?", arguments: [id])
-                }
+                for id in gone { try btfWent(id, database) }
             }
         }
         return Array(present.intersection(purged))

@@ -127,10 +127,13 @@ extension Catalogue {
 
     // MARK: Packs
 
-    /// A pack's number and bytes.
+    /// A pack's number and bytes. Those that a rebuild could not use are not among them: nothing of them is served, and
+    /// they stay until somebody restores what they lack.
     func packs(_ database: Database) throws -> [(id: Int, digest: Digest, bytes: Int)] {
-        try Row.fetchAll(database, sql: "SELECT id, digest, bytes FROM pack WHERE NOT retired ORDER BY id")
-            .map { ($0["id"], $0["digest"], $0["bytes"]) }
+        try Row.fetchAll(
+            database, sql: "SELECT id, digest, bytes FROM pack WHERE NOT retired AND bytes > 0 ORDER BY id"
+        )
+        .map { ($0["id"], $0["digest"], $0["bytes"]) }
     }
 
     /// Packs whose place another has taken, and whose files are still there.

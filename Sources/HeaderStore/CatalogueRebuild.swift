@@ -213,10 +213,15 @@ public struct CatalogueRebuild {
                             AND purgedAt IS NULL AND buildID IN (SELECT buildID FROM old.kernel)
                         """)
                 for kernel in purged {
-                    try database.execute(sql: "DELETE FROM main.kernel WHERE buildID = ?", arguments: [kernel.id])
+                    // One that came later was uploaded again, and the old catalogue is older than that.
                     try database.execute(
-                        sql: "UPDATE main.sighted SET purgedAt = ?, purgeReason = ? WHERE buildID = ?",
-                        arguments: [kernel.time, kernel.reason, kernel.id])
+                        sql: "DELETE FROM main.kernel WHERE buildID = ? AND firstSeen <= ?",
+                        arguments: [kernel.id, kernel.time])
+                    try database.execute(
+                        sql: """
+                            UPDATE main.sighted SET purgedAt = ?, purgeReason = ?
+                            WHERE buildID = ? AND NOT EXISTS (SELECT 1 FROM main.kernel WHERE kernel.buildID = sighted.buildID)
+                            """, arguments: [kernel.time, kernel.reason, kernel.id])
                 }
             }
         } catch {

@@ -125,8 +125,12 @@ public final class HeaderStore: Sendable {
                         return consequences
                     }
                 },
-                loseBTF: { [btf, btfIngests] id, record in
-                    try btfIngests.runAndWait { try btf.quarantineIfDamaged(id, record) }
+                loseBTF: { [btf, btfIngests, catalogue] id, record in
+                    try btfIngests.runAndWait {
+                        guard try btf.quarantineIfDamaged(id, record) else { return false }
+                        try catalogue.write { try catalogue.btfWent(id, $0) }
+                        return true
+                    }
                 }, logger: logger), pace: pace)
         collector = try StoreCollect(
             .init(

@@ -83,8 +83,9 @@ struct PackRewrite {
             }
         } catch {
             try pack.abandon()
-            // As after an ingest: after any other failure the transaction may turn out to be on disk.
-            if let problem = error as? Problem, problem.code == .diskFull, let name = pack.name {
+            // What no row names says that it takes a living pack's place, which a rebuild would believe. If the catalogue
+            // can't tell, the transaction may turn out to be on disk.
+            if let name = pack.name, (try? catalogue.pool.read { try catalogue.hasPack(name, $0) }) == false {
                 try files.remove(layout.pack(name))
             }
             throw error

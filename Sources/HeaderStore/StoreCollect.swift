@@ -34,6 +34,8 @@ final class StoreCollect: Sendable {
         var livingBlobs: Set<Int> = []
         var deadTrees: Set<Int> = []
         var map: PackMap
+        /// Of the queue of uploads when it was made, or last found true.
+        var count = 0
         /// In the order in which they are to be written: those with children's manifests before those with the parents'.
         var packs: [PackMap.Pack] = []
     }
@@ -133,12 +135,24 @@ final class StoreCollect: Sendable {
 
     private func removeAll() throws {
         var plan = try tools.ingests.runAndWait { try self.plan() }
-        for pack in plan.packs {
+        var done: Set<Int> = []
+        while let pack = plan.packs.first(where: { !done.contains($0.id) }) {
+            done.insert(pack.id)
             // Uploads go first.
             try pace.wait(before: 1, bytesPerSecond: nil)
             plan = try tools.ingests.runAndWait { [plan] in
                 var plan = plan
-                try self.revive(&plan)
+                if self.tools.ingests.count != plan.count + 1 {
+                    // Something came, went, or was healed: what is dead may live now, and lean on what was dead.
+                    plan = try self.plan()
+                    guard plan.packs.contains(where: { $0.id == pack.id }) else { return plan }
+                    if plan.packs.first(where: { !done.contains($0.id) || $0.id == pack.id })?.id != pack.id {
+                        // Another is to be written before.
+                        done.remove(pack.id)
+                        return plan
+                    }
+                }
+                plan.count = self.tools.ingests.count
                 let dead = pack.blobs.filter { !plan.livingBlobs.contains($0.number) }
                 let trees = try self.tools.catalogue.pool.read {
                     try self.tools.catalogue.trees(ofPack: pack.id, $0)
@@ -158,7 +172,14 @@ final class StoreCollect: Sendable {
             }
         }
         try removeDerived()
-        for path in try strays() {
+        // Where nothing can come to be known between the look and the removal.
+        try remove(try quarantined())
+        try tools.ingests.runAndWait { try remove(try unknownPacks()) }
+        try tools.btfIngests.runAndWait { try remove(try unknownBTF()) }
+    }
+
+    private func remove(_ strays: [String]) throws {
+        for path in strays {
             let size = Self.size(path)
             try tools.files.remove(path)
             state.withLock { state in
@@ -171,7 +192,7 @@ final class StoreCollect: Sendable {
     // MARK: Planning
 
     private func plan() throws -> Plan {
-        var plan = Plan(map: try PackMap(tools.catalogue, tools.layout))
+        var plan = Plan(map: try PackMap(tools.catalogue, tools.layout), count: tools.ingests.count)
         // What leans on what is not known then.
         if let pack = plan.map.packs.first(where: { !$0.isReadable }) {
             throw Problem(
@@ -192,19 +213,6 @@ final class StoreCollect: Sendable {
             return (depth(one), one.id) > (depth(other), other.id)
         }
         return plan
-    }
-
-    /// Trees that came to life since the plan was made.
-    private func revive(_ plan: inout Plan) throws {
-        let living = try tools.catalogue.pool.read { database in
-            Set(try Int.fetchAll(database, sql: "SELECT DISTINCT tree FROM kernel"))
-        }
-        let new = living.subtracting(plan.livingTrees)
-        guard !new.isEmpty else { return }
-        plan.map = try PackMap(tools.catalogue, tools.layout)
-        let rows = try tools.catalogue.pool.read { try tools.catalogue.trees($0) }
-        try live(rows.filter { new.contains($0.id) }, &plan)
-        plan.deadTrees.subtract(new)
     }
 
     private func live(_ trees: [TreeRow], _ plan: inout Plan) throws {
@@ -258,17 +266,24 @@ final class StoreCollect: Sendable {
 
     /// Paths of files that nothing refers to.
     private func strays() throws -> [String] {
-        let layout = tools.layout
-        let quarantined = try FolderListing.names(in: layout.quarantine).map { "\(layout.quarantine)/\($0)" }
-        let packs = try tools.ingests.runAndWait { [tools] in
-            let known = try tools.catalogue.pool.read { try tools.catalogue.packDigests($0) }
-            return try FolderListing.names(in: layout.packs).filter { name in
-                name.hasSuffix(".khpack") && Digest(name.dropLast(".khpack".count)).map { !known.contains($0) } ?? false
-            }
-        }.map { "\(layout.packs)/\($0)" }
-        let btf = try tools.btfIngests.runAndWait { [tools] in try tools.btf.strays() }.map { "\(layout.btf)/\($0)" }
-        return quarantined + packs + btf
+        try quarantined() + tools.ingests.runAndWait { try unknownPacks() }
+            + tools.btfIngests.runAndWait { try unknownBTF() }
     }
+
+    private func quarantined() throws -> [String] {
+        try FolderListing.names(in: tools.layout.quarantine).map { "\(tools.layout.quarantine)/\($0)" }
+    }
+
+    /// On the queue of uploads.
+    private func unknownPacks() throws -> [String] {
+        let known = try tools.catalogue.pool.read { [tools] in try tools.catalogue.packDigests($0) }
+        return try FolderListing.names(in: tools.layout.packs).filter { name in
+            name.hasSuffix(".khpack") && Digest(name.dropLast(".khpack".count)).map { !known.contains($0) } ?? false
+        }.map { "\(tools.layout.packs)/\($0)" }
+    }
+
+    /// On the queue of BTF.
+    private func unknownBTF() throws -> [String] { try tools.btf.strays().map { "\(tools.layout.btf)/\($0)" } }
 
     private static func size(_ path: String) -> Int {
         var status = stat()

@@ -24,6 +24,8 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     case tokenUnknown = "token-unknown"
     case tokenExpired = "token-expired"
     case roleInsufficient = "role-insufficient"
+    /// A page of another site has a browser change something.
+    case crossSite = "cross-site"
 
     // Uploads in several requests, and under a claim.
     case claimStale = "claim-stale"
@@ -130,7 +132,7 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
             .contentDigestMismatch, .uploadIncomplete, .sightingMalformed:
             400
         case .tokenMissing, .tokenUnknown, .tokenExpired: 401
-        case .roleInsufficient: 403
+        case .roleInsufficient, .crossSite: 403
         case .routeUnknown, .kernelUnknown, .kernelHasNoHeaders, .kernelPurged, .treeUnknown, .fileUnknown,
             .sectionUnknown,
             .artifactUnknown, .uploadUnknown, .toolchainUnknown, .profileUnknown, .umbrellaUnknown, .pchOff,

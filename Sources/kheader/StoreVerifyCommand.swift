@@ -19,9 +19,9 @@ struct StoreVerifyCommand: AsyncParsableCommand {
 
     func run() async throws {
         let client = try servers.client()
+        let first = try await client.startVerify()
         let result = try await ProgressBar.show("Verifying") { bar in
-            let first = try await client.startVerify()
-            return try await Upkeep.end(first, ask: { try await client.verification() }) { progress in
+            try await Upkeep.end(first, ask: { try await client.verification() }) { progress in
                 bar.update(progress.bytes, of: progress.allBytes)
                 return progress.state == .idle || progress.round != first.round
             }
@@ -31,6 +31,9 @@ struct StoreVerifyCommand: AsyncParsableCommand {
         case .json: try Console.put(JSONText.text(result, isPretty: true))
         }
         if let failure = result.failure { throw UpkeepFailed(what: "The verify", failure: failure) }
+        guard result.round == first.round, result.ended != nil else {
+            throw UpkeepFailed(what: "The verify", failure: "it ended early.")
+        }
         guard result.found == 0 else { throw StoreDamaged(found: result.found) }
         Console.say("\(result.files) files, \(ByteSize.text(result.bytes)): all of them are as they were written.")
     }

@@ -281,6 +281,23 @@ import Testing
 
     // MARK: Where a server listens
 
+    /// A page that somebody looks at must not change what a server on loopback has.
+    @Test func pagesOfOtherSitesChangeNothing() async throws {
+        try await withRunningServer { server in
+            let path = "/v1/retention?dryRun=true"
+            for field in [
+                "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: http://evil.example",
+                "Origin: null",
+            ] {
+                try expect(await server.request("POST", path, [field], body: []), refusesWith: .crossSite)
+            }
+            #expect(try await server.request("POST", path, ["Sec-Fetch-Site: same-origin"], body: []).status == 200)
+            #expect(try await server.request("POST", path, [], body: []).status == 200)
+            // To read does no harm: another site's page does not get to see it.
+            #expect(try await server.request("GET", "/v1/kernels", ["Sec-Fetch-Site: cross-site"]).status == 200)
+        }
+    }
+
     @Test func onLoopbackEveryoneIsLetInUntilThereIsAToken() async throws {
         try await withTokens(roles: []) { server, tokens, _ in
             // A token for another server does no harm.

@@ -1,3 +1,4 @@
+import Glibc
 import HeaderArchive
 import KHeaderTestSupport
 import KernelHeaders
@@ -218,6 +219,58 @@ import Testing
             #expect(try await rebuilt.kernel(first.id).source == .import)
             try await rebuilt.requireWhole(first)
             try rebuilt.close()
+        }
+    }
+
+    /// What comes back while a collect is under way, and what comes then and looks like it, stays.
+    @Test(arguments: 0..<4) func uploadsWhileACollectIsUnderWayStay(seed: Int) async throws {
+        try await withTemporaryFolder { folder in
+            let state = folder.path("store")
+            var store = try HeaderStore(folder: state)
+            let old = try (1...20).map { try StoredKernel(id: UInt8($0), revision: $0) }
+            for kernel in old { try await store.put(kernel) }
+            for kernel in old { try store.remove(kernel) }
+            let back = Array(old[(seed * 5)..<(seed * 5 + 5)])
+            let new = try (21...25).map { try StoredKernel(id: UInt8($0), revision: $0) }
+            let collecting = store
+            async let result = collecting.collect()
+            for kernel in back + new { try await store.put(kernel) }
+            #expect(try await result.failure == nil)
+            _ = try await store.collect()
+            for kernel in back + new { try await store.requireWhole(kernel) }
+            try await store.requireNoStrays(in: state)
+            #expect(try await store.verify().found == 0)
+            try store.close()
+            #expect(try CatalogueRebuild(folder: state, logger: .silent).run().unusedPacks == [])
+            store = try HeaderStore(folder: state)
+            for kernel in back + new { try await store.requireWhole(kernel) }
+            try store.close()
+        }
+    }
+
+    /// A rebuild leaves what it can't use where it is, until somebody restores what it lacks; nobody else takes it away.
+    @Test func packsThatARebuildCouldNotUseStay() async throws {
+        try await withTemporaryFolder { folder in
+            let state = folder.path("store")
+            var store = try HeaderStore(folder: state)
+            try await store.put(first)
+            let lost = try #require(FolderListing.names(in: "\(state)/packs").first)
+            try await store.put(second)
+            try store.close()
+            try SystemCallError.check("rename", lost) { rename("\(state)/packs/\(lost)", folder.path("lost")) }
+            for name in try FolderListing.names(in: state) where name.hasPrefix("catalogue") {
+                unlink("\(state)/\(name)")
+            }
+            #expect(try CatalogueRebuild(folder: state, logger: .silent).run().unusedPacks.count == 1)
+            let unused = try FolderListing.names(in: "\(state)/packs")
+            store = try HeaderStore(folder: state)
+            let other = try StoredKernel(id: 7, files: ["include/linux/other.h": Array("int other;\n".utf8)])
+            try await store.put(other)
+            #expect(try await store.verify().found == 0)
+            _ = try await store.collect()
+            try await store.requireWhole(other)
+            #expect(try Set(FolderListing.names(in: "\(state)/packs")).isSuperset(of: unused))
+            try store.close()
         }
     }
 
