@@ -63,7 +63,7 @@ extension HeaderServerClient {
     /// Asks for a change (POST without a body), of one server after the other.
     ///
     /// - Parameter isQuick: whether the answer must come in the time for documents.
-    package func post<Document: Decodable & Sendable>(_ path: String, isQuick: Bool = true) async throws -> Document {
+    package func post<Document: Decodable & Sendable>(_ path: String, isQuick: Bool) async throws -> Document {
         let seconds = isQuick ? timeouts.document : nil
         return try await document(CurlRequest(method: .post, path: path, body: .document([]), seconds: seconds))
     }

@@ -142,7 +142,7 @@ extension HeaderServerClient {
     public func verification() async throws -> StoreVerification { try await document(APIPath.verify) }
 
     /// Has the server read everything in its store, beginning now; it goes on after the answer.
-    public func startVerify() async throws -> StoreVerification { try await post(APIPath.verify) }
+    public func startVerify() async throws -> StoreVerification { try await post(APIPath.verify, isQuick: false) }
 
     /// The last collect of the server's store, or the one under way.
     public func collection() async throws -> StoreCollection { try await document(APIPath.collect) }
@@ -151,6 +151,6 @@ extension HeaderServerClient {
     ///
     /// - Parameter isDryRun: whether only to say what would go.
     public func startCollect(isDryRun: Bool) async throws -> StoreCollection {
-        try await post(APIPath.collect + APIPath.query([(APIPath.dryRun, isDryRun ? "1" : nil)]))
+        try await post(APIPath.collect + APIPath.query([(APIPath.dryRun, isDryRun ? "1" : nil)]), isQuick: false)
     }
 }
