@@ -71,6 +71,8 @@ let package = Package(
         .target(name: "COpenAPI"),
 
         .target(name: "KernelHeaders", swiftSettings: byteLoops),
+        // Not for what agents link: a program keeps every Codable type of its modules, used or not.
+        .target(name: "OperatorDocuments", dependencies: ["KernelHeaders"], swiftSettings: settings),
         .target(
             name: "HeaderArchive", dependencies: ["KernelHeaders", "CLZMA", "CZstd", "CZlib", crypto],
             swiftSettings: byteLoops),
@@ -80,7 +82,7 @@ let package = Package(
         .target(
             name: "PrecompiledHeaders",
             dependencies: [
-                "KernelProbe", "HeaderArchive", "KernelHeaders",
+                "KernelProbe", "HeaderArchive", "OperatorDocuments", "KernelHeaders",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: byteLoops),
@@ -93,20 +95,22 @@ let package = Package(
         .target(
             name: "TracingClient",
             dependencies: [
-                "HeaderTransport", "PrecompiledHeaders", "KernelProbe", "HeaderArchive", "KernelHeaders",
+                "HeaderTransport", "PrecompiledHeaders", "KernelProbe", "HeaderArchive", "OperatorDocuments",
+                "KernelHeaders",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: byteLoops),
         .target(
             name: "HeaderStore",
             dependencies: [
-                "HeaderArchive", "KernelHeaders", "CZstd", crypto, logging,
+                "HeaderArchive", "OperatorDocuments", "KernelHeaders", "CZstd", crypto, logging,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ], swiftSettings: byteLoops),
         .target(
             name: "HeaderServer",
             dependencies: [
-                "HeaderStore", "HeaderArchive", "PrecompiledHeaders", "KernelHeaders", "COpenAPI", hummingbird, logging,
+                "HeaderStore", "HeaderArchive", "PrecompiledHeaders", "OperatorDocuments", "KernelHeaders", "COpenAPI",
+                hummingbird, logging,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Mustache", package: "swift-mustache"),
@@ -121,14 +125,15 @@ let package = Package(
             name: "kheaderd",
             // The transport's tables and times for people; what it needs libcurl for is not called.
             dependencies: [
-                "HeaderServer", "HeaderStore", "HeaderTransport", "KernelHeaders", logging, argumentParser,
+                "HeaderServer", "HeaderStore", "HeaderTransport", "KernelHeaders", logging,
+                argumentParser,
             ],
             swiftSettings: settings),
         .executableTarget(
             name: "kheader",
             dependencies: [
                 "TracingClient", "HeaderTransport", "PrecompiledHeaders", "KernelProbe", "HeaderArchive",
-                "KernelHeaders", argumentParser,
+                "OperatorDocuments", "KernelHeaders", argumentParser,
             ], swiftSettings: settings),
         .executableTarget(
             name: "kheader-agent",
@@ -140,13 +145,16 @@ let package = Package(
         .target(
             name: "KHeaderTestSupport",
             dependencies: [
-                "HeaderServer", "HeaderStore", "HeaderTransport", "HeaderArchive", "KernelHeaders", "CLZMA", logging,
+                "HeaderServer", "HeaderStore", "HeaderTransport", "HeaderArchive", "OperatorDocuments", "KernelHeaders",
+                "CLZMA", logging,
             ],
             path: "Tests/KHeaderTestSupport", swiftSettings: settings),
         // The server with a file system that kills the process at the n-th step.
         .executableTarget(
             name: "CrashingServer",
-            dependencies: ["HeaderServer", "HeaderStore", "KHeaderTestSupport", "KernelHeaders", logging],
+            dependencies: [
+                "HeaderServer", "HeaderStore", "KHeaderTestSupport", "KernelHeaders", logging,
+            ],
             path: "Tests/CrashingServer", swiftSettings: settings),
         // A hundred thousand agents in one process.
         .executableTarget(
@@ -160,22 +168,31 @@ let package = Package(
             name: "PrivilegedProcess", dependencies: ["KernelProbe", "HeaderArchive"],
             path: "Tests/PrivilegedProcess", swiftSettings: settings),
         test("KernelHeadersTests", ["KernelHeaders"]),
+        test("OperatorDocumentsTests", ["OperatorDocuments", "KernelHeaders"]),
         test("HeaderArchiveTests", ["HeaderArchive", "KernelHeaders"]),
         test("KernelProbeTests", ["KernelProbe", "HeaderArchive", "KernelHeaders", "CLinux", "PrivilegedProcess"]),
         test(
             "HeaderTransportTests",
-            ["HeaderTransport", "HeaderArchive", "KernelHeaders", "HeaderServer", "HeaderStore", "kheaderd"]),
+            [
+                "TracingClient", "HeaderTransport", "HeaderArchive", "OperatorDocuments", "KernelHeaders",
+                "HeaderServer", "HeaderStore", "kheaderd",
+            ]),
         test(
             "TracingClientTests",
-            ["TracingClient", "HeaderTransport", "PrecompiledHeaders", "KernelProbe", "HeaderArchive", "KernelHeaders"]),
+            [
+                "TracingClient", "HeaderTransport", "PrecompiledHeaders", "KernelProbe", "HeaderArchive",
+                "OperatorDocuments", "KernelHeaders",
+            ]),
         test("HostAgentTests", ["HostAgent", "HeaderTransport", "HeaderStore", "HeaderArchive", "KernelHeaders"]),
-        test("PrecompiledHeadersTests", ["PrecompiledHeaders", "KernelProbe", "HeaderArchive", "KernelHeaders"]),
-        test("HeaderStoreTests", ["HeaderStore", "HeaderArchive", "KernelHeaders", logging]),
+        test(
+            "PrecompiledHeadersTests",
+            ["PrecompiledHeaders", "KernelProbe", "HeaderArchive", "OperatorDocuments", "KernelHeaders"]),
+        test("HeaderStoreTests", ["HeaderStore", "HeaderArchive", "OperatorDocuments", "KernelHeaders", logging]),
         test(
             "HeaderServerTests",
             [
                 "HeaderServer", "HeaderStore", "HeaderTransport", "HeaderArchive", "PrecompiledHeaders",
-                "KernelHeaders", "CrashingServer", hummingbird, logging,
+                "OperatorDocuments", "KernelHeaders", "CrashingServer", hummingbird, logging,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ]),
         test(
@@ -183,7 +200,7 @@ let package = Package(
             [
                 "kheader", "kheaderd", "kheader-agent", "HostAgent", "HeaderStore", "PrecompiledHeaders",
                 "HeaderArchive",
-                "KernelHeaders",
+                "OperatorDocuments", "KernelHeaders",
             ]),
     ],
     swiftLanguageModes: [.v6]

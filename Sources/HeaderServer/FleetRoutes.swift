@@ -2,6 +2,7 @@ import HTTPTypes
 import HeaderStore
 import Hummingbird
 import KernelHeaders
+import OperatorDocuments
 
 /// What the fleet's hosts say: the hosts of a kernel, conflicts, and which kernels run.
 struct FleetRoutes<Context: RequestContext> {

@@ -1,6 +1,7 @@
 import HeaderStore
 import Hummingbird
 import KernelHeaders
+import OperatorDocuments
 
 /// debuginfod's look-up: which build IDs have a file of this name?
 ///

@@ -3,6 +3,7 @@ import HeaderStore
 import Hummingbird
 import KernelHeaders
 import NIOCore
+import OperatorDocuments
 
 /// `/metrics`, for Prometheus.
 struct MetricsRoutes<Context: RequestContext> {

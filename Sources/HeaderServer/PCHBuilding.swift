@@ -1,4 +1,5 @@
 public import KernelHeaders
+public import OperatorDocuments
 public import PrecompiledHeaders
 
 /// What compiles headers. A seam: tests have one without a compiler.

@@ -6,6 +6,7 @@ import Hummingbird
 import KernelHeaders
 import Logging
 import NIOCore
+import OperatorDocuments
 import PrecompiledHeaders
 
 /// A kernel's PCHs: made when they are asked for, or sent by a builder.

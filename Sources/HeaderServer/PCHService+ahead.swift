@@ -1,6 +1,7 @@
 import HeaderStore
 import KernelHeaders
 import Logging
+import OperatorDocuments
 import PrecompiledHeaders
 
 /// What is done before anybody asks: smoke compiles of what hosts upload, and PCHs that clients will want.

@@ -1,5 +1,6 @@
 import Hummingbird
 import KernelHeaders
+import OperatorDocuments
 
 /// The queries of operators, checked. Each refusal is a `Problem` with `parameter-malformed`.
 extension Request {

@@ -3,6 +3,7 @@ import HeaderStore
 import Hummingbird
 import KernelHeaders
 import Logging
+import OperatorDocuments
 
 /// Which kernels go, by the server's rules or by those of the request.
 struct RetentionRoutes<Context: RequestContext> {

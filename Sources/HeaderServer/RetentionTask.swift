@@ -1,6 +1,7 @@
 import HeaderStore
 import KernelHeaders
 import Logging
+import OperatorDocuments
 
 /// Removes, once a day, the kernels that the rules do not keep.
 struct RetentionTask {

@@ -4,6 +4,7 @@ import HeaderStore
 import Hummingbird
 import KernelHeaders
 import NIOCore
+import OperatorDocuments
 
 /// What a tree can be had as: bundles, the manifest, single files; under a kernel's build ID and under the tree's digest.
 struct TreeRoutes {

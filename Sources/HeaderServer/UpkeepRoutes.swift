@@ -3,6 +3,7 @@ import HeaderStore
 import Hummingbird
 import KernelHeaders
 import Logging
+import OperatorDocuments
 
 /// What keeps the store well: verify and collect, for operators. Both run on after they are answered; how they stand is
 /// asked for again.

@@ -1,5 +1,6 @@
 internal import GRDB
 internal import KernelHeaders
+internal import OperatorDocuments
 
 /// What is known of a kernel, without its BTF.
 struct KernelRow: FetchableRecord, Sendable {

@@ -1,6 +1,7 @@
 internal import FoundationEssentials
 internal import GRDB
 internal import KernelHeaders
+internal import OperatorDocuments
 
 /// What operators ask: the list of kernels, its hosts and conflicts, and what the fleet lacks. All that has pages is read by
 /// an index, from where the page before ended, in constant time.

@@ -1,5 +1,6 @@
 internal import GRDB
 internal import KernelHeaders
+internal import OperatorDocuments
 
 /// PCHs, what is known of clients that ask for them, and smoke compiles.
 extension Catalogue {

@@ -2,6 +2,7 @@ internal import FoundationEssentials
 internal import GRDB
 internal import HeaderArchive
 internal import KernelHeaders
+internal import OperatorDocuments
 
 /// A host's last report, as it is on record.
 struct HostRow: FetchableRecord {

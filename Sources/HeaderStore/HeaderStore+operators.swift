@@ -1,5 +1,6 @@
 internal import GRDB
 public import KernelHeaders
+public import OperatorDocuments
 
 /// What operators see of the fleet's kernels, and what they change.
 extension HeaderStore {

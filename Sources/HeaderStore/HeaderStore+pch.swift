@@ -1,6 +1,7 @@
 internal import GRDB
 internal import HeaderArchive
 public import KernelHeaders
+public import OperatorDocuments
 
 /// Precompiled headers: the store keeps them, and knows neither how they are made nor what their documents say.
 extension HeaderStore {

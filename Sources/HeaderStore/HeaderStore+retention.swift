@@ -1,5 +1,6 @@
 internal import GRDB
-public import KernelHeaders
+internal import KernelHeaders
+public import OperatorDocuments
 
 /// Kernels that nobody runs any more go.
 extension HeaderStore {

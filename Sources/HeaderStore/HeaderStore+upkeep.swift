@@ -1,6 +1,7 @@
 internal import HeaderArchive
-public import KernelHeaders
+internal import KernelHeaders
 internal import Logging
+public import OperatorDocuments
 internal import Synchronization
 
 /// What keeps a store well: verify and collect.

@@ -3,6 +3,7 @@ internal import GRDB
 public import HeaderArchive
 public import KernelHeaders
 public import Logging
+public import OperatorDocuments
 internal import Synchronization
 
 /// The store of one server: a folder with packs (truth), bundles and PCHs (derived) and the catalogue. Knows nothing of HTTP.

@@ -1,6 +1,7 @@
 internal import GRDB
 internal import HeaderArchive
 internal import KernelHeaders
+internal import OperatorDocuments
 
 /// Takes one staged archive into the store: unpack within limits, put new blobs in one pack, sync file and folder, commit
 /// in one catalogue transaction. Nothing is answered before it is durable.

@@ -1,6 +1,7 @@
 internal import FoundationEssentials
 internal import GRDB
 internal import KernelHeaders
+internal import OperatorDocuments
 
 /// Where a page of the kernel list ended: opaque to clients, `<order>.<build ID>.<what it is sorted by>`. It names a place in
 /// the order, not a row, so it stays right while kernels come and go.

@@ -1,5 +1,6 @@
 internal import GRDB
 internal import KernelHeaders
+internal import OperatorDocuments
 
 /// The table `sighted` as it is since migration 4: a row for each kernel that is known, which hosts run, or of which the store
 /// has something or had. It has all that the list of kernels is filtered and sorted by, so that a page of it is a stretch of

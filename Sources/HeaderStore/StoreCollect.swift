@@ -3,6 +3,7 @@ internal import Glibc
 internal import HeaderArchive
 internal import KernelHeaders
 internal import Logging
+internal import OperatorDocuments
 internal import Synchronization
 
 /// Removes what nothing refers to, and writes packs anew that are mostly dead, while requests are served.

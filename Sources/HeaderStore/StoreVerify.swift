@@ -3,6 +3,7 @@ internal import Glibc
 internal import HeaderArchive
 internal import KernelHeaders
 internal import Logging
+internal import OperatorDocuments
 internal import Synchronization
 
 /// Reads everything in the store and holds it against its digests: packs with their index, each blob and each manifest, BTF,

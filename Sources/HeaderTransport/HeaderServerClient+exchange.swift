@@ -53,6 +53,35 @@ extension HeaderServerClient {
         }
     }
 
+    /// A document.
+    ///
+    /// - Parameter path: with its query, as `APIPath` has it.
+    package func document<Document: Decodable & Sendable>(_ path: String) async throws -> Document {
+        try await document(CurlRequest(path: path, seconds: timeouts.document))
+    }
+
+    /// Asks for a change (POST without a body), of one server after the other.
+    ///
+    /// - Parameter isQuick: whether the answer must come in the time for documents.
+    package func post<Document: Decodable & Sendable>(_ path: String, isQuick: Bool) async throws -> Document {
+        let seconds = isQuick ? timeouts.document : nil
+        return try await document(CurlRequest(method: .post, path: path, body: .document([]), seconds: seconds))
+    }
+
+    /// Asks for a change (PUT without a body), of one server after the other.
+    package func put<Document: Decodable & Sendable>(_ path: String) async throws -> Document {
+        try await document(CurlRequest(method: .put, path: path, seconds: timeouts.document))
+    }
+
+    /// Has something deleted; the answer's body is of no matter.
+    package func delete(_ path: String) async throws {
+        try await ask(CurlRequest(method: .delete, path: path, seconds: timeouts.document)) { _, _, _ in }
+    }
+
+    private func document<Document: Decodable & Sendable>(_ request: CurlRequest) async throws -> Document {
+        try await ask(request) { transfer, server, _ in try Self.decode(Document.self, from: transfer, server) }
+    }
+
     /// Sends a small document (PUT); the answer's body is of no matter.
     package func put(_ document: [UInt8], to path: String) async throws {
         let request = CurlRequest(

@@ -14,7 +14,7 @@ public import KernelHeaders
 /// All calls throw ``ServerRefusal`` for a server's no, ``TransportError``, or `CancellationError`.
 public struct HeaderServerClient: Sendable {
     /// The most bytes of a document taken. A manifest of 100,000 entries has some 25 MB.
-    static let documentLimit = 64 << 20
+    package static let documentLimit = 64 << 20
     /// The most bytes of a refusal taken.
     static let refusalLimit = 1 << 16
 
@@ -63,40 +63,7 @@ public struct HeaderServerClient: Sendable {
         return client
     }
 
-    // MARK: Questions
-
-    /// A kernel with headers; ``ServerRefusal`` with `kernel-has-no-headers` if there are none.
-    public func kernel(_ id: BuildID) async throws -> KernelSummary {
-        try await detail(of: id) { detail, server in
-            guard let summary = detail.entry.summary else {
-                let problem = Problem(
-                    .kernelHasNoHeaders, detail.absence ?? "The server has no headers of build ID \(id).")
-                throw ServerRefusal(problem, server: server)
-            }
-            return summary
-        }
-    }
-
-    /// All that a server knows of one kernel.
-    public func detail(of id: BuildID) async throws -> KernelDetail { try await detail(of: id) { detail, _ in detail } }
-
-    private func detail<Value: Sendable>(
-        of id: BuildID, _ body: @escaping @Sendable (KernelDetail, _ server: String) throws -> Value
-    ) async throws -> Value {
-        let (detail, server) = try await ask(CurlRequest(path: APIPath.kernel(id), seconds: timeouts.document)) {
-            transfer, server, _ in
-            let detail = try Self.decode(KernelDetail.self, from: transfer, server)
-            let found = detail.entry.identity.buildID
-            guard found == id else {
-                throw TransportError.badAnswer(server: "\(server)", what: "for another kernel, \(found)")
-            }
-            return (detail, "\(server)")
-        }
-        return try body(detail, server)
-    }
-
-    /// What the server's store holds.
-    public func store() async throws -> StoreStatus { try await document(APIPath.store) }
+    // MARK: Bundles
 
     /// What a tree is fetched as. From this very host a tar that is not compressed: to copy it costs less than to
     /// decompress it.
@@ -179,42 +146,10 @@ public struct HeaderServerClient: Sendable {
             ] + (claim.map { [(APIField.claim, $0)] } ?? []), body: .file(file, from: 0), progress: progress)
     }
 
-    // MARK: Upkeep
-
-    /// How the verify of the server's store stands.
-    public func verification() async throws -> StoreVerification { try await document(APIPath.verify) }
-
-    /// Has the server read everything in its store, beginning now; it goes on after the answer.
-    public func startVerify() async throws -> StoreVerification { try await post(APIPath.verify) }
-
-    /// The last collect of the server's store, or the one under way.
-    public func collection() async throws -> StoreCollection { try await document(APIPath.collect) }
-
-    /// Has the server remove what nothing in its store refers to; it goes on after the answer.
-    ///
-    /// - Parameter isDryRun: whether only to say what would go.
-    public func startCollect(isDryRun: Bool) async throws -> StoreCollection {
-        try await post(APIPath.collect + APIPath.query([(APIPath.dryRun, isDryRun ? "1" : nil)]))
-    }
-
-    /// A request without a body, to one server after the other.
-    private func post<Document: Decodable & Sendable>(_ path: String) async throws -> Document {
-        let request = CurlRequest(method: .post, path: path, body: .document([]))
-        return try await ask(request) { transfer, server, _ in
-            try Self.decode(Document.self, from: transfer, server)
-        }
-    }
-
     // MARK: Asking
 
     /// The servers as they were named, for messages.
     public var serverNames: String { servers.map { "\($0)" }.joined(separator: ", ") }
-
-    func document<Document: Decodable & Sendable>(_ path: String) async throws -> Document {
-        try await ask(CurlRequest(path: path, seconds: timeouts.document)) { transfer, server, _ in
-            try Self.decode(Document.self, from: transfer, server)
-        }
-    }
 
     static func decode<Document: Decodable>(
         _ type: Document.Type, from transfer: CurlTransfer, _ server: ServerAddress, limit: Int = documentLimit

@@ -39,7 +39,7 @@ public struct ServerRefusal: Error, Equatable, Sendable, CustomStringConvertible
     }
 
     /// A no that this program finds in a server's answer.
-    init(_ problem: Problem, server: String) {
+    package init(_ problem: Problem, server: String) {
         status = problem.status
         code = problem.code.rawValue
         detail = problem.detail

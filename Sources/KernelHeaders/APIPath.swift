@@ -11,7 +11,6 @@ public enum APIPath {
     public static let toolchains = "/v1/toolchains"
 
     public static func kernel(_ id: BuildID) -> String { "\(kernels)/\(id)" }
-    public static func kernels(_ query: KernelQuery) -> String { kernels + self.query(query.items) }
     /// The list of the kernels with one release.
     public static func kernels(release: String) -> String { kernels + query([("release", release)]) }
     public static func pin(_ id: BuildID) -> String { "\(kernel(id))/pin" }

@@ -1,4 +1,5 @@
 public import KernelHeaders
+public import OperatorDocuments
 
 /// "Try compiling a simple program": whether a tree's headers are of any use.
 public struct SmokeCompile: Sendable {

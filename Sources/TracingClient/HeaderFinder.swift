@@ -3,6 +3,7 @@ internal import HeaderArchive
 public import HeaderTransport
 public import KernelHeaders
 internal import KernelProbe
+internal import OperatorDocuments
 
 /// Finds a kernel's headers wherever they are to be had, and puts them into the cache: the cache itself, then the servers,
 /// then, for the kernel that runs here, its own archive and `/lib/modules/RELEASE`.

@@ -3,6 +3,7 @@ internal import HeaderArchive
 public import HeaderTransport
 public import KernelHeaders
 internal import KernelProbe
+internal import OperatorDocuments
 public import PrecompiledHeaders
 
 /// Brings a PCH that fits a tool and its program into the cache: from the cache itself, else from the servers, where it may

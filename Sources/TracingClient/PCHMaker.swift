@@ -2,7 +2,8 @@ internal import FoundationEssentials
 internal import Glibc
 internal import HeaderArchive
 public import HeaderTransport
-public import KernelHeaders
+internal import KernelHeaders
+public import OperatorDocuments
 public import PrecompiledHeaders
 
 /// Makes a PCH on this host, for servers that lack the clang for it: they take it from a token of role `builder`, and give it

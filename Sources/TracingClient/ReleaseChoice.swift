@@ -1,5 +1,6 @@
 public import HeaderTransport
 public import KernelHeaders
+internal import OperatorDocuments
 
 /// Which kernels have a release: the servers' list, the cache and the running kernel know some.
 ///

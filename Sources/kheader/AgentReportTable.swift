@@ -1,5 +1,6 @@
 internal import HeaderTransport
 internal import KernelHeaders
+internal import OperatorDocuments
 
 /// What agents found, a line for each place of each report.
 enum AgentReportTable {

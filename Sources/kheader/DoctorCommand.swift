@@ -4,6 +4,7 @@ internal import Glibc
 internal import HeaderTransport
 internal import KernelHeaders
 internal import KernelProbe
+internal import OperatorDocuments
 internal import PrecompiledHeaders
 internal import TracingClient
 

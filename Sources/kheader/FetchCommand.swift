@@ -3,6 +3,7 @@ internal import Glibc
 internal import HeaderArchive
 internal import HeaderTransport
 internal import KernelHeaders
+internal import OperatorDocuments
 internal import TracingClient
 
 extension BundleFormat: ExpressibleByArgument {}

@@ -1,6 +1,7 @@
 public import ArgumentParser
 internal import Glibc
-public import KernelHeaders
+internal import KernelHeaders
+internal import OperatorDocuments
 
 /// Which of the server's kernels, and in which order.
 struct KernelFilterOptions: ParsableArguments {

@@ -1,6 +1,8 @@
 internal import ArgumentParser
 internal import HeaderTransport
 internal import KernelHeaders
+internal import OperatorDocuments
+internal import TracingClient
 
 /// The forms of what is shown to people or to programs.
 enum ListFormat: String, ExpressibleByArgument, CaseIterable {

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import HeaderTransport
 internal import KernelHeaders
+internal import TracingClient
 
 struct KernelsPinCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

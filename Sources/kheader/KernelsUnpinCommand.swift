@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import HeaderTransport
 internal import KernelHeaders
+internal import TracingClient
 
 struct KernelsUnpinCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

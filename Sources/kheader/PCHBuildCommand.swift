@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import FoundationEssentials
 internal import HeaderTransport
 internal import KernelHeaders
+internal import OperatorDocuments
 internal import PrecompiledHeaders
 internal import TracingClient
 

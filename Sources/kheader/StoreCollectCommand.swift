@@ -1,6 +1,8 @@
 internal import ArgumentParser
 internal import HeaderTransport
 internal import KernelHeaders
+internal import OperatorDocuments
+internal import TracingClient
 
 struct StoreCollectCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

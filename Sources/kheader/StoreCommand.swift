@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import TracingClient
 
 struct StoreCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

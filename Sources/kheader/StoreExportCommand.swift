@@ -3,6 +3,8 @@ internal import Glibc
 internal import HeaderArchive
 internal import HeaderTransport
 internal import KernelHeaders
+internal import OperatorDocuments
+internal import TracingClient
 
 struct StoreExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -4,6 +4,7 @@ import HeaderStore
 import HostAgent
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Testing
 
 /// The agent on hosts that are folders: the files of `/sys` and `/proc` that it reads, below a root of their own.

@@ -2,6 +2,7 @@ import FoundationEssentials
 import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Synchronization
 import Testing
 

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Testing
 
 @Suite struct ListCommandTests {

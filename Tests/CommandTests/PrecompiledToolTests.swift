@@ -3,6 +3,7 @@ import Glibc
 import HeaderArchive
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import PrecompiledHeaders
 import Testing
 

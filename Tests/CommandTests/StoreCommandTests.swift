@@ -4,6 +4,7 @@ import HeaderArchive
 import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Testing
 
 /// `kheader store verify`, `collect`, `export` and `import`.

@@ -3,6 +3,7 @@ import HeaderArchive
 import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Testing
 
 /// BTF over HTTP: its upload, and the section that debuginfod's clients ask for.

@@ -1,6 +1,7 @@
 import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Testing
 
 /// Bundles on disk: built once, given up for others, made again.

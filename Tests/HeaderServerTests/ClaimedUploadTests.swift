@@ -1,6 +1,7 @@
 import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Testing
 
 /// What a fleet does over HTTP: one host uploads under its claim, the others agree, disagree, or are told that nothing is

@@ -2,6 +2,7 @@ import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
 import Logging
+import OperatorDocuments
 import Testing
 
 /// Promise 1: acknowledged is durable. A server of its own process is killed with SIGKILL at every step, before and after

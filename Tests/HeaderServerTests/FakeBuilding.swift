@@ -3,6 +3,7 @@ import HeaderServer
 import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Synchronization
 
 @testable import PrecompiledHeaders

@@ -3,6 +3,7 @@ import HeaderArchive
 import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Testing
 
 /// `/v1/kernels`, one kernel of it, and `/v1/store`.

@@ -2,6 +2,7 @@ import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
 import Logging
+import OperatorDocuments
 import Synchronization
 import Testing
 

@@ -3,6 +3,7 @@ import HeaderStore
 import Hummingbird
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Testing
 
 @testable import HeaderServer

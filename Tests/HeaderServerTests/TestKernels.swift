@@ -1,6 +1,7 @@
 import HeaderArchive
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Testing
 
 /// What the tests of this folder upload.

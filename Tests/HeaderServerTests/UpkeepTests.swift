@@ -1,6 +1,7 @@
 import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Testing
 
 /// Verify and collect over HTTP.

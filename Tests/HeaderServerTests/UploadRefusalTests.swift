@@ -3,6 +3,7 @@ import HeaderArchive
 import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Synchronization
 import Testing
 

@@ -4,6 +4,7 @@ import HeaderServer
 import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Synchronization
 import Testing
 

@@ -2,6 +2,7 @@ import HeaderArchive
 import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Testing
 
 /// What an upload says of its kernel, held against what its tree says; and archives that are refused.

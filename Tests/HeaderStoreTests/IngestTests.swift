@@ -1,6 +1,7 @@
 import HeaderArchive
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Synchronization
 import Testing
 

@@ -1,6 +1,7 @@
 import GRDB
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Testing
 
 @testable import HeaderStore

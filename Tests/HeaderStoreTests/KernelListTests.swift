@@ -1,6 +1,7 @@
 import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Testing
 
 @testable import struct HeaderStore.KernelCursor

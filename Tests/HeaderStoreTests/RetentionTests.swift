@@ -1,5 +1,6 @@
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Synchronization
 import Testing
 

@@ -4,6 +4,7 @@ import KHeaderTestSupport
 import KernelHeaders
 import Synchronization
 import Testing
+import TracingClient
 
 @testable import HeaderTransport
 

@@ -1,6 +1,7 @@
 import KHeaderTestSupport
 import KernelHeaders
 import Testing
+import TracingClient
 
 @testable import HeaderTransport
 

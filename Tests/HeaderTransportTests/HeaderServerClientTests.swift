@@ -2,8 +2,10 @@ import FoundationEssentials
 import HeaderArchive
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Synchronization
 import Testing
+import TracingClient
 
 @testable import HeaderTransport
 

@@ -3,6 +3,7 @@ import HeaderArchive
 import KHeaderTestSupport
 import KernelHeaders
 import Testing
+import TracingClient
 
 @testable import HeaderTransport
 

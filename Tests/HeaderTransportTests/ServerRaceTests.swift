@@ -1,8 +1,10 @@
 import FoundationEssentials
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Synchronization
 import Testing
+import TracingClient
 
 @testable import HeaderTransport
 

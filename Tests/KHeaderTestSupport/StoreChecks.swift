@@ -4,6 +4,7 @@ internal import HeaderArchive
 public import HeaderStore
 public import KernelHeaders
 public import Logging
+internal import OperatorDocuments
 
 /// In what a store is not as it has to be.
 public struct StoreFlaw: Error, CustomStringConvertible {

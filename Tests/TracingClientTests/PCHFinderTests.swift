@@ -4,6 +4,7 @@ import HeaderArchive
 import HeaderTransport
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Synchronization
 import Testing
 

@@ -1,4 +1,5 @@
 import KernelHeaders
+import OperatorDocuments
 
 extension CoverageView {
     init(_ coverage: Coverage) {

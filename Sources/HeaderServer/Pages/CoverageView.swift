@@ -1,3 +1,5 @@
+internal import OperatorDocuments
+
 /// Which kernels run, and what of them is missing, and why.
 struct CoverageView: PageView {
     struct Bar: Sendable {

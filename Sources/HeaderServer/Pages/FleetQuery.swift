@@ -1,5 +1,6 @@
 import Hummingbird
 import KernelHeaders
+import OperatorDocuments
 
 /// What the form of the fleet's page asks for: the API's query, as a person fills it in.
 struct FleetQuery: Sendable {

@@ -1,4 +1,5 @@
 import KernelHeaders
+import OperatorDocuments
 
 extension KernelView {
     /// What the page is made of.

@@ -1,3 +1,5 @@
+internal import OperatorDocuments
+
 /// What stands around every page.
 struct PageLayout: PageView {
     static let template = """

@@ -2,6 +2,7 @@ import HTTPTypes
 import HeaderStore
 import Hummingbird
 import KernelHeaders
+import OperatorDocuments
 
 /// The pages for people: read-only, and without anything that runs in the browser. What they show is what the API answers;
 /// who changes something does it with `kheader`.

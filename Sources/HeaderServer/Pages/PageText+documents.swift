@@ -1,4 +1,5 @@
 import KernelHeaders
+import OperatorDocuments
 
 extension PageText {
     /// What an agent found in one place.

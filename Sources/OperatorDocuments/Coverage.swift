@@ -1,3 +1,5 @@
+public import KernelHeaders
+
 /// Which kernels the fleet runs, and what of them the server lacks: the answer of `GET /v1/coverage`. A kernel runs if a
 /// host's last report was of it.
 public struct Coverage: Codable, Sendable, Equatable {

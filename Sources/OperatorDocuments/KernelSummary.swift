@@ -1,3 +1,5 @@
+public import KernelHeaders
+
 /// A kernel of which the server has the headers.
 public struct KernelSummary: Codable, Sendable, Equatable {
     public var identity: KernelIdentity

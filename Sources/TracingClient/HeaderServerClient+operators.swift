@@ -1,9 +1,39 @@
+internal import HeaderArchive
+public import HeaderTransport
 public import KernelHeaders
+public import OperatorDocuments
 
 /// What operators ask and change.
 extension HeaderServerClient {
     /// The most pages followed: a list without end is no list.
     static let pageLimit = 10_000
+
+    /// A kernel with headers; ``ServerRefusal`` with `kernel-has-no-headers` if there are none.
+    public func kernel(_ id: BuildID) async throws -> KernelSummary {
+        let (detail, server) = try await answer(of: id)
+        guard let summary = detail.entry.summary else {
+            let problem = Problem(.kernelHasNoHeaders, detail.absence ?? "The server has no headers of build ID \(id).")
+            throw ServerRefusal(problem, server: server)
+        }
+        return summary
+    }
+
+    /// All that a server knows of one kernel.
+    public func detail(of id: BuildID) async throws -> KernelDetail { try await answer(of: id).detail }
+
+    private func answer(of id: BuildID) async throws -> (detail: KernelDetail, server: String) {
+        try await question(APIPath.kernel(id)) { answer, _ in
+            let detail = try answer.document(KernelDetail.self, limit: Self.documentLimit)
+            let found = detail.entry.identity.buildID
+            guard found == id else {
+                throw TransportError.badAnswer(server: answer.server, what: "for another kernel, \(found)")
+            }
+            return (detail, answer.server)
+        }
+    }
+
+    /// What the server's store holds.
+    public func store() async throws -> StoreStatus { try await document(APIPath.store) }
 
     /// A page of the list of kernels.
     public func kernels(_ query: KernelQuery = KernelQuery()) async throws -> KernelList {
@@ -80,10 +110,7 @@ extension HeaderServerClient {
     ///
     /// - Returns: what is known of it then.
     public func pin(_ id: BuildID, reason: String?) async throws -> KernelDetail {
-        let path = APIPath.pin(id) + APIPath.query([("reason", reason)])
-        return try await ask(CurlRequest(method: .put, path: path, seconds: timeouts.document)) { transfer, server, _ in
-            try Self.decode(KernelDetail.self, from: transfer, server)
-        }
+        try await put(APIPath.pin(id) + APIPath.query([("reason", reason)]))
     }
 
     /// Lets a kernel be deleted again.
@@ -106,15 +133,24 @@ extension HeaderServerClient {
             ("newest", newest.map { "\($0)" }), ("bytes", bytes.map { "\($0)" }),
         ])
         // To delete many kernels takes as long as it takes.
-        let request = CurlRequest(
-            method: .post, path: APIPath.retention + query, body: .document([]),
-            seconds: isDryRun ? timeouts.document : nil)
-        return try await ask(request) { transfer, server, _ in
-            try Self.decode(PruneReport.self, from: transfer, server)
-        }
+        return try await post(APIPath.retention + query, isQuick: isDryRun)
     }
 
-    private func delete(_ path: String) async throws {
-        try await ask(CurlRequest(method: .delete, path: path, seconds: timeouts.document)) { _, _, _ in }
+    // MARK: Upkeep
+
+    /// How the verify of the server's store stands.
+    public func verification() async throws -> StoreVerification { try await document(APIPath.verify) }
+
+    /// Has the server read everything in its store, beginning now; it goes on after the answer.
+    public func startVerify() async throws -> StoreVerification { try await post(APIPath.verify, isQuick: false) }
+
+    /// The last collect of the server's store, or the one under way.
+    public func collection() async throws -> StoreCollection { try await document(APIPath.collect) }
+
+    /// Has the server remove what nothing in its store refers to; it goes on after the answer.
+    ///
+    /// - Parameter isDryRun: whether only to say what would go.
+    public func startCollect(isDryRun: Bool) async throws -> StoreCollection {
+        try await post(APIPath.collect + APIPath.query([(APIPath.dryRun, isDryRun ? "1" : nil)]), isQuick: false)
     }
 }

@@ -1,3 +1,5 @@
+public import KernelHeaders
+
 /// All that a server knows of one kernel: the answer of `GET /v1/kernels/{buildID}`.
 public struct KernelDetail: Codable, Sendable, Equatable {
     /// Its members stand beside the others in the JSON form.

@@ -1,3 +1,5 @@
+public import KernelHeaders
+
 /// How the verify of a server's store stands, as `GET /v1/store/verify` answers it. All sizes are bytes, times seconds since
 /// 1970.
 ///

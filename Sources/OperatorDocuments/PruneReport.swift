@@ -1,3 +1,5 @@
+public import KernelHeaders
+
 /// What a run of retention removed, or would remove: the answer of `POST /v1/retention`.
 public struct PruneReport: Codable, Sendable, Equatable {
     public enum Cause: String, Codable, Sendable {

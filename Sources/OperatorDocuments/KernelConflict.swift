@@ -1,3 +1,5 @@
+public import KernelHeaders
+
 /// One build ID, and what is not the same on all hosts under it: a distribution that built twice, or a host whose headers
 /// were changed.
 public struct KernelConflict: Codable, Sendable, Equatable {

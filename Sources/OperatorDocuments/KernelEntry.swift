@@ -1,3 +1,5 @@
+public import KernelHeaders
+
 /// One kernel of the server's list: one that hosts run, or that the server has something of.
 public struct KernelEntry: Codable, Sendable, Equatable {
     /// A kernel's headers on the server.

@@ -1,3 +1,5 @@
+public import KernelHeaders
+
 /// Which kernels of the server's list, in which order, and which page: the query of `GET /v1/kernels`.
 public struct KernelQuery: Sendable, Equatable {
     /// What the list is in the order of. What is equal is in the order of the build ID, in the same direction.

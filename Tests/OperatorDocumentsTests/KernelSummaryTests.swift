@@ -1,5 +1,6 @@
 import FoundationEssentials
 import KernelHeaders
+import OperatorDocuments
 import Testing
 
 @Suite struct KernelSummaryTests {

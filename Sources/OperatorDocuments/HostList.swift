@@ -1,3 +1,5 @@
+public import KernelHeaders
+
 /// A page of the hosts whose last report was of a kernel, in the order of their IDs: the answer of
 /// `GET /v1/kernels/{buildID}/hosts`.
 public struct HostList: Codable, Sendable, Equatable {
