@@ -12,7 +12,7 @@ struct PCHCommand: AsyncParsableCommand {
               eval "$(kheader pch --for bcc --umbrella net)"
               clang-19 $(kheader pch --for clang --clang clang-19 --umbrella sched) -O2 -c program.c
 
-            'kheader pch fetch --help' has the options of these.
+            The options of these: see 'kheader pch fetch --help'.
             """,
         subcommands: [PCHFetchCommand.self, PCHListCommand.self, PCHBuildCommand.self],
         defaultSubcommand: PCHFetchCommand.self)
