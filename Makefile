@@ -81,7 +81,7 @@ ifdef FILTER
 else
 	swift test --skip-build --skip '$(with_servers)' --skip '^CommandTests'
 	swift test --skip-build --filter '$(with_servers)'
-	swift test --skip-build --filter '^CommandTests'
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 swift test --skip-build --filter '^CommandTests'
 	swift build --product generate-manual
 	Tests/check-install.sh .build/debug .build/debug/generate-manual
 	$(MAKE) test-pages test-schemathesis
