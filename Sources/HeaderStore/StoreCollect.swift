@@ -31,7 +31,6 @@ final class StoreCollect: Sendable {
 
     /// What is alive, and what is to be done to which packs.
     private struct Plan {
-        var livingTrees: Set<Int> = []
         var livingBlobs: Set<Int> = []
         var deadTrees: Set<Int> = []
         var map: PackMap
@@ -218,10 +217,9 @@ final class StoreCollect: Sendable {
 
     private func live(_ trees: [TreeRow], _ plan: inout Plan) throws {
         var walk = ManifestWalk(catalogue: tools.catalogue, content: tools.content)
-        for tree in trees {
-            plan.livingTrees.insert(tree.id)
-            // What is lost of a tree comes with an upload of all of it.
-            if tree.damage != .manifest { plan.livingBlobs.formUnion(try walk.manifest(tree).numbers) }
+        // What is lost of a tree comes with an upload of all of it.
+        for tree in trees where tree.damage != .manifest {
+            plan.livingBlobs.formUnion(try walk.manifest(tree).numbers)
         }
         plan.map.addBases(of: &plan.livingBlobs)
     }

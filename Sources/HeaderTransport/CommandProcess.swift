@@ -98,13 +98,6 @@ private final class SignalWatch: Sendable {
 
     func dieIfSignalled() {
         let number = received.number.load(ordering: .sequentiallyConsistent)
-        guard number != 0 else { return }
-        signal(number, SIG_DFL)
-        // Dispatch's threads block all signals.
-        var numbers = sigset_t()
-        sigemptyset(&numbers)
-        sigaddset(&numbers, number)
-        pthread_sigmask(SIG_UNBLOCK, &numbers, nil)
-        raise(number)
+        if number != 0 { InheritedSignals.die(of: number) }
     }
 }

@@ -28,6 +28,16 @@ public struct InheritedSignals: Sendable {
     /// Those that this program ignores, and its starter did not.
     package var changed: [CInt] { Self.changed.filter { !ignored.contains($0) } }
 
+    /// Ends this process as a signal does that nobody handles. Dispatch's threads block all signals.
+    package static func die(of number: CInt) {
+        signal(number, SIG_DFL)
+        var numbers = sigset_t()
+        sigemptyset(&numbers)
+        sigaddset(&numbers, number)
+        pthread_sigmask(SIG_UNBLOCK, &numbers, nil)
+        raise(number)
+    }
+
     package static func isIgnored(_ number: CInt) -> Bool {
         var action = sigaction()
         guard sigaction(number, nil, &action) == 0, let handler = action.__sigaction_handler.sa_handler else {

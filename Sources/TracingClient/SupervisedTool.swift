@@ -67,12 +67,7 @@ public struct SupervisedTool: Sendable {
             // One core dump is enough.
             var none = rlimit(rlim_cur: 0, rlim_max: 0)
             setrlimit(__rlimit_resource_t(4), &none)
-            signal(number, SIG_DFL)
-            var numbers = sigset_t()
-            sigemptyset(&numbers)
-            sigaddset(&numbers, number)
-            pthread_sigmask(SIG_UNBLOCK, &numbers, nil)
-            raise(number)
+            InheritedSignals.die(of: number)
             exit(128 + number)
         }
     }
@@ -286,8 +281,7 @@ private struct SignalForwarding: Sendable {
         let left = waiting.load(ordering: .sequentiallyConsistent)
         let last = ending.load(ordering: .sequentiallyConsistent)
         guard let number = last != 0 ? last : numbers.first(where: { left & 1 << UInt64($0) != 0 }) else { return }
-        pthread_sigmask(SIG_UNBLOCK, &set, nil)
-        raise(number)
+        InheritedSignals.die(of: number)
     }
 }
 
