@@ -63,9 +63,6 @@ final class BTFStore: Sendable {
     /// Nil if the store has no BTF of the kernel.
     func record(_ id: BuildID) -> Record? { records.withLock { $0[id] } }
 
-    /// The kernels whose BTF is here.
-    var kernels: Set<BuildID> { records.withLock { Set($0.keys) } }
-
     /// Removes a kernel's BTF, durably. Must not be called while another is in ``ingest(_:digest:id:)``.
     func remove(_ id: BuildID) throws {
         guard let record = records.withLock({ $0.removeValue(forKey: id) }) else { return }

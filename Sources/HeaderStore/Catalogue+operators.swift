@@ -442,24 +442,39 @@ extension Catalogue {
         try database.execute(sql: "UPDATE sighted SET btf = 0 WHERE buildID = ?", arguments: [id])
     }
 
-    /// Brings what is on record of BTF together with what is in its folder, which is what counts.
+    /// The document with the names of files of BTF that are to go: of kernels that were deleted.
+    private static let doomedBTF = "doomedBTF"
+
+    /// Notes that a file of BTF is to go, or is gone.
+    func setDoomed(_ isDoomed: Bool, btf name: String, _ database: Database) throws {
+        var names = try upkeep(Self.doomedBTF, Set<String>.self, database) ?? []
+        if isDoomed { names.insert(name) } else { names.remove(name) }
+        try setUpkeep(Self.doomedBTF, names, database)
+    }
+
+    /// Brings what is on record of BTF together with what is in its folder, which is what counts: BTF of a kernel that is on
+    /// record as deleted came after that, and the catalogue is from a backup.
     ///
-    /// - Returns: kernels that were purged, and whose BTF is there nevertheless.
-    func reconcile(btf present: Set<BuildID>, at time: Int) throws -> [BuildID] {
-        let (known, purged) = try pool.read { database in
+    /// - Parameter present: names of files.
+    /// - Returns: kernels whose BTF was to go when a crash came.
+    func reconcile(btf present: [BuildID: String], at time: Int) throws -> [BuildID] {
+        let (known, purged, doomed) = try pool.read { database in
             (
                 try BuildID.fetchSet(database, sql: "SELECT buildID FROM sighted WHERE btf = 1"),
-                try BuildID.fetchSet(database, sql: "SELECT buildID FROM sighted WHERE purgedAt IS NOT NULL")
+                try BuildID.fetchSet(database, sql: "SELECT buildID FROM sighted WHERE purgedAt IS NOT NULL"),
+                try upkeep(Self.doomedBTF, Set<String>.self, database) ?? []
             )
         }
-        let new = present.subtracting(known).subtracting(purged)
-        let gone = known.subtracting(present)
+        let interrupted = present.filter { doomed.contains($0.value) && purged.contains($0.key) }.keys
+        let there = Set(present.keys).subtracting(interrupted)
+        let new = there.subtracting(known)
+        let gone = known.subtracting(there)
         if !new.isEmpty || !gone.isEmpty {
             try write { database in
                 for id in new { try btfCame(id, at: time, database) }
                 for id in gone { try btfWent(id, database) }
             }
         }
-        return Array(present.intersection(purged))
+        return Array(interrupted)
     }
 }

@@ -136,6 +136,14 @@ extension Catalogue {
         .map { ($0["id"], $0["digest"], $0["bytes"]) }
     }
 
+    /// As ``packs(_:)`` has it; nil if there is no such pack.
+    func pack(_ digest: Digest, _ database: Database) throws -> (id: Int, bytes: Int)? {
+        try Row.fetchOne(
+            database, sql: "SELECT id, bytes FROM pack WHERE digest = ? AND NOT retired AND bytes > 0",
+            arguments: [digest]
+        ).map { ($0["id"], $0["bytes"]) }
+    }
+
     /// Packs whose place another has taken, and whose files are still there.
     func retiredPacks(_ database: Database) throws -> [Digest] {
         try Digest.fetchAll(database, sql: "SELECT digest FROM pack WHERE retired = 1")

@@ -145,11 +145,13 @@ final class ContentReader: Sendable {
     ///
     /// - Throws: `Problem` with `store-damaged` if they do not have the digest.
     func contents(_ location: BlobLocation) throws -> [UInt8] {
+        let moves = state.withLock { $0.moves }
         do {
             return try read(location)
         } catch let problem as Problem where problem.code == .storeDamaged {
             let now = try catalogue.pool.unsafeReentrantRead { try catalogue.location(of: location.digest, $0) }
-            guard let now, now != location else { throw problem }
+            // What it is compressed with may have moved, too.
+            guard let now, now != location || state.withLock({ $0.moves }) != moves else { throw problem }
             return try contents(now)
         }
     }

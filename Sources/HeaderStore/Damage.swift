@@ -24,8 +24,14 @@ struct Damage {
 
     // MARK: Found
 
-    /// Puts on record what is lost with a pack, and whatever leans on that; then writes the packs anew that it is in.
-    func lose(_ finding: Finding, ofPack digest: Digest, by rewrite: PackRewrite) throws -> Consequences {
+    /// Puts on record what is lost with a pack, and whatever leans on that; then writes the packs anew that it is in. Looks
+    /// itself what is damaged: who found something while a collect was under way may have looked where it no longer was.
+    ///
+    /// - Returns: nil if nothing is, or the pack is no longer there.
+    func lose(_ digest: Digest, by rewrite: PackRewrite) throws -> (Finding, Consequences)? {
+        guard let finding = try PackExamination(catalogue: catalogue, layout: rewrite.layout).run(digest) else {
+            return nil
+        }
         var map = try PackMap(catalogue, rewrite.layout)
         var blobs = finding.blobs
         map.addDependents(of: &blobs)
@@ -51,7 +57,7 @@ struct Damage {
         {
             try rewrite.run(pack, isDead: { _ in false }, deadTrees: [], farewell: .quarantine)
         }
-        return consequences
+        return (finding, consequences)
     }
 
     private func consequences(

@@ -180,6 +180,7 @@ extension HeaderStore {
         // No upload of it may find it there in between, and be told that it is known.
         try await ingests.run { [catalogue, btf, btfIngests, checkIns] in
             try btfIngests.runAndWait {
+                let file = btf.record(id).map { btf.fileName(id, $0) }
                 let isPurged = try catalogue.write { database in
                     if let time {
                         guard let entry = try catalogue.kernel(id, database)?.entry, entry.lastSeen <= time,
@@ -187,11 +188,14 @@ extension HeaderStore {
                         else { return false }
                     }
                     try catalogue.purge(id, mark, database)
+                    if let file { try catalogue.setDoomed(true, btf: file, database) }
                     return true
                 }
                 guard isPurged else { return false }
                 try checkIns.headersChanged(id)
+                guard let file else { return true }
                 try btf.remove(id)
+                try catalogue.write { try catalogue.setDoomed(false, btf: file, $0) }
                 return true
             }
         }

@@ -96,8 +96,14 @@ public final class HeaderStore: Sendable {
             retrySeconds: options.pchRetrySeconds, now: options.now)
         documents = KeptDocuments(catalogue: catalogue, now: options.now)
         btf = try BTFStore(files: options.files, layout: layout, disk: disk, logger: logger)
-        // A crash came between the two steps of a purge, or of an upload.
-        for id in try catalogue.reconcile(btf: btf.kernels, at: options.now()) { try btf.remove(id) }
+        // A crash came between the steps of a purge, or of an upload.
+        let names = Dictionary(uniqueKeysWithValues: btf.all.map { [btf] in ($0, btf.fileName($0, $1)) })
+        for id in try catalogue.reconcile(btf: names, at: options.now()) {
+            try btf.remove(id)
+            if let name = names[id] {
+                try catalogue.write { [catalogue] in try catalogue.setDoomed(false, btf: name, $0) }
+            }
+        }
         var rules = UploadClaims.Rules()
         rules.claimSeconds = options.claimSeconds
         rules.opinions = options.opinions
@@ -115,15 +121,11 @@ public final class HeaderStore: Sendable {
             .init(
                 catalogue: catalogue, layout: layout, btf: btf, bundles: bundles.cache, pchs: pchs.cache,
                 now: options.now,
-                lose: { [catalogue, content, checkIns, ingests] finding, pack in
+                lose: { [catalogue, content, checkIns, ingests] pack in
                     try ingests.runAndWait {
-                        guard try catalogue.pool.read({ try catalogue.packDigests($0) }).contains(pack) else {
-                            return nil
-                        }
-                        let consequences = try Damage(catalogue: catalogue, content: content)
-                            .lose(finding, ofPack: pack, by: rewrite)
-                        for kernel in consequences.kernels { try checkIns.headersChanged(kernel) }
-                        return consequences
+                        let lost = try Damage(catalogue: catalogue, content: content).lose(pack, by: rewrite)
+                        for kernel in lost?.1.kernels ?? [] { try checkIns.headersChanged(kernel) }
+                        return lost
                     }
                 },
                 loseBTF: { [btf, btfIngests, catalogue] id, record in

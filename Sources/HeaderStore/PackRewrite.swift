@@ -35,13 +35,13 @@ struct PackRewrite {
             (
                 try catalogue.trees(ofPack: old.id, database),
                 try catalogue.lost(ofPack: old.id, database), try catalogue.retiredPacks(database),
-                try catalogue.packs(database).contains { $0.id == old.id }
+                try catalogue.pack(old.digest, database)?.id == old.id
             )
         }
         guard isThere else { return nil }
         let reader = try PackReader.unlessDamaged { try PackReader(old.digest, layout: layout) }
         // A flipped bit must not get a digest that makes it right.
-        if farewell == .remove, try reader?.isIntact() != true {
+        if farewell == .remove, try PackReader.unlessDamaged({ try reader?.isIntact() ?? false }) != true {
             throw Problem(.storeDamaged, "The pack \(old.digest) is damaged. Run a verify: kheader store verify")
         }
         let index =

@@ -41,8 +41,8 @@ final class StoreVerify: Sendable {
         let pchs: DerivedCache<PCHRecord>
         /// Seconds since 1970.
         let now: @Sendable () -> Int
-        /// Acts on a damaged pack, between ingests; says what it affects, or nil if the pack is no longer there.
-        let lose: @Sendable (Damage.Finding, Digest) throws -> Damage.Consequences?
+        /// Looks at a pack again, between ingests, and acts if it is damaged; nil if it is not, or no longer there.
+        let lose: @Sendable (Digest) throws -> (Damage.Finding, Damage.Consequences)?
         /// Reads a kernel's BTF, between uploads of such; says whether it was damaged, and is in quarantine.
         let loseBTF: @Sendable (BuildID, BTFStore.Record) throws -> Bool
         let logger: Logger
@@ -128,8 +128,7 @@ final class StoreVerify: Sendable {
     private func readAll(_ turn: Int, _ bytesPerSecond: Int?) throws {
         var items = try items()
         var unrecorded = 0
-        // Blocks and descriptors of its own, for the round: those that clients need stay where they are.
-        let reader = ContentReader(catalogue: tools.catalogue, layout: tools.layout)
+        let examination = PackExamination(catalogue: tools.catalogue, layout: tools.layout)
         try update(turn) { document in
             let rest = items.filter { item in document.place.map { $0 < Self.name(item.item) } ?? true }
             document.progress.allFiles = document.progress.files + rest.count
@@ -141,7 +140,7 @@ final class StoreVerify: Sendable {
                 try self.pace.wait(before: bytes, bytesPerSecond: bytesPerSecond)
                 try self.update(turn) { _ in }
             }
-            let damage = try check(item, reader, wait)
+            let damage = try check(item, examination, wait)
             if let damage {
                 tools.logger.error(
                     "a file of the store is damaged",
@@ -210,10 +209,10 @@ final class StoreVerify: Sendable {
     }
 
     private func check(
-        _ item: Item, _ reader: ContentReader, _ wait: (_ bytes: Int) throws -> Void
+        _ item: Item, _ examination: PackExamination, _ wait: (_ bytes: Int) throws -> Void
     ) throws -> StoreDamage? {
         switch item {
-        case .pack(let digest): return try checkPack(digest, reader, wait)
+        case .pack(let digest): return try checkPack(digest, examination, wait)
         case .btf(let id, let record):
             try wait(record.storedBytes)
             guard try tools.loseBTF(id, record) else { return nil }
@@ -246,7 +245,9 @@ final class StoreVerify: Sendable {
     ) throws -> String? {
         for file in record.files(of: key) {
             let path = "\(Record.folder(tools.layout))/\(file.name)"
-            let isGood = try DerivedFile(path: path, digest: file.digest, length: file.bytes)?.isIntact(pace: wait)
+            let isGood = try PackReader.unlessDamaged {
+                try DerivedFile(path: path, digest: file.digest, length: file.bytes)?.isIntact(pace: wait)
+            }
             // It may have been given up or made anew in the meantime.
             guard isGood != true, cache.drop(key, ifStill: record) else { continue }
             return file.name
@@ -257,45 +258,15 @@ final class StoreVerify: Sendable {
     // MARK: Packs
 
     private func checkPack(
-        _ digest: Digest, _ reader: ContentReader, _ wait: (_ bytes: Int) throws -> Void
+        _ digest: Digest, _ examination: PackExamination, _ wait: (_ bytes: Int) throws -> Void
     ) throws -> StoreDamage? {
-        let catalogue = tools.catalogue
-        guard let pack = try catalogue.pool.read({ try catalogue.packs($0) }).first(where: { $0.digest == digest })
-        else { return nil }
-        var finding = Damage.Finding()
-        let file = try PackReader.unlessDamaged { try PackReader(digest, layout: tools.layout) }
-        let isIntact = try Self.isGood { try file?.isIntact(pace: wait) ?? false }
-        if let index = try PackReader.unlessDamaged({ try file?.readIndex() }) ?? nil {
-            for blob in index.blobs {
-                try wait(0)
-                let location = BlobLocation(
-                    digest: blob.digest, length: blob.length, pack: pack.id, block: blob.block, offset: blob.offset,
-                    isLost: false)
-                if try !Self.isGood({ try reader.contents(location).count == blob.length }) {
-                    finding.blobs.insert(blob.number)
-                }
-            }
-        } else {
-            finding.blobs = try catalogue.pool.read { try catalogue.blobs(ofPack: pack.id, $0) }
+        guard try examination.run(digest, wait) != nil, let (finding, consequences) = try tools.lose(digest) else {
+            return nil
         }
-        for tree in try catalogue.pool.read({ try catalogue.trees(ofPack: pack.id, $0) })
-        where tree.damage != .manifest {
-            try wait(0)
-            if try !Self.isGood({ try reader.tree(tree.digest).row.digest == tree.digest }) {
-                finding.trees.insert(tree.id)
-            }
-        }
-        guard !isIntact || !finding.blobs.isEmpty || !finding.trees.isEmpty,
-            let consequences = try tools.lose(finding, digest)
-        else { return nil }
         let lost = "\(finding.blobs.count) files' contents and \(finding.trees.count) manifests"
         return damage(
             .pack, "\(digest).khpack",
             "It is in quarantine, without \(lost) of it. The next upload of each kernel brings back what it lacks.",
             consequences)
-    }
-
-    private static func isGood(_ body: () throws -> Bool) throws -> Bool {
-        try PackReader.unlessDamaged(body) ?? false
     }
 }

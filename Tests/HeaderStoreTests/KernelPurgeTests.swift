@@ -200,6 +200,38 @@ import Testing
         }
     }
 
+    /// BTF that was uploaded after its kernel was deleted is not deleted with it when the catalogue of then is restored; BTF
+    /// whose removal a crash has interrupted is.
+    @Test(arguments: [false, true]) func btfBesideACatalogueThatKnowsItAsDeleted(isInterrupted: Bool) async throws {
+        try await withTemporaryFolder { folder in
+            let state = folder.path("store")
+            var store = try HeaderStore(folder: state)
+            try await store.put(btf: SmallBTF.bytes(), of: other.id)
+            let name = try #require(try FolderListing.names(in: "\(state)/btf").first)
+            try await store.purge(other.id)
+            if isInterrupted {
+                try store.catalogue.write { try store.catalogue.setDoomed(true, btf: name, $0) }
+            }
+            try store.close()
+            let backup = try FileSource(path: "\(state)/catalogue.sqlite").readAll()
+            store = try HeaderStore(folder: state)
+            try await store.put(btf: SmallBTF.bytes(), of: other.id)
+            try store.close()
+            try TemporaryFolder.write(backup, to: "\(state)/catalogue.sqlite")
+            store = try HeaderStore(folder: state)
+            let bytes = isInterrupted ? nil : SmallBTF.bytes()
+            #expect(try await store.artefacts(of: other.id).hasBTF == !isInterrupted)
+            #expect(try FolderListing.names(in: "\(state)/btf") == (isInterrupted ? [] : [name]))
+            if !isInterrupted { #expect(try await store.btf(of: other.id)?.bytes == bytes) }
+            // What was to go is gone: the same BTF may come again, and stays.
+            try await store.put(btf: SmallBTF.bytes(), of: other.id)
+            try store.close()
+            store = try HeaderStore(folder: state)
+            #expect(try await store.btf(of: other.id)?.bytes == SmallBTF.bytes())
+            try store.close()
+        }
+    }
+
     /// A catalogue as it was before migration 4 has what it knew in the list.
     @Test func anOlderCatalogueIsTakenOver() throws {
         try withTemporaryFolder { folder in

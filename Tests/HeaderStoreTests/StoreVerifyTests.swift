@@ -126,6 +126,20 @@ import Testing
         }
     }
 
+    /// A collect beside it may have moved what was looked for: it is looked at again before anything is given up.
+    @Test func whatIsWholeOnASecondLookStays() async throws {
+        try await withStore { state, store in
+            let packs = try PackOnDisk.all(in: state)
+            let rewrite = PackRewrite(
+                catalogue: store.catalogue, content: store.content, files: PosixFileSystem(), layout: store.layout,
+                disk: store.disk)
+            let damage = Damage(catalogue: store.catalogue, content: store.content)
+            for pack in packs { #expect(try damage.lose(pack.digest, by: rewrite) == nil) }
+            #expect(try FolderListing.names(in: "\(state)/quarantine") == [])
+            for kernel in [first, second] { try await store.requireWhole(kernel) }
+        }
+    }
+
     @Test func damagedBTFGoesIntoQuarantineAndIsWantedAgain() async throws {
         try await withStore { state, store in
             let btf = SmallBTF.bytes(["task_struct"])
