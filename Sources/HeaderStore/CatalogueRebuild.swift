@@ -76,9 +76,8 @@ public struct CatalogueRebuild {
         for (position, name) in names.enumerated() {
             progress(position, names.count)
             guard name.hasSuffix(".khpack"), let digest = Digest(name.dropLast(".khpack".count)) else { continue }
-            let reader = try PackReader(digest, layout: layout)
-            if try reader.isIntact() {
-                packs.append(Pack(digest: digest, bytes: reader.length, index: try reader.readIndex()))
+            if let pack = try PackReader.unlessDamaged({ try readPack(digest) }) ?? nil {
+                packs.append(pack)
             } else {
                 logger.error("a pack is damaged", metadata: ["pack": "\(digest)"])
                 report.damagedPacks.append(digest)
@@ -92,6 +91,13 @@ public struct CatalogueRebuild {
         let there = Set(packs.map(\.digest)).union(report.damagedPacks).intersection(replaced)
         report.damagedPacks.removeAll { there.contains($0) }
         return (packs.filter { !there.contains($0.digest) }, Array(there))
+    }
+
+    /// Nil if its bytes no longer have its digest.
+    private func readPack(_ digest: Digest) throws -> Pack? {
+        let reader = try PackReader(digest, layout: layout)
+        guard try reader.isIntact() else { return nil }
+        return Pack(digest: digest, bytes: reader.length, index: try reader.readIndex())
     }
 
     private func fill(_ path: String, _ packs: [Pack], replaced: [Digest], _ report: inout Report) throws {

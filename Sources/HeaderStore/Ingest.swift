@@ -267,7 +267,8 @@ struct Ingest {
                 try catalogue.tree(inPack: $0, database)
             }
         }
-        return try Self.unlessDamaged { try row.map { try content.tree($0.digest) } } ?? nil
+        // What the store can't read any more is no base for something new, and no reason to refuse it.
+        return try PackReader.unlessDamaged { try row.map { try content.tree($0.digest) } } ?? nil
     }
 
     /// What the parent has at the paths of a block.
@@ -284,15 +285,6 @@ struct Ingest {
             numbers.append(number)
             size += length
         }
-        return try Self.unlessDamaged { try content.prefix(of: numbers) } ?? .none
-    }
-
-    /// What the store can't read any more is no base for something new, and no reason to refuse it.
-    private static func unlessDamaged<Value>(_ body: () throws -> Value) throws -> Value? {
-        do {
-            return try body()
-        } catch let problem as Problem where problem.code == .storeDamaged {
-            return nil
-        }
+        return try PackReader.unlessDamaged { try content.prefix(of: numbers) } ?? .none
     }
 }
