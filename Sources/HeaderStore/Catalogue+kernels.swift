@@ -118,22 +118,16 @@ extension Catalogue {
 
     /// The counts and sums of the store's status; the sizes of files are not in it.
     func status(_ database: Database) throws -> StoreStatus {
-        func count(_ sql: String) throws -> Int { try Int.fetchOne(database, sql: "SELECT \(sql)") ?? 0 }
+        guard let row = try Row.fetchOne(try database.cachedStatement(sql: StoreTotals.query)) else {
+            throw Problem(.storeDamaged, "The catalogue lacks its totals. Stop the server and run kheaderd rebuild.")
+        }
         var status = StoreStatus(
-            kernels: try count("count(*) FROM kernel"), trees: try count("count(*) FROM tree"),
-            conflicts: try count("(SELECT count(*) FROM conflict) + (SELECT count(*) FROM otherDigest)"),
-            blobs: try count("count(*) FROM blob"),
-            files: try count("coalesce(sum(files), 0) FROM kernel JOIN tree ON tree.id = kernel.tree"),
-            rawBytes: try count("coalesce(sum(bytes), 0) FROM kernel JOIN tree ON tree.id = kernel.tree"),
-            blobBytes: try count("coalesce(sum(length), 0) FROM blob"),
-            packs: try count("count(*) FROM pack WHERE NOT retired"),
-            packBytes: try count("coalesce(sum(bytes), 0) FROM pack WHERE NOT retired"), catalogueBytes: 0,
-            bundleBytes: 0,
-            // Each host is counted at one kernel; there are far fewer kernels than hosts.
-            hosts: try count("coalesce(sum(hosts), 0) FROM sighted"))
-        status.deadTrees = try count("count(*) FROM tree WHERE id NOT IN (SELECT tree FROM kernel)")
-        status.lostBlobs = try count("count(*) FROM blob WHERE damaged")
-        status.damagedKernels = try count("count(*) FROM kernel JOIN tree ON tree.id = kernel.tree WHERE damaged")
+            kernels: row["kernels"], trees: row["trees"], conflicts: row["conflicts"], blobs: row["blobs"],
+            files: row["files"], rawBytes: row["rawBytes"], blobBytes: row["blobBytes"], packs: row["packs"],
+            packBytes: row["packBytes"], catalogueBytes: 0, bundleBytes: 0, hosts: row["hosts"])
+        status.deadTrees = row["deadTrees"]
+        status.lostBlobs = row["lostBlobs"]
+        status.damagedKernels = row["damagedKernels"]
         return status
     }
 }

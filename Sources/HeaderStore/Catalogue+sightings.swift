@@ -176,9 +176,14 @@ extension Catalogue {
         let said: Digest? = before?["digest"]
         guard said != digest else { return false }
         if let before, before["agrees"] == false {
-            try database.execute(
-                sql: "UPDATE otherDigest SET hosts = hosts - 1 WHERE buildID = ? AND artefact = ? AND digest = ?",
-                arguments: [key.kernel, key.artefact.rawValue, said])
+            // With no host on the other side, it is no conflict any more.
+            for change in [
+                "UPDATE otherDigest SET hosts = hosts - 1 WHERE", "DELETE FROM otherDigest WHERE hosts < 1 AND",
+            ] {
+                try database.execute(
+                    sql: change + " buildID = ? AND artefact = ? AND digest = ?",
+                    arguments: [key.kernel, key.artefact.rawValue, said])
+            }
         }
         try database.execute(
             sql: """
@@ -191,6 +196,14 @@ extension Catalogue {
                 ON CONFLICT DO UPDATE SET lastSeen = excluded.lastSeen, hosts = hosts + 1
                 """, arguments: [key.kernel, key.artefact.rawValue, digest, seconds, seconds])
         return true
+    }
+
+    /// Whether a host said before that it has something else than the store.
+    func differed(_ host: HostID, on key: UploadClaims.Key, _ database: Database) throws -> Bool {
+        try Bool.fetchOne(
+            try database.cachedStatement(
+                sql: "SELECT NOT agrees FROM opinion WHERE buildID = ? AND artefact = ? AND host = ?"),
+            arguments: [key.kernel, key.artefact.rawValue, host]) ?? false
     }
 
     /// Raises a kernel that one host has the headers of to one that hosts agree on, if so many others do.

@@ -191,6 +191,10 @@ enum CatalogueSchema {
                     ) STRICT, WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("6: totals; conflicts that hosts took back") { database in
+            try database.execute(sql: "DELETE FROM otherDigest WHERE hosts < 1")
+            try database.execute(sql: StoreTotals.schema)
+        }
         return migrator
     }
 }

@@ -148,6 +148,11 @@ final class CheckIns: Sendable {
                 for (question, verdict, opinion) in ask(sighting, derived: derived) {
                     verdicts.append(verdict)
                     let key = UploadClaims.Key(kernel: sighting.kernel.buildID, artefact: verdict.artefact)
+                    var opinion = opinion
+                    // Enough others have said so; but this one takes back what it said.
+                    if verdict.reason == .agreed, try catalogue.differed(sighting.host, on: key, database) {
+                        opinion = .agrees
+                    }
                     guard let opinion, let digest = question.offer.digest,
                         try catalogue.put(
                             opinion: digest, of: sighting.host, on: key, agrees: opinion == .agrees, at: seconds,

@@ -137,6 +137,45 @@ import Testing
         }
     }
 
+    /// A host that has mended its headers or its BTF is no other side any more, however many agreed before.
+    @Test(arguments: Artefact.allCases) func aConflictThatIsMendedIsNone(artefact: Artefact) async throws {
+        let kernel = try StoredKernel(id: 1, revision: 1)
+        let (good, bad) =
+            artefact == .btf
+            ? (SmallBTF.bytes(), SmallBTF.bytes(["other"])) : (kernel.archive, Array(kernel.archive.dropLast()))
+        func offer(_ bytes: [UInt8]) -> ArtefactOffer {
+            ArtefactOffer(
+                artefact, origin: artefact == .btf ? nil : .sysfs, bytes: bytes.count,
+                digest: SHA256Hash.digest(of: bytes))
+        }
+        try await withTemporaryFolder { folder in
+            let store = try HeaderStore(folder: folder.path("store"))
+            let claim = try #require(
+                try await store.checkIn(try Self.sighting(1, of: kernel.id, [offer(good)])).verdicts.first?.claim)
+            if artefact == .btf {
+                try await store.put(btf: good, of: kernel.id)
+            } else {
+                try await store.put(good, as: KernelIdentity(buildID: kernel.id), origin: .sysfs, claim: claim)
+            }
+            for host in 2...4 { _ = try await store.checkIn(try Self.sighting(host, of: kernel.id, [offer(good)])) }
+            for (host, bytes, hosts) in [
+                (5, bad, 1), (6, bad, 2), (5, good, 1), (6, good, 0), (6, bad, 1), (6, good, 0),
+            ] {
+                _ = try await store.checkIn(try Self.sighting(host, of: kernel.id, [offer(bytes)]))
+                #expect(try await store.conflict(of: kernel.id).sides.last { !$0.isServed }?.hosts ?? 0 == hosts)
+                let count = hosts == 0 ? 0 : 1
+                #expect(try await store.conflicts(limit: 9).conflicts.count == count)
+                #expect(try await store.coverage(limit: 9).conflictCount == count)
+                #expect(try await store.detail(of: kernel.id).entry.conflicts == count)
+                #expect(try await store.status().conflicts == count)
+                var query = KernelQuery()
+                query.hasConflicts = true
+                #expect(try await store.kernels(query).kernels.count == count)
+            }
+            try store.close()
+        }
+    }
+
     /// However much there is of it, the document of one kernel has an end, and so have the builds of a release.
     @Test func whatHasNoPagesEnds() async throws {
         let kernel = try StoredKernel(id: 1, revision: 1)
