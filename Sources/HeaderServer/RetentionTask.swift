@@ -5,19 +5,25 @@ import OperatorDocuments
 
 /// Removes, once a day, the kernels that the rules do not keep.
 struct RetentionTask {
-    static let period = Duration.seconds(86_400)
+    /// Seconds between two runs, in which the server runs: what passes between restarts adds up.
+    static let period = 86_400
+    /// Seconds after which it is noted how many passed.
+    static let step = 600
 
     let store: HeaderStore
     let logger: Logger
     /// Waits; tests do not.
     var pause: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
 
-    /// Goes on until its task is cancelled. First it waits: a server that was down for long has not heard of its hosts.
+    /// Goes on until its task is cancelled. First it waits: a new server, and one that was down for long, has not heard of
+    /// its hosts.
     func run() async {
         while true {
             do {
-                try await pause(Self.period)
+                try await pause(.seconds(Self.step))
+                guard try await store.waitForPrune(Self.step) >= Self.period else { continue }
                 let report = try await store.prune(store.retention, isDryRun: false)
+                try await store.endWaitForPrune()
                 for removal in report.removals {
                     logger.notice(
                         "kernel removed",

@@ -4,6 +4,8 @@ public import OperatorDocuments
 
 /// Kernels that nobody runs any more go.
 extension HeaderStore {
+    fileprivate static let secondsOfDay = 86_400
+
     /// The rules that the store was opened with.
     public var retention: RetentionRules { options.retention }
 
@@ -30,11 +32,43 @@ extension HeaderStore {
         }
         return report
     }
+
+    /// How long the server ran since the rules were last followed, in seconds.
+    private struct Waited: Codable {
+        var seconds: Int
+        /// When it was last known to run.
+        var time: Int
+    }
+
+    private static let waited = "retention"
+
+    /// Notes that the server has run for so many more seconds since it last followed the rules. A day in which it did not run
+    /// makes that begin anew: it has to hear of its hosts first.
+    ///
+    /// - Returns: all of them, over restarts.
+    public func waitForPrune(_ seconds: Int) async throws -> Int {
+        try await ingests.run { [catalogue, options] in
+            try catalogue.write { database in
+                let now = options.now()
+                var waited = try catalogue.upkeep(Self.waited, Waited.self, database) ?? Waited(seconds: 0, time: now)
+                if now - waited.time > Self.secondsOfDay + seconds { waited.seconds = 0 }
+                waited = Waited(seconds: waited.seconds + seconds, time: now)
+                try catalogue.setUpkeep(Self.waited, waited, database)
+                return waited.seconds
+            }
+        }
+    }
+
+    /// Notes that the rules were followed.
+    public func endWaitForPrune() async throws {
+        let waited = Waited(seconds: 0, time: options.now())
+        try await ingests.run { [catalogue] in
+            try catalogue.write { try catalogue.setUpkeep(Self.waited, waited, $0) }
+        }
+    }
 }
 
 extension Catalogue {
-    private static let secondsOfDay = 86_400
-
     /// A kernel that may go.
     private struct Candidate {
         var id: BuildID
@@ -52,8 +86,9 @@ extension Catalogue {
     func removals(
         _ rules: RetentionRules, at time: Int, allBTF: Int, btf: (BuildID) -> Int, _ database: Database
     ) throws -> [PruneReport.Removal] {
-        let expiry = time - rules.days * Self.secondsOfDay
-        let latest = rules.bytes == nil ? expiry : max(expiry, time - RetentionRules.leastDays * Self.secondsOfDay)
+        let expiry = time - rules.days * HeaderStore.secondsOfDay
+        let latest =
+            rules.bytes == nil ? expiry : max(expiry, time - RetentionRules.leastDays * HeaderStore.secondsOfDay)
         let newest = try BuildID.fetchSet(
             database,
             sql: """
@@ -84,7 +119,7 @@ extension Catalogue {
             }
             let bytes = btf(candidate.id) + (candidate.pack.map { usage.leave($0) } ?? 0)
             used -= bytes
-            let days = (time - candidate.lastSeen) / Self.secondsOfDay
+            let days = (time - candidate.lastSeen) / HeaderStore.secondsOfDay
             let reason =
                 "not reported for \(days) days" + (cause == .space ? ", and the store was over its budget" : "")
             removals.append(

@@ -8,6 +8,24 @@ import Testing
 
 /// Which kernels go, and which stay. The clock is the test's.
 @Suite struct RetentionTests {
+    /// What the server waited for before it removes kernels is known after a restart, but not after a day in which it did not
+    /// run: hosts that reported meanwhile were not heard.
+    @Test func theWaitGoesOnAfterARestart() async throws {
+        try await withTemporaryFolder { folder in
+            let time = Mutex(1_800_000_000)
+            var store = try HeaderStore(folder: folder.path("store")) { $0.now = { time.withLock { $0 } } }
+            for (passed, expected) in [(600, 600), (600, 1200), (86_400, 1800), (87_001, 600), (1, 1200)] {
+                time.withLock { $0 += passed }
+                #expect(try await store.waitForPrune(600) == expected)
+                try store.close()
+                store = try HeaderStore(folder: folder.path("store")) { $0.now = { time.withLock { $0 } } }
+            }
+            try await store.endWaitForPrune()
+            #expect(try await store.waitForPrune(600) == 600)
+            try store.close()
+        }
+    }
+
     private static let day = 86_400
     private static let start = 1_800_000_000
 
