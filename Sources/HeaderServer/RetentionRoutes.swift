@@ -11,7 +11,7 @@ struct RetentionRoutes<Context: RequestContext> {
 
     func add(to router: Router<Context>) {
         router.post("/v1/retention") { request, context in
-            guard let isDryRun = try request.boolean("dryRun") else {
+            guard let isDryRun = try request.boolean(APIPath.dryRun) else {
                 throw Problem(
                     .parameterMalformed, "Say dryRun=true to see what would go, or dryRun=false to remove it.")
             }

@@ -19,20 +19,10 @@ struct UpkeepRoutes<Context: RequestContext> {
         }
         router.get("/v1/store/collect") { _, _ in try Response.json(store.collection) }
         router.post("/v1/store/collect") { request, context in
-            if try request.dryRun() { return try Response.json(try await store.collectDryRun()) }
+            if try request.boolean(APIPath.dryRun) == true { return try Response.json(try await store.collectDryRun()) }
             let (progress, isNew) = store.startCollect()
             if isNew { context.logger.info("a collect begins", metadata: ["run": "\(progress.run)"]) }
             return try Response.json(progress, status: .accepted)
-        }
-    }
-}
-
-extension Request {
-    fileprivate func dryRun() throws -> Bool {
-        switch query(APIPath.dryRun) {
-        case nil, "", "0", "false": false
-        case "1", "true": true
-        default: throw Problem(.parameterMalformed, "\(APIPath.dryRun) is 1 or 0.")
         }
     }
 }

@@ -5,8 +5,8 @@ public enum APIPath {
     /// How the store's verify stands (GET), and to have it read all at once (POST); the same of collect.
     public static let verify = "/v1/store/verify"
     public static let collect = "/v1/store/collect"
-    /// The query item of a collect that changes nothing.
-    public static let dryRun = "dry-run"
+    /// The query item of a collect or a removal of kernels that changes nothing: `true` or `false`.
+    public static let dryRun = "dryRun"
     /// The clangs that the server makes PCHs with, their profiles, the umbrellas.
     public static let toolchains = "/v1/toolchains"
 

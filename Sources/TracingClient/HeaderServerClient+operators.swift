@@ -129,7 +129,7 @@ extension HeaderServerClient {
     ///   - bytes: what packs and BTF may take. As the other two: nil for the server's own rule.
     public func prune(isDryRun: Bool, days: Int?, newest: Int?, bytes: Int?) async throws -> PruneReport {
         let query = APIPath.query([
-            ("dryRun", isDryRun ? "true" : "false"), ("days", days.map { "\($0)" }),
+            (APIPath.dryRun, isDryRun ? "true" : "false"), ("days", days.map { "\($0)" }),
             ("newest", newest.map { "\($0)" }), ("bytes", bytes.map { "\($0)" }),
         ])
         // To delete many kernels takes as long as it takes.
@@ -151,6 +151,6 @@ extension HeaderServerClient {
     ///
     /// - Parameter isDryRun: whether only to say what would go.
     public func startCollect(isDryRun: Bool) async throws -> StoreCollection {
-        try await post(APIPath.collect + APIPath.query([(APIPath.dryRun, isDryRun ? "1" : nil)]), isQuick: false)
+        try await post(APIPath.collect + APIPath.query([(APIPath.dryRun, isDryRun ? "true" : nil)]), isQuick: false)
     }
 }

@@ -149,7 +149,7 @@ import Testing
         get("/v1/kernels", [:], query: "?limit=1")
         for what in ["verify", "collect"] {
             get("/v1/store/\(what)", [:])
-            for query in what == "collect" ? ["", "?dry-run=1", "?dry-run=x"] : [""] {
+            for query in what == "collect" ? ["", "?dryRun=true", "?dryRun=x"] : [""] {
                 exchanges.append(
                     Exchange(operation: "POST /v1/store/\(what)", target: "/v1/store/\(what)\(query)", body: []))
             }

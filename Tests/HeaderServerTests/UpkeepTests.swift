@@ -28,7 +28,7 @@ import Testing
         try await withRunningServer { server in
             try await server.store.put(try StoredKernel(id: 1, revision: 1))
             try await server.store.put(try StoredKernel(id: 2, revision: 2))
-            let dry = try await server.post("/v1/store/collect?dry-run=1", "")
+            let dry = try await server.post("/v1/store/collect?dryRun=true", "")
             #expect(dry.status == 200)
             let plan = try dry.decoded(StoreCollection.self)
             #expect(plan.isDryRun && plan.trees == 0 && plan.freedBytes == 0)
@@ -44,7 +44,7 @@ import Testing
 
     @Test func aDryRunIsYesOrNo() async throws {
         try await withRunningServer { server in
-            let answer = try await server.post("/v1/store/collect?dry-run=perhaps", "")
+            let answer = try await server.post("/v1/store/collect?dryRun=perhaps", "")
             try expect(answer, refusesWith: .parameterMalformed)
             #expect(try await server.get("/v1/store/collect").decoded(StoreCollection.self).run == 0)
         }
