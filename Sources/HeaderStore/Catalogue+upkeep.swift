@@ -130,10 +130,7 @@ extension Catalogue {
     /// A pack's number and bytes. Those that a rebuild could not use are not among them: nothing of them is served, and
     /// they stay until somebody restores what they lack.
     func packs(_ database: Database) throws -> [(id: Int, digest: Digest, bytes: Int)] {
-        try Row.fetchAll(
-            database, sql: "SELECT id, digest, bytes FROM pack WHERE NOT retired AND bytes > 0 ORDER BY id"
-        )
-        .map { ($0["id"], $0["digest"], $0["bytes"]) }
+        try packs(after: 0, database)
     }
 
     /// As ``packs(_:)`` has it; nil if there is no such pack.
@@ -142,6 +139,25 @@ extension Catalogue {
             database, sql: "SELECT id, bytes FROM pack WHERE digest = ? AND NOT retired AND bytes > 0",
             arguments: [digest]
         ).map { ($0["id"], $0["bytes"]) }
+    }
+
+    /// The highest number of such a pack. That of one that is gone may come again with the very same pack.
+    func lastPack(_ database: Database) throws -> Int {
+        try Int.fetchOne(database, sql: "SELECT coalesce(max(id), 0) FROM pack WHERE NOT retired") ?? 0
+    }
+
+    /// Those that came after it.
+    func packs(after last: Int, _ database: Database) throws -> [(id: Int, digest: Digest, bytes: Int)] {
+        try Row.fetchAll(
+            database, sql: "SELECT id, digest, bytes FROM pack WHERE NOT retired AND bytes > 0 AND id > ? ORDER BY id",
+            arguments: [last]
+        )
+        .map { ($0["id"], $0["digest"], $0["bytes"]) }
+    }
+
+    /// The numbers of the trees that kernels have.
+    func livingTrees(_ database: Database) throws -> Set<Int> {
+        try Int.fetchSet(database, sql: "SELECT DISTINCT tree FROM kernel")
     }
 
     /// Packs whose place another has taken, and whose files are still there.

@@ -26,18 +26,25 @@ struct PackMap {
     private(set) var packs: [Pack]
 
     init(_ catalogue: Catalogue, _ layout: StoreLayout) throws {
-        packs = try catalogue.pool.read { try catalogue.packs($0) }.map { id, digest, bytes in
-            var pack = Pack(id: id, digest: digest, bytes: bytes)
-            guard let index = try PackReader.unlessDamaged({ try PackReader(digest, layout: layout).readIndex() })
-            else {
-                pack.isReadable = false
-                return pack
-            }
-            pack.prefixes = index.blocks.map(\.prefix)
-            pack.kernels = index.kernels
-            pack.blobs = index.blobs.map { .init(number: $0.number, block: Int32($0.block), length: UInt32($0.length)) }
+        try self.init(of: try catalogue.pool.read { try catalogue.packs($0) }, layout)
+    }
+
+    /// - Parameter rows: as ``Catalogue/packs(_:)`` has them.
+    init(of rows: [(id: Int, digest: Digest, bytes: Int)], _ layout: StoreLayout) throws {
+        packs = try rows.map { try Self.pack($0, layout) }
+    }
+
+    static func pack(_ row: (id: Int, digest: Digest, bytes: Int), _ layout: StoreLayout) throws -> Pack {
+        var pack = Pack(id: row.id, digest: row.digest, bytes: row.bytes)
+        guard let index = try PackReader.unlessDamaged({ try PackReader(row.digest, layout: layout).readIndex() })
+        else {
+            pack.isReadable = false
             return pack
         }
+        pack.prefixes = index.blocks.map(\.prefix)
+        pack.kernels = index.kernels
+        pack.blobs = index.blobs.map { .init(number: $0.number, block: Int32($0.block), length: UInt32($0.length)) }
+        return pack
     }
 
     /// Adds the blobs that these are compressed with, and those that they are: without them, these can't be read.

@@ -11,7 +11,8 @@ internal import Synchronization
 /// *Dead* are trees that no kernel has, contents that are in no living tree and that nothing living is compressed with, and
 /// kernels that only a pack remembers. A pack is written anew if a tree or a kernel in it is dead, if a manifest in it leans
 /// on a dead tree, or if half of its contents are. Each pack is one step (``PackRewrite``); between two of them uploads have
-/// their turn, and what they bring back to life stays. Whatever is removed after a plan was made waits for the next collect.
+/// their turn, as they have while the plan is made, and what they bring back to life stays. Whatever is removed after a plan
+/// was made waits for the next collect.
 final class StoreCollect: Sendable {
     struct Tools: Sendable {
         let catalogue: Catalogue
@@ -30,14 +31,31 @@ final class StoreCollect: Sendable {
     }
 
     /// What is alive, and what is to be done to which packs.
-    private struct Plan {
-        var livingBlobs: Set<Int> = []
-        var deadTrees: Set<Int> = []
-        var map: PackMap
-        /// Of the queue of uploads when it was made, or last found true.
-        var count = 0
-        /// In the order in which they are to be written: those with children's manifests before those with the parents'.
-        var packs: [PackMap.Pack] = []
+    struct Plan {
+        fileprivate var livingBlobs: Set<Int> = []
+        fileprivate var deadTrees: Set<Int> = []
+        /// What dead trees have that nothing living has, by their numbers.
+        fileprivate var remains: [Int: [Int]] = [:]
+        /// By such a blob's number, how many dead trees are there still that have it. It goes with the last one, and not
+        /// before: an upload of that tree brings nothing, as the tree is there.
+        fileprivate var claims: [Int: Int] = [:]
+        /// The last pack that was there when it was last found true.
+        fileprivate var lastPack: Int
+        /// Of the queue of uploads at that time; nil if that was not on the queue.
+        fileprivate var count: Int?
+        /// In the order in which they are to be written: those with children's manifests before those with the parents',
+        /// those without any at the end.
+        fileprivate(set) var packs: [PackMap.Pack] = []
+
+        /// Lets go of a pack's dead trees.
+        ///
+        /// - Returns: what is dead in the pack.
+        fileprivate mutating func release(_ trees: [TreeRow], of pack: PackMap.Pack) -> [PackMap.Blob] {
+            for tree in trees {
+                for number in remains.removeValue(forKey: tree.id) ?? [] { claims[number, default: 0] -= 1 }
+            }
+            return pack.blobs.filter { !livingBlobs.contains($0.number) && claims[$0.number] ?? 0 <= 0 }
+        }
     }
 
     private let tools: Tools
@@ -78,16 +96,18 @@ final class StoreCollect: Sendable {
         result.isDryRun = true
         result.run = progress.run
         result.started = tools.now()
-        let plan = try tools.ingests.runAndWait { try self.plan() }
+        var plan = try self.plan()
         for pack in plan.packs {
-            let dead = pack.blobs.filter { !plan.livingBlobs.contains($0.number) }
+            let all = try tools.catalogue.pool.read { try tools.catalogue.trees(ofPack: pack.id, $0) }
+            let trees = all.filter { plan.deadTrees.contains($0.id) }
+            let dead = plan.release(trees, of: pack)
             result.blobs += dead.count
             let deadBytes = dead.reduce(0) { $0 + Int($1.length) }
             result.blobBytes += deadBytes
-            let all = max(1, pack.blobs.reduce(0) { $0 + Int($1.length) })
-            let isEmptied = try isEmptied(pack, plan)
+            let bytes = max(1, pack.blobs.reduce(0) { $0 + Int($1.length) })
+            let isEmptied = try dead.count == pack.blobs.count && trees.count == all.count && !hasKernels(pack)
             if isEmptied { result.packsRemoved += 1 } else { result.packsRewritten += 1 }
-            result.freedBytes += isEmptied ? pack.bytes : Int(Double(pack.bytes) * Double(deadBytes) / Double(all))
+            result.freedBytes += isEmptied ? pack.bytes : Int(Double(pack.bytes) * Double(deadBytes) / Double(bytes))
         }
         result.trees = plan.deadTrees.count
         let strays = try strays()
@@ -134,48 +154,40 @@ final class StoreCollect: Sendable {
     }
 
     private func removeAll() throws {
-        var plan = try tools.ingests.runAndWait { try self.plan() }
-        var done: Set<Int> = []
-        while let pack = plan.packs.first(where: { !done.contains($0.id) }) {
-            done.insert(pack.id)
+        var plan = try plan()
+        for pack in plan.packs {
             // Uploads go first.
             try pace.wait(before: 1, bytesPerSecond: nil)
-            plan = try tools.ingests.runAndWait { [plan] in
-                var plan = plan
-                if self.tools.ingests.count != plan.count + 1 {
-                    // Something came, went, or was healed: what is dead may live now, and lean on what was dead.
-                    plan = try self.plan()
-                    guard plan.packs.contains(where: { $0.id == pack.id }) else { return plan }
-                    if plan.packs.first(where: { !done.contains($0.id) || $0.id == pack.id })?.id != pack.id {
-                        // Another is to be written before.
-                        done.remove(pack.id)
-                        return plan
-                    }
-                }
-                plan.count = self.tools.ingests.count
-                let dead = pack.blobs.filter { !plan.livingBlobs.contains($0.number) }
-                let trees = try self.tools.catalogue.pool.read {
-                    try self.tools.catalogue.trees(ofPack: pack.id, $0)
-                }.filter { plan.deadTrees.contains($0.id) }
-                let bytes = try self.tools.rewrite.run(
-                    pack, isDead: { [living = plan.livingBlobs] in !living.contains($0) }, deadTrees: plan.deadTrees,
-                    farewell: .remove)
-                guard let bytes else { return plan }
-                self.state.withLock { state in
-                    state.trees += trees.count
-                    state.blobs += dead.count
-                    state.blobBytes += dead.reduce(0) { $0 + Int($1.length) }
-                    if bytes == 0 { state.packsRemoved += 1 } else { state.packsRewritten += 1 }
-                    state.freedBytes += pack.bytes - bytes
-                }
-                return plan
-            }
+            try tools.ingests.runAndWait { try remove(from: pack, &plan) }
         }
         try removeDerived()
         // Where nothing can come to be known between the look and the removal.
         try remove(try quarantined())
         try tools.ingests.runAndWait { try remove(try unknownPacks()) }
         try tools.btfIngests.runAndWait { try remove(try unknownBTF()) }
+    }
+
+    /// Writes a pack anew, if that is still to be done. Where ingests run.
+    func remove(from pack: PackMap.Pack, _ plan: inout Plan) throws {
+        let catalogue = tools.catalogue
+        if plan.count.map({ tools.ingests.count == $0 + 1 }) != true { try bringUpToDate(&plan) }
+        defer { plan.count = tools.ingests.count }
+        let all = try catalogue.pool.read { try catalogue.trees(ofPack: pack.id, $0) }
+        guard try isDue(pack, all, plan) else { return }
+        let trees = all.filter { plan.deadTrees.contains($0.id) }
+        let dead = plan.release(trees, of: pack)
+        let numbers = Set(dead.map(\.number))
+        let bytes = try tools.rewrite.run(
+            pack, isDead: { numbers.contains($0) }, deadTrees: plan.deadTrees, farewell: .remove)
+        plan.lastPack = try catalogue.pool.read { try catalogue.lastPack($0) }
+        guard let bytes else { return }
+        state.withLock { state in
+            state.trees += trees.count
+            state.blobs += dead.count
+            state.blobBytes += dead.reduce(0) { $0 + Int($1.length) }
+            if bytes == 0 { state.packsRemoved += 1 } else { state.packsRewritten += 1 }
+            state.freedBytes += pack.bytes - bytes
+        }
     }
 
     private func remove(_ strays: [String]) throws {
@@ -191,37 +203,91 @@ final class StoreCollect: Sendable {
 
     // MARK: Planning
 
-    private func plan() throws -> Plan {
-        var plan = Plan(map: try PackMap(tools.catalogue, tools.layout), count: tools.ingests.count)
+    /// Not where ingests run, which would wait for it: what comes meanwhile is looked at before something is removed.
+    func plan() throws -> Plan {
+        let catalogue = tools.catalogue
+        let (packs, trees, living) = try catalogue.pool.read { database in
+            (try catalogue.packs(database), try catalogue.trees(database), try catalogue.livingTrees(database))
+        }
+        do {
+            return try plan(packs, trees, living)
+        } catch let problem as Problem where problem.code == .storeDamaged {
+            // A verify beside it may have written one anew.
+            let there = Set(try catalogue.pool.read { try catalogue.packs($0) }.map(\.id))
+            guard packs.contains(where: { !there.contains($0.id) }) else { throw problem }
+            return try plan()
+        }
+    }
+
+    private func plan(
+        _ rows: [(id: Int, digest: Digest, bytes: Int)], _ trees: [TreeRow], _ living: Set<Int>
+    ) throws -> Plan {
+        let map = try PackMap(of: rows, tools.layout)
         // What leans on what is not known then.
-        if let pack = plan.map.packs.first(where: { !$0.isReadable }) {
+        if let pack = map.packs.first(where: { !$0.isReadable }) {
             throw Problem(
                 .storeDamaged, "The pack \(pack.digest) is damaged. Run a verify first: kheader store verify")
         }
-        let (trees, living) = try tools.catalogue.pool.read { database in
-            (
-                try tools.catalogue.trees(database),
-                Set(try Int.fetchAll(database, sql: "SELECT DISTINCT tree FROM kernel"))
-            )
+        var plan = Plan(lastPack: rows.last?.id ?? 0)
+        var walk = ManifestWalk(catalogue: tools.catalogue, content: tools.content)
+        // What is lost of a tree comes with an upload of all of it.
+        for tree in trees where living.contains(tree.id) && tree.damage != .manifest {
+            plan.livingBlobs.formUnion(try walk.manifest(tree).numbers)
         }
-        try live(trees.filter { living.contains($0.id) }, &plan)
-        plan.deadTrees = Set(trees.map(\.id)).subtracting(living)
+        map.addBases(of: &plan.livingBlobs)
+        for tree in trees where !living.contains(tree.id) {
+            plan.deadTrees.insert(tree.id)
+            guard tree.damage != .manifest else { continue }
+            let numbers = Set(try walk.manifest(tree).numbers).subtracting(plan.livingBlobs)
+            plan.remains[tree.id] = Array(numbers)
+            for number in numbers { plan.claims[number, default: 0] += 1 }
+        }
         let byPack = Dictionary(grouping: trees, by: \.pack)
-        let packs = try plan.map.packs.filter { try isDue($0, byPack[$0.digest] ?? [], plan) }
+        let packs = try map.packs.filter { try isDue($0, byPack[$0.digest] ?? [], plan) }
         plan.packs = packs.sorted { one, other in
-            func depth(_ pack: PackMap.Pack) -> Int { byPack[pack.digest]?.map(\.depth).max() ?? 0 }
+            func depth(_ pack: PackMap.Pack) -> Int { byPack[pack.digest]?.map(\.depth).max() ?? -1 }
             return (depth(one), one.id) > (depth(other), other.id)
         }
         return plan
     }
 
-    private func live(_ trees: [TreeRow], _ plan: inout Plan) throws {
-        var walk = ManifestWalk(catalogue: tools.catalogue, content: tools.content)
-        // What is lost of a tree comes with an upload of all of it.
-        for tree in trees where tree.damage != .manifest {
-            plan.livingBlobs.formUnion(try walk.manifest(tree).numbers)
+    /// What came, came back or was healed since lives, and all that it leans on. What died stays for the next collect.
+    private func bringUpToDate(_ plan: inout Plan) throws {
+        let catalogue = tools.catalogue
+        let (packs, living, newTrees, lastPack) = try catalogue.pool.read { [last = plan.lastPack] database in
+            let packs = try catalogue.packs(after: last, database)
+            return (
+                packs, try catalogue.livingTrees(database),
+                try packs.flatMap { try catalogue.trees(ofPack: $0.id, database) }, try catalogue.lastPack(database)
+            )
         }
-        plan.map.addBases(of: &plan.livingBlobs)
+        var blobs: Set<Int> = []
+        for pack in try packs.map({ try PackMap.pack($0, tools.layout) }) {
+            blobs.formUnion(pack.blobs.map(\.number))
+            blobs.formUnion(pack.prefixes.joined())
+        }
+        var walk = ManifestWalk(catalogue: catalogue, content: tools.content)
+        let back = plan.deadTrees.intersection(living)
+        var waiting =
+            try newTrees
+            + catalogue.pool.read { database in
+                try back.compactMap { try catalogue.tree(id: $0, database) }
+            }
+        while let tree = waiting.popLast() {
+            plan.deadTrees.remove(tree.id)
+            if tree.damage != .manifest { blobs.formUnion(try walk.manifest(tree).numbers) }
+            guard let parent = tree.parent, plan.deadTrees.contains(parent),
+                let row = try catalogue.pool.read({ try catalogue.tree(id: parent, $0) })
+            else { continue }
+            waiting.append(row)
+        }
+        var bases = PackBases(catalogue: catalogue, layout: tools.layout)
+        blobs.subtract(plan.livingBlobs)
+        while !blobs.isEmpty {
+            plan.livingBlobs.formUnion(blobs)
+            blobs = try bases.of(blobs).subtracting(plan.livingBlobs)
+        }
+        plan.lastPack = lastPack
     }
 
     private func isDue(_ pack: PackMap.Pack, _ trees: [TreeRow], _ plan: Plan) throws -> Bool {
@@ -235,12 +301,9 @@ final class StoreCollect: Sendable {
         return dead > 0 && 2 * dead >= pack.blobs.reduce(0) { $0 + Int($1.length) }
     }
 
-    private func isEmptied(_ pack: PackMap.Pack, _ plan: Plan) throws -> Bool {
+    private func hasKernels(_ pack: PackMap.Pack) throws -> Bool {
         try tools.catalogue.pool.read { database in
-            try !pack.blobs.contains { plan.livingBlobs.contains($0.number) }
-                && !pack.kernels.contains { try tools.catalogue.has($0, database) }
-                && tools.catalogue.trees(ofPack: pack.id, database)
-                    .allSatisfy { plan.deadTrees.contains($0.id) }
+            try pack.kernels.contains { try tools.catalogue.has($0, database) }
         }
     }
 

@@ -249,6 +249,74 @@ import Testing
         }
     }
 
+    /// A plan is made beside uploads: whatever comes or goes before a step of it, and between two, what lives stays whole.
+    @Test(arguments: 0..<12) func whatComesAfterThePlanStays(seed: Int) async throws {
+        var random = SeededGenerator(seed: "plan \(seed)")
+        let kernels = try (1...9).map { try StoredKernel(id: UInt8($0), revision: $0) }
+        try await withTemporaryFolder { folder in
+            let state = folder.path("store")
+            var store = try HeaderStore(folder: state)
+            var present: Set<Int> = []
+            func change(_ store: HeaderStore) async throws {
+                let index = Int(random.next() % UInt64(kernels.count))
+                if present.remove(index) != nil, random.next() % 2 == 0 {
+                    try store.remove(kernels[index])
+                } else {
+                    try await store.put(kernels[index])
+                    present.insert(index)
+                }
+            }
+            for index in 0..<6 {
+                try await store.put(kernels[index])
+                present.insert(index)
+            }
+            for _ in 0..<5 {
+                for _ in 0..<3 { try await change(store) }
+                var plan = try store.collector.plan()
+                for pack in plan.packs {
+                    if random.next() % 2 == 0 { try await change(store) }
+                    try store.ingests.runAndWait { try store.collector.remove(from: pack, &plan) }
+                    for index in present { try await store.requireWhole(kernels[index]) }
+                }
+                #expect(try await store.verify().found == 0)
+            }
+            try store.close()
+            #expect(try CatalogueRebuild(folder: state, logger: .silent).run().unusedPacks == [])
+            store = try HeaderStore(folder: state)
+            for index in present { try await store.requireWhole(kernels[index]) }
+            try store.close()
+        }
+    }
+
+    /// As long as a dead tree is there, so is what it has: its kernel may come back before the pack of its manifest has its
+    /// turn, and an upload of a tree that is there brings nothing.
+    @Test(arguments: 0..<3) func aKernelComesBackBetweenTwoSteps(before step: Int) async throws {
+        try await withStore { state, store in
+            try store.remove(first)
+            _ = try await store.collect()
+            try store.remove(second)
+            try store.remove(third)
+            var plan = try store.collector.plan()
+            for (position, pack) in plan.packs.enumerated() {
+                if position == step { try await store.put(second) }
+                try store.ingests.runAndWait { try store.collector.remove(from: pack, &plan) }
+            }
+            if plan.packs.count <= step { try await store.put(second) }
+            try await store.requireWhole(second)
+            try await store.requireNoStrays(in: state)
+            #expect(try await store.verify().found == 0)
+        }
+    }
+
+    /// Uploads do not wait for a plan: it is made while another has their queue.
+    @Test func aPlanIsMadeBesideUploads() async throws {
+        try await withStore { _, store in
+            try store.remove(first)
+            let plan = try store.ingests.runAndWait { try store.collector.plan() }
+            #expect(plan.packs.count > 1)
+        }
+    }
+
     /// A rebuild leaves what it can't use where it is, until somebody restores what it lacks; nobody else takes it away.
     @Test func packsThatARebuildCouldNotUseStay() async throws {
         try await withTemporaryFolder { folder in
