@@ -1,21 +1,25 @@
 internal import Glibc
 public import HeaderArchive
+public import KernelHeaders
 
 extension UploadFile {
     /// Packs a folder of headers into a `tar.zst`; the same files give the same bytes.
     ///
     /// The file has no name: nothing is left behind, whatever ends this process.
     ///
-    /// - Parameter progress: is told the bytes of headers packed so far.
-    /// - Throws: `SystemCallError`; `Problem` with an `archive-…` code; `CancellationError`.
+    /// - Parameters:
+    ///   - progress: is told the bytes of headers packed so far.
+    ///   - check: is given what was packed.
+    /// - Throws: `SystemCallError`; `Problem` with an `archive-…` code; `CancellationError`; what `check` throws.
     public convenience init(
-        packing folder: HeaderFolder, name: String, cancellation: Cancellation, progress: TransferProgress? = nil
+        packing folder: HeaderFolder, name: String, cancellation: Cancellation,
+        progress: TransferProgress? = nil, check: (TreeManifest) throws -> Void = { _ in }
     ) throws {
         let descriptor = try Self.namelessFile()
         do {
             let compressor = try ZstdSink(FileSink(borrowing: descriptor), level: 3)
             let sink = WatchedSink(compressor, cancellation: cancellation, progress: progress)
-            _ = try TreeArchiver.write(folder, to: sink)
+            try check(try TreeArchiver.write(folder, to: sink))
         } catch {
             close(descriptor)
             throw error

@@ -19,6 +19,9 @@ struct PushCommand: AsyncParsableCommand {
             first. Standard output has one line: the build ID, the tree digest, and 'created' or 'known'. BTF, which has \
             a line of its own, lets tools find types without headers.
 
+            A folder that looks like a part of a tree is not sent: one without include/linux/kconfig.h or \
+            include/generated/autoconf.h, or with links that lead nowhere. A server keeps the first tree of a kernel.
+
               kheader push \(kernelsOwnArchive) --btf \(kernelsOwnBTF)
               kheader push headers.tar.zst --build-id 3f1c... --release 6.1.0-custom
               kheader push /usr/src/linux --build-dir /usr/src/build --build-id 3f1c...
@@ -49,6 +52,9 @@ struct PushCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             "The build half of a source and build pair: the folder with the generated headers.", valueName: "dir"))
     var buildFolder: String?
+
+    @Flag(help: "Send a folder even if it looks like a part of a tree.")
+    var incomplete = false
 
     @Option(help: ArgumentHelp("The folder below arch/ to take, where there are several.", valueName: "name"))
     var arch: String?
@@ -84,16 +90,25 @@ struct PushCommand: AsyncParsableCommand {
 
     private func headers(_ path: String) async throws -> UploadFile {
         try await ProgressBar.show("Reading \(path)") { bar in
-            try await BlockingWork.run { [buildFolder, arch] cancellation in
+            try await BlockingWork.run { [buildFolder, arch, incomplete] cancellation in
                 guard buildFolder != nil || Self.isFolder(path) else {
                     return try UploadFile(path: path, cancellation: cancellation)
                 }
                 let folder = try HeaderFolder(source: path, build: buildFolder, sourceArchitecture: arch)
-                return try UploadFile(packing: folder, name: path, cancellation: cancellation) {
-                    bar.update($0, of: $1)
-                }
+                return try UploadFile(
+                    packing: folder, name: path, cancellation: cancellation, progress: { bar.update($0, of: $1) },
+                    check: { try Self.check($0, path, isPartAllowed: incomplete) })
             }
         }
+    }
+
+    private static func check(_ tree: TreeManifest, _ path: String, isPartAllowed: Bool) throws {
+        let doubts = TreeDoubts(tree)
+        if let flaws = doubts.flaws {
+            guard isPartAllowed else { throw PartOfTree(path: path, flaws: flaws) }
+            Console.say("Warning: \(path) looks like a part of a tree: \(flaws).")
+        }
+        if let empty = doubts.empty { Console.say("Warning: empty in \(path): \(empty).") }
     }
 
     private func identity() throws -> KernelIdentity {

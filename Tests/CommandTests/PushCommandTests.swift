@@ -1,5 +1,7 @@
 import FoundationEssentials
+import Glibc
 import HeaderArchive
+import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
 import OperatorDocuments
@@ -48,6 +50,41 @@ import Testing
             let list = try await run("kheader", "kernels", "list", "--format", "json", "--server", server.url)
             let kernels = try JSONDecoder().decode([KernelSummary].self, from: Data(list.output))
             #expect(kernels.map(\.conflicts) == [1])
+        }
+    }
+
+    /// The server would keep it as the kernel's only tree.
+    @Test(arguments: [
+        "include/linux/kconfig.h", "include/generated/autoconf.h", "include/uapi/linux/input-event-codes.h",
+    ])
+    func aPartOfATreeIsSentOnlyIfThatIsSaid(missing: String) async throws {
+        try await withRunningServer { server in
+            let pushed = try PushedKernel(in: server.folder)
+            try #require(unlink("\(pushed.folder)/\(missing)") == 0)
+            let push = ["push", pushed.folder, "--build-id", pushed.id, "--server", server.url]
+            let refused = try await run("kheader", push)
+            #expect(refused.status == 1 && refused.output.isEmpty)
+            #expect(refused.errors.contains("--incomplete") && refused.errors.contains("Nothing was sent"))
+            #expect(refused.errors.contains(missing.split(separator: "/").last ?? "?"), "\(refused.errors)")
+            #expect(try await server.store.kernels(limit: 1).kernels.isEmpty)
+            let sent = try await run("kheader", push + ["--incomplete"])
+            #expect(sent.status == 0 && sent.text.hasSuffix(" created\n"))
+            #expect(sent.errors.contains("Warning: \(pushed.folder) looks like a part of a tree: "))
+        }
+    }
+
+    @Test func emptyFilesAreNamedAndSent() async throws {
+        try await withRunningServer { server in
+            let pushed = try PushedKernel(in: server.folder)
+            for number in 1...20 { try TemporaryFolder.write([], to: "\(pushed.folder)/include/linux/none\(number).h") }
+            try server.folder.write([], to: "source-\(pushed.id)/include/config/smp.h")
+            let result = try await run(
+                "kheader", "push", pushed.folder, "--build-id", pushed.id, "--server", server.url)
+            #expect(result.status == 0)
+            let warning = try #require(
+                result.errors.split(separator: "\n").first { $0.hasPrefix("Warning: empty in ") })
+            #expect(warning.contains("include/linux/none1.h; ") && !warning.contains("include/config/"))
+            #expect(warning.split(separator: "; ").count == 9 && warning.hasSuffix(" more."))
         }
     }
 

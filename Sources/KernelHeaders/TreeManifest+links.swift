@@ -1,8 +1,6 @@
-internal import KernelHeaders
-
 extension TreeManifest {
     /// The file at a path, through links in its last component. (In a tree, no path leads through a link to a folder.)
-    func indexOfFile(at path: HeaderPath) -> Int? {
+    package func indexOfFile(at path: HeaderPath) -> Int? {
         var path = path
         // As deep as the kernel follows links (MAXSYMLINKS).
         for _ in 0..<40 {
