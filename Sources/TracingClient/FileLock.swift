@@ -11,7 +11,12 @@ final class FileLock: Sendable {
 
     private init(_ descriptor: CInt) { self.descriptor = descriptor }
 
-    deinit { close(descriptor) }
+    deinit {
+        // Not left to closing the descriptor: a process that is being started at this moment has it too, until it is its own
+        // program. What programs are to keep is theirs.
+        if fcntl(descriptor, F_GETFD) & FD_CLOEXEC != 0 { flock(descriptor, LOCK_UN) }
+        close(descriptor)
+    }
 
     /// The one exclusive lock of a file that is made for it and may be removed while it is held.
     ///
