@@ -24,9 +24,10 @@ struct AccessLogMiddleware: RouterMiddleware {
         return response
     }
 
-    /// Without the query. The path of an upload is the right to write to it; its route says enough.
+    /// Without the query. The path of an upload is the right to write to it, by whatever method it is asked for; a request
+    /// with one that it has not is none of the route's.
     private static func path(_ request: Request, _ context: Context) -> String {
-        if let route = context.endpointPath, route.contains("{token}") { return route }
-        return request.uri.path.withoutControlCharacters
+        let isOfUpload = context.endpointPath?.contains("{token}") == true || request.uri.path.contains("uploads/")
+        return isOfUpload ? "/v1/uploads/{token}" : request.uri.path.withoutControlCharacters
     }
 }

@@ -2,6 +2,7 @@ import HeaderStore
 import Hummingbird
 import KernelHeaders
 import Logging
+import Tracing
 
 /// An upload of a kernel's BTF.
 struct BTFUpload: UploadTarget {
@@ -19,7 +20,10 @@ struct BTFUpload: UploadTarget {
     func stage(expecting: Int?) throws -> StagedUpload { try store.stageBTF(expecting: expecting) }
 
     func takeIn(_ upload: StagedUpload, digest: Digest, _ logger: Logger) async throws -> UploadAnswer {
-        let (receipt, isNew) = try await store.ingestBTF(upload, digest: digest, buildID: id, permit: permit)
+        let (receipt, isNew) = try await withSpan("ingest BTF") { span in
+            span.attributes["kheaderd.build_id"] = "\(id)"
+            return try await store.ingestBTF(upload, digest: digest, buildID: id, permit: permit)
+        }
         logger.info(
             isNew ? "BTF stored" : "BTF known",
             metadata: ["buildID": "\(id)", "bytes": "\(receipt.bytes)", "storedBytes": "\(receipt.storedBytes)"])

@@ -29,6 +29,7 @@ public enum HeaderServer {
     ) -> Router<ServerRequestContext> {
         let router = Router(context: ServerRequestContext.self, options: [.autoGenerateHeadEndpoints])
         let table = RouteTable()
+        router.add(middleware: SpanMiddleware())
         if accessLog { router.add(middleware: AccessLogMiddleware()) }
         router.add(middleware: MetricsMiddleware(registry: metrics))
         router.add(middleware: ProblemMiddleware(routes: table))

@@ -2,6 +2,7 @@ import HeaderStore
 import Hummingbird
 import KernelHeaders
 import Logging
+import Tracing
 
 /// An upload of a kernel's headers.
 struct HeadersUpload: UploadTarget {
@@ -49,8 +50,11 @@ struct HeadersUpload: UploadTarget {
     func stage(expecting: Int?) throws -> StagedUpload { try store.stageUpload(expecting: expecting) }
 
     func takeIn(_ upload: StagedUpload, digest: Digest, _ logger: Logger) async throws -> UploadAnswer {
-        let (receipt, isNew) = try await store.ingest(
-            upload, digest: digest, identity: identity, source: source, origin: origin, permit: permit)
+        let (receipt, isNew) = try await withSpan("ingest headers") { span in
+            span.attributes["kheaderd.build_id"] = "\(identity.buildID)"
+            return try await store.ingest(
+                upload, digest: digest, identity: identity, source: source, origin: origin, permit: permit)
+        }
         if isNew { await pch.headersArrived() }
         logger.info(
             isNew ? "headers stored" : "headers known",

@@ -3,6 +3,7 @@ import KernelHeaders
 import Logging
 import OperatorDocuments
 import PrecompiledHeaders
+import Tracing
 
 /// What is done before anybody asks: smoke compiles of what hosts upload, and PCHs that clients will want.
 extension PCHService {
@@ -40,7 +41,12 @@ extension PCHService {
         let menu = await menu()
         guard let building = menu.building, let toolchain = menu.smokeToolchain else { return }
         do {
-            let result = try await compile(tree, building, toolchain)
+            let result = try await withSpan("smoke compile", context: .topLevel) { span in
+                span.attributes["kheaderd.tree"] = "\(tree.digest)"
+                let result = try await compile(tree, building, toolchain)
+                span.attributes["kheaderd.state"] = result.state.rawValue
+                return result
+            }
             try await store.smokeEnded(result, tree: tree.digest, recipe: Self.recipe(toolchain))
             metrics.count("kheaderd_smoke_compiles_total", .init(["state": result.state.rawValue]))
             logger.info(

@@ -5,6 +5,7 @@ import KernelHeaders
 import Logging
 import PrecompiledHeaders
 import Synchronization
+import Tracing
 
 /// Makes PCHs that clients ask for, each once however many ask, and smoke-compiles what hosts upload; when nobody waits, it
 /// makes ahead what clients asked for lately.
@@ -426,7 +427,13 @@ actor PCHService {
             "profile": "\(order.profile.name)", "umbrella": "\(order.umbrella.name)",
         ]
         do {
-            try await make(key, pending)
+            // Not of the trace of whoever asked first: others wait for it, too.
+            try await withSpan("build PCH", context: .topLevel) { span in
+                span.attributes["kheaderd.toolchain"] = order.toolchain.version
+                span.attributes["kheaderd.profile"] = order.profile.name
+                span.attributes["kheaderd.umbrella"] = order.umbrella.name
+                try await make(key, pending)
+            }
             troubles[key] = nil
             let duration = ContinuousClock.now - start
             metrics.time("kheaderd_pch_build_seconds", .init(), duration)

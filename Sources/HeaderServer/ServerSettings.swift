@@ -1,4 +1,5 @@
 import Configuration
+import FoundationEssentials
 import HeaderArchive
 public import HeaderStore
 public import Logging
@@ -13,6 +14,7 @@ import SystemPackage
 /// ```
 /// { "listen": "127.0.0.1:8003", "state": "/var/lib/kheaderd", "logLevel": "info", "logFormat": "text",
 ///   "accessLog": false, "anonymousReads": false, "drainSeconds": 0,
+///   "traces": { "collector": "http://127.0.0.1:4318/v1/traces", "oneIn": 1 },
 ///   "bundleBytes": 4294967296, "claims": { "seconds": 120, "opinions": 2 },
 ///   "uploads": { "number": 256, "seconds": 300 },
 ///   "verify": { "on": true, "bytesPerSecond": 4194304, "days": 7 },
@@ -37,6 +39,7 @@ public struct ServerSettings: Sendable {
     public var logFormat = LogFormat.text
     /// What is done with all requests.
     public var serving = ServingOptions()
+    public var traces = TraceOptions()
     /// Whether everyone may read without a token.
     public var anonymousReads = false
     public var store = HeaderStore.Options()
@@ -103,6 +106,7 @@ public struct ServerSettings: Sendable {
         }
         serving.accessLog = try await Self.flag(reader, "accessLog") ?? false
         try await Self.set(&serving.drainSeconds, reader, "drainSeconds")
+        try await setTraces(reader)
         anonymousReads =
             try await arguments.anonymousReads.orElse { try await Self.flag(reader, "anonymousReads") } ?? false
         try await Self.set(&store.bundleBytes, reader, "bundleBytes")
@@ -129,6 +133,17 @@ public struct ServerSettings: Sendable {
         if bytes > 0 { store.retention.bytes = bytes }
         try await setVerify(reader)
         try await setPCH(reader, file)
+    }
+
+    private mutating func setTraces(_ reader: ConfigReader) async throws {
+        traces.collector = try await reader.fetchString(forKey: "traces.collector")
+        if let text = traces.collector,
+            URL(string: text).map({ $0.scheme != "http" && $0.scheme != "https" || $0.host() == nil }) ?? true
+        {
+            throw SettingsError(
+                description: "\"\(text)\" is no URL of a collector. Use one as http://127.0.0.1:4318/v1/traces.")
+        }
+        try await Self.set(&traces.oneIn, reader, "traces.oneIn")
     }
 
     private mutating func setVerify(_ reader: ConfigReader) async throws {

@@ -44,12 +44,14 @@ struct Serve: AsyncParsableCommand {
             anonymousReads: settings.anonymousReads, state: settings.state, logger: logger)
         let store = try HeaderStore(folder: settings.state, options: settings.store, logger: logger)
         let result = await Result.catching {
-            try await HeaderServer.run(
-                store: store, access: access, address: settings.listen, uploads: settings.uploads, pch: settings.pch,
-                serving: settings.serving, logger: logger, endsOnSignals: true
-            ) { address in
-                // A pipe must see it at once: this is what scripts wait for.
-                StandardOutput.write("listening on \(address)\n")
+            try await SpanCollector.with(settings.traces, logger: logger) {
+                try await HeaderServer.run(
+                    store: store, access: access, address: settings.listen, uploads: settings.uploads,
+                    pch: settings.pch, serving: settings.serving, logger: logger, endsOnSignals: true
+                ) { address in
+                    // A pipe must see it at once: this is what scripts wait for.
+                    StandardOutput.write("listening on \(address)\n")
+                }
             }
         }
         try store.close()
@@ -58,7 +60,7 @@ struct Serve: AsyncParsableCommand {
 }
 
 extension Result where Failure == any Error {
-    fileprivate static func catching(_ body: () async throws -> Success) async -> Self {
+    static func catching(_ body: () async throws -> Success) async -> Self {
         do { return .success(try await body()) } catch { return .failure(error) }
     }
 }

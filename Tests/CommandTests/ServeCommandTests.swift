@@ -49,4 +49,48 @@ import Testing
             #expect(entries.contains { $0["path"] == "/v1/kernels" && $0["status"] == "200" })
         }
     }
+
+    /// Starts a server, asks it for two things, and ends it.
+    private static let traced = """
+        set -eu
+        kheaderd=$1 state=$2
+        mkfifo "$state.ready"
+        KHEADERD_TRACES_COLLECTOR=$3 KHEADERD_PCH_ON=false \
+            "$kheaderd" serve --state "$state" --listen 127.0.0.1:0 >"$state.ready" &
+        server=$!
+        trap 'kill -KILL $server 2>"$state.kill" || true' EXIT
+        exec 3<"$state.ready"
+        read -r line <&3
+        url=${line##* }
+        for path in /v1/kernels /livez; do curl -sS -o /dev/null "$url$path"; done
+        kill -TERM $server
+        wait $server
+        """
+
+    /// A collector gets the spans, the last ones when the server ends, and none of sending spans.
+    @Test func spansGoToACollector() async throws {
+        try await withTemporaryFolder { folder in
+            let collector = try StandInServer { _ in .init(200, Array("{}".utf8)) }
+            defer { collector.stop() }
+            let result = try await run(
+                shell: Self.traced, BuiltProgram.path("kheaderd"), folder.path("state"), collector.url + "/v1/traces")
+            #expect(result.status == 0, "\(result.errors)")
+            let seen = collector.seen
+            #expect(seen.allSatisfy { $0.method == "POST" && $0.target == "/v1/traces" })
+            #expect(seen.allSatisfy { $0.fields["content-type"] == "application/json" })
+            let text = seen.map { String(decoding: $0.body, as: UTF8.self) }.joined()
+            #expect(text.split(separator: #""name":"GET /v1/kernels""#).count == 2, "\(text)")
+            #expect(text.split(separator: #""spanId""#).count == 2)
+        }
+    }
+
+    @Test func aCollectorThatIsNotThereKeepsNothingFromGoing() async throws {
+        try await withTemporaryFolder { folder in
+            let collector = try StandInServer { _ in .init(503) }
+            defer { collector.stop() }
+            let result = try await run(
+                shell: Self.traced, BuiltProgram.path("kheaderd"), folder.path("state"), collector.url + "/v1/traces")
+            #expect(result.status == 0 && result.errors.contains("the collector answered 503"), "\(result.errors)")
+        }
+    }
 }

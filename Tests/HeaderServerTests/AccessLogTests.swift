@@ -59,6 +59,17 @@ import Testing
         #expect(!"\(requests)".contains("secret"))
     }
 
+    /// Of the client's own trace, with a collector or without.
+    @Test func aLineHasTheTraceOfItsRequest() async throws {
+        _ = TestTracer.exporter
+        let trace = "0af7651916cd43dd8448eb211c80319d"
+        let requests = try await requests {
+            _ = try await $0.get("/v1/kernels", "traceparent: 00-\(trace)-b7ad6b7169203331-00")
+        }
+        #expect(requests.first?["trace_id"] == trace && requests.first?["span_id"]?.utf8.count == 16)
+        #expect(requests.first?["span_id"] != "b7ad6b7169203331")
+    }
+
     @Test func noneUnlessItIsAskedFor() async throws {
         #expect(try await requests(isOn: false) { _ = try await $0.get("/v1/kernels") }.isEmpty)
     }
@@ -70,8 +81,10 @@ import Testing
             let begun = try await server.request("PUT", "/v1/kernels/ab/headers", ["Upload-Complete: ?0"], body: [])
             path = try #require(begun["Location"])
             _ = try await server.head(path)
+            _ = try await server.get(path)
         }
-        #expect(requests.last?["path"] == "/v1/uploads/{token}")
+        #expect(requests.map { $0["status"] } == ["201", "204", "405"])
+        #expect(requests.dropFirst().allSatisfy { $0["path"] == "/v1/uploads/{token}" })
         #expect(!"\(requests)".contains(path))
     }
 

@@ -138,6 +138,25 @@ import Testing
         }
     }
 
+    @Test func traces() async throws {
+        try await withTemporaryFolder { folder in
+            let file = try folder.write(
+                #"{ "traces": { "collector": "https://example.org/v1/traces", "oneIn": 10 } }"#.utf8,
+                to: "kheaderd.json")
+            let settings = try await Self.settings(file: file)
+            #expect(settings.traces.collector == "https://example.org/v1/traces" && settings.traces.oneIn == 10)
+            #expect(try await Self.settings().traces == TraceOptions())
+            for (member, what) in [
+                (#""collector": "127.0.0.1:4318""#, "no URL of a collector"), (#""collector": "ftp://x/""#, "no URL"),
+                (#""collector": """#, "no URL"), (#""oneIn": 0"#, "traces.oneIn"),
+            ] {
+                let file = try folder.write("{ \"traces\": { \(member) } }".utf8, to: "wrong.json")
+                let error = await #expect(throws: SettingsError.self) { try await Self.settings(file: file) }
+                #expect(error?.description.contains(what) == true, "\(error?.description ?? "")")
+            }
+        }
+    }
+
     @Test(arguments: [
         (#""on": "perhaps""#, "verify.on"), (#""bytesPerSecond": 0"#, "verify.bytesPerSecond"),
         (#""days": "many""#, "verify.days"), (#""days": 36526"#, "36525 days"),
