@@ -1,4 +1,4 @@
-package import Glibc
+internal import Glibc
 internal import HeaderArchive
 
 /// A new file that only this user can read, open for reading and writing. Whoever makes it closes and removes it.
@@ -19,7 +19,7 @@ package struct ScratchFile {
     /// Gives the file a name beside its own, where everybody may read it. A file that is there is replaced.
     ///
     /// - Throws: `SystemCallError`.
-    package func publish(as destination: String, mode: mode_t = 0o644) throws {
+    package func publish(as destination: String, mode: UInt32 = 0o644) throws {
         // mkstemp gave it 0600; headers are no secret.
         try SystemCallError.check("fchmod", destination) { fchmod(descriptor, mode) }
         try SystemCallError.check("rename", destination) { rename(path, destination) }

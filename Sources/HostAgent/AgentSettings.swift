@@ -72,6 +72,18 @@ public struct AgentSettings: Sendable {
     /// - Throws: `Problem` with `parameter-malformed`.
     public func timeouts() throws -> TransferTimeouts { try TransferTimeouts(variable: self[.timeout]) }
 
+    /// Those for a person who waits: shorter, unless there is a setting that says how long.
+    ///
+    /// - Throws: `Problem` with `parameter-malformed`.
+    public func quickTimeouts() throws -> TransferTimeouts {
+        var timeouts = try timeouts()
+        if (self[.timeout] ?? "").isEmpty {
+            timeouts.connect = 3
+            timeouts.document = 10
+        }
+        return timeouts
+    }
+
     /// How long a check-in may take.
     ///
     /// - Throws: `Problem` with `parameter-malformed`.

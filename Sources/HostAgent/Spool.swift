@@ -38,7 +38,32 @@ public struct Spool: Sendable {
     }
 
     /// Whether a failed check-in can be remembered here.
-    public var isUsable: Bool { access(folder, W_OK | X_OK) == 0 }
+    public var isUsable: Bool {
+        if case .unusable = condition { false } else { true }
+    }
+
+    /// What becomes of a failed check-in here.
+    public enum Condition: Equatable, Sendable {
+        /// The folder is there, and can be written.
+        case ready
+        /// It is not there; the next check-in makes it.
+        case toBeMade
+        /// It can't be written, or not be made, with what the system says of that (`errno`).
+        case unusable(isThere: Bool, number: CInt)
+    }
+
+    /// What this very user can do with the folder. Nothing is made.
+    public var condition: Condition {
+        if access(folder, W_OK | X_OK) == 0 { return .ready }
+        guard errno == ENOENT else { return .unusable(isThere: true, number: errno) }
+        // The last folder only, as ``mark(_:)`` makes it.
+        return access(parent, W_OK | X_OK) == 0 ? .toBeMade : .unusable(isThere: false, number: errno)
+    }
+
+    private var parent: String {
+        let names = folder.split(separator: "/")
+        return (folder.hasPrefix("/") ? "/" : "./") + names.dropLast().joined(separator: "/")
+    }
 
     /// Whether this very boot still waits to be reported; what is left of an earlier one does not matter any more.
     public func holds(_ bootID: String) -> Bool {

@@ -7,7 +7,7 @@ internal import KernelHeaders
 /// nowhere.
 ///
 /// Each header is compared with what the host's package system has recorded of it (``PackageRecord``). Of a tree that belongs
-/// to no package only emptiness and dangling links can be told.
+/// to no package can be told: that it lacks what every kernel's headers have, emptiness, and dangling links.
 struct TreeAudit {
     /// The first flaws as a list, and how many more there are; nil if the tree is whole.
     var description: String? {
@@ -25,7 +25,11 @@ struct TreeAudit {
 
     /// - Throws: `SystemCallError`; `Problem` for what has no place in a tree; what `check` throws.
     init(of tree: InstalledTree, root: HostRoot, _ check: CancellationCheck) throws {
-        let folder = try tree.headers()
+        let folder: HeaderFolder
+        do { folder = try tree.headers() } catch let problem as Problem where problem.code == .archiveHasNoHeaders {
+            add("\(tree.build)/arch/*/include/generated is missing, or there is more than one")
+            return
+        }
         let places = tree.source == tree.build ? [tree.buildPlace] : [tree.buildPlace, tree.sourcePlace]
         let halves = try places.map { place in
             Half(path: place.path, record: try PackageRecord.find(place.hostPath, root: root, check))
@@ -38,6 +42,10 @@ struct TreeAudit {
             let manifest = try folder.read(visitor)
             for flaw in visitor.flaws { add(flaw) }
             return manifest
+        }
+        for (path, half) in Self.needed(folder.sourceArchitecture, tree)
+        where !manifest.entries.contains(where: { $0.path.string.hasPrefix(path) }) {
+            add("\(half)/\(path) is missing")
         }
         for entry in manifest.entries {
             guard case .link(let target) = entry.kind, let half = halves.first(where: { $0.has(entry.path.string) }),
@@ -55,6 +63,21 @@ struct TreeAudit {
         let packages = halves.compactMap { $0.record?.package }
         if !packages.isEmpty { evidence = "Compared with the records of \(packages.joined(separator: ", "))." }
     }
+
+    /// What is empty here says that an option is set.
+    private static let markers = "include/config/"
+
+    /// What every kernel's headers have, and each in which half: files, and folders that have files. ``InstalledTree`` has
+    /// looked for what it reads itself.
+    private static func needed(_ architecture: String, _ tree: InstalledTree) -> [(path: String, half: String)] {
+        [
+            ("include/linux/types.h", tree.source), ("include/uapi/linux/types.h", tree.source),
+            ("include/asm-generic/", tree.source), ("arch/\(architecture)/include/asm/", tree.source),
+            ("arch/\(architecture)/include/generated/", tree.build),
+        ]
+    }
+
+    fileprivate static func mayBeEmpty(_ path: HeaderPath) -> Bool { path.string.hasPrefix(markers) }
 
     private mutating func add(_ flaw: String) {
         count += 1
@@ -93,7 +116,7 @@ private final class AuditVisitor: TreeVisitor {
         guard let half = halves.first(where: { $0.has(path.string) }) else { return }
         self.path = "\(half.path)/\(path)"
         wanted = half.record?.record(of: path.string, at: self.path)
-        if size == 0, wanted?.isEmpty != true { flaws.append("\(self.path) is empty") }
+        if size == 0, wanted?.isEmpty != true, !TreeAudit.mayBeEmpty(path) { flaws.append("\(self.path) is empty") }
         if half.record != nil, wanted == nil { flaws.append("\(self.path) is not of its package") }
         if case .md5 = wanted { md5 = Insecure.MD5() } else { md5 = nil }
     }

@@ -53,11 +53,12 @@ struct Agent {
     }
 
     /// A client for a person who waits: a server that is away is away.
-    func quickClient() -> HeaderServerClient {
-        var timeouts = timeouts
-        timeouts.connect = min(timeouts.connect, 3)
-        timeouts.document = min(timeouts.document, 10)
-        return client(timeouts)
+    ///
+    /// - Throws: `Problem` with `parameter-malformed`.
+    func quickClient() throws -> HeaderServerClient {
+        var quick = try settings.quickTimeouts()
+        quick.document = min(quick.document, timeouts.document)
+        return client(quick)
     }
 
     /// One check-in, within its time, on this thread.

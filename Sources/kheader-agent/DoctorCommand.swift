@@ -26,7 +26,8 @@ struct DoctorCommand: AsyncParsableCommand, HostCommand {
         let settings = try options.settings(servers.settings)
         let agent = try usable { try Agent(settings, servers: servers.urls, module: module.access) }
         let host = try agent.host()
-        async let probes = agent.quickClient().probe()
+        let client = try usable { try agent.quickClient() }
+        async let probes = client.probe()
         let steps = try await host.examine()
         let report = HostReport(
             host: host, steps: steps, btf: Self.btf(settings.root),
@@ -54,10 +55,15 @@ struct DoctorCommand: AsyncParsableCommand, HostCommand {
 
     private static func spool(_ spool: Spool) -> String {
         let folder = spool.folder
-        guard spool.isUsable else {
+        switch spool.condition {
+        case .ready: return folder
+        case .toBeMade: return "\(folder) is not there yet: the first check-in makes it"
+        case .unusable(let isThere, let number):
+            let what = isThere ? "can't be written" : "is not there, and can't be made"
+            // An agent is started by root; whoever asks the doctor may be somebody else.
+            let who = number == EACCES ? " by this user" : ""
             return
-                "\(folder) can't be written (\(String(cString: strerror(errno)))): a failed check-in would not be remembered"
+                "\(folder) \(what)\(who) (\(String(cString: strerror(number)))): a failed check-in\(who) would not be remembered"
         }
-        return folder
     }
 }

@@ -208,6 +208,12 @@ import Testing
             #expect(result.text.contains("/sys/kernel/kheaders.tar.xz: has them"))
             #expect(result.text.contains("\(server.url): answers, and takes sightings"))
             #expect(result.text.contains("\(Self.nowhere): "))
+            #expect(!result.text.contains("would not be remembered"))
+            let first = try await run(
+                "kheader-agent", "doctor", "--server", server.url, "--root", server.folder.path("host"), "--spool",
+                server.folder.path("later"))
+            let words = first.text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+            #expect(words.contains("\(server.folder.path("later")) is not there yet: the first check-in makes it"))
             #expect(!result.text.contains("clock is"))
             // Nothing was noted.
             #expect(try await server.store.status().hosts == 0)

@@ -42,6 +42,15 @@ import Testing
         #expect(try settings.servers(options: []).map(\.description) == ["http://127.0.0.1:8003"])
     }
 
+    @Test func aPersonWaitsForLessUnlessASettingSaysForHowLong() throws {
+        let file = ["KHEADER_AGENT_CONFIG": "/dev/null"]
+        let quick = try settings(environment: file).quickTimeouts()
+        #expect(quick.connect == 3 && quick.document == 10)
+        let long = try settings([.timeout: "120"], environment: file)
+        #expect(try long.quickTimeouts() == long.timeouts())
+        #expect(try settings([.timeout: "2"], environment: file).quickTimeouts().document == 2)
+    }
+
     @Test(arguments: ["KHEADER_AGENT_EVRY=6h", "nonsense", "=x", "export KHEADER_URLS=x"])
     func aLineThatIsNoSettingIsSaidSo(line: String) throws {
         try withTemporaryFolder { folder in

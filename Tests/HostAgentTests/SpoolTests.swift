@@ -1,3 +1,4 @@
+import Glibc
 import HeaderArchive
 import HostAgent
 import KHeaderTestSupport
@@ -25,6 +26,22 @@ import Testing
         let spool = Spool(folder: "/proc/nowhere")
         #expect(throws: SystemCallError.self) { try spool.mark("boot") }
         #expect(!spool.holds("boot"))
+    }
+
+    @Test func whatBecomesOfItIsSaidBefore() throws {
+        try withTemporaryFolder { folder in
+            let spool = Spool(folder: folder.path("spool"))
+            #expect(spool.condition == .toBeMade && spool.isUsable)
+            #expect(try FolderListing.names(in: folder.path("")).isEmpty, "nothing is made by looking")
+            try spool.mark("boot")
+            #expect(spool.condition == .ready && spool.isUsable)
+            // The last folder only is made.
+            let deeper = Spool(folder: folder.path("none/spool"))
+            #expect(deeper.condition == .unusable(isThere: false, number: ENOENT) && !deeper.isUsable)
+            #expect(throws: SystemCallError.self) { try deeper.mark("boot") }
+            let beneathAFile = Spool(folder: folder.path("spool/unreported/spool"))
+            #expect(beneathAFile.condition == .unusable(isThere: true, number: ENOTDIR))
+        }
     }
 
     @Test func aLinkIsNotFollowed() throws {

@@ -243,6 +243,45 @@ struct HeaderTreeCollectTests {
         #expect(try Self.collect(host).outcome == .damaged)
     }
 
+    /// The same, in each part that no kernel's headers are without; `ARCH` is the folder of the architecture.
+    @Test(arguments: [
+        ("common", "include/linux/types.h"), ("common", "include/linux/kconfig.h"),
+        ("common", "include/uapi/linux/types.h"), ("common", "include/asm-generic"), ("common", "include/uapi"),
+        ("common", "arch/ARCH/include/asm"), ("common", "arch/ARCH/include"),
+        ("build", "arch/ARCH/include/generated"), ("build", "include/generated/autoconf.h"),
+    ]) func withoutAPackageAPartOfATreeIsDamage(half: String, part: String) throws {
+        let host = try Self.host()
+        try ShellCommand("rm", "-r", host.root.path("var")).output()
+        let folder = half == "build" ? host.build : host.common
+        let generated = try #require(try host.files(host.build, "*/arch/*/include/generated/*").first)
+        let architecture = try #require(generated.dropFirst("\(host.build)/arch/".count).split(separator: "/").first)
+        let path = host.root.path("\(folder)/\(part.replacing("ARCH", with: architecture))")
+        try ShellCommand("rm", "-r", path).output()
+        let step = try Self.collect(host)
+        #expect(step.outcome == .damaged)
+        // Which architecture's is missing can't be told then.
+        let named = half == "build" ? path.replacing("/arch/\(architecture)/", with: "/arch/*/") : path
+        #expect(step.detail?.contains(named) == true, "\(step.detail ?? "")")
+        #expect(try Self.collect(host, .sourceFolder).outcome == .damaged)
+    }
+
+    @Test func withoutAPackageADanglingLinkIsDamage() throws {
+        let host = try Self.host()
+        try ShellCommand("rm", "-r", host.root.path("var")).output()
+        symlink("gone.h", host.root.path("\(host.common)/include/linux/link.h"))
+        let step = try Self.collect(host)
+        #expect(step.outcome == .damaged)
+        #expect(step.detail?.contains("include/linux/link.h leads to gone.h, which is not there") == true)
+    }
+
+    /// A kernel that was built here says by empty files which options are set.
+    @Test func withoutAPackageAnOptionsMarkIsEmpty() throws {
+        let host = try Self.host()
+        try ShellCommand("rm", "-r", host.root.path("var")).output()
+        try host.root.write([], to: "\(host.build)/include/config/SMP")
+        #expect(try Self.collect(host).outcome == .usable)
+    }
+
     @Test func cancellingStopsIt() throws {
         let host = try Self.host()
         struct Stop: Error {}
