@@ -179,7 +179,7 @@ import Testing
 
     /// The build IDs that a page of the list links to.
     private func ids(_ html: String) -> [String] {
-        html.matches(of: /<th scope="row"><a href="\/kernels\/([0-9a-f]+)">/).map { String($0.1) }
+        html.matches(of: /<th scope="row" role="rowheader"><a href="\/kernels\/([0-9a-f]+)">/).map { String($0.1) }
     }
 
     @Test func pagesOfTheListMakeUpTheList() async throws {

@@ -5,7 +5,9 @@ import Testing
 @testable import HeaderServer
 
 /// The spans of requests, as a collector gets them.
-@Suite struct SpanTests {
+///
+/// One after the other: what one sends, another would not see waiting.
+@Suite(.serialized) struct SpanTests {
     /// What the requests of a test leave. A span ends after its answer, but before the server.
     private func spans(
         flags: String = "01", _ body: (RunningServer, _ traceparent: String) async throws -> Void

@@ -78,6 +78,10 @@ def look(browser, url, pages, folder):
                 demand(False, f"{what}: {violation['id']}, {violation['help']}: {places}")
             beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             demand(beyond <= 0, f"{what}: {beyond} pixels stick out")
+            # What scrolls sideways is hard to read on a phone.
+            beyond = page.evaluate(
+                "Math.max(0, ...[...document.querySelectorAll('.scroll')].map((part) => part.scrollWidth - part.clientWidth))")
+            demand(beyond <= 0, f"{what}: a table is {beyond} pixels too wide")
         context.close()
 
 

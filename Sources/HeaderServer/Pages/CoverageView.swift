@@ -84,15 +84,15 @@ struct CoverageView: PageView {
         <h2 id="gaps">Kernels that lack something</h2>
         {{#hasGaps}}
         <div class="scroll" role="region" aria-label="Table of gaps" tabindex="0">
-        <table><thead><tr><th scope="col">Kernel</th><th scope="col" class="number">Hosts</th><th scope="col">Lacks</th>
-        <th scope="col">What agents found</th></tr></thead>
-        <tbody>
+        <table role="table"><thead role="rowgroup"><tr role="row"><th scope="col" role="columnheader">Kernel</th><th scope="col" role="columnheader" class="number">Hosts</th><th scope="col" role="columnheader">Lacks</th>
+        <th scope="col" role="columnheader">What agents found</th></tr></thead>
+        <tbody role="rowgroup">
         {{#gaps}}
-        <tr><th scope="row"><a href="{{path}}"><bdi>{{release}}</bdi></a>
+        <tr role="row"><th scope="row" role="rowheader"><a href="{{path}}"><bdi>{{release}}</bdi></a>
         <span class="sub"><code>{{shortID}}</code> <bdi>{{architecture}}</bdi></span></th>
-        <td class="number">{{hosts}}</td>
-        <td>{{#lacks}}<span class="badge {{tone}}">{{text}}</span> {{/lacks}}</td>
-        <td class="reasons">{{#reasons}}<p>{{found}} <span class="quiet">({{hosts}})</span></p>{{/reasons}}</td></tr>
+        <td role="cell" class="number" data-label="Hosts">{{hosts}}</td>
+        <td role="cell" data-label="Lacks">{{#lacks}}<span class="badge {{tone}}">{{text}}</span> {{/lacks}}</td>
+        <td role="cell" class="reasons" data-label="Found">{{#reasons}}<p>{{found}} <span class="quiet">({{hosts}})</span></p>{{/reasons}}</td></tr>
         {{/gaps}}
         </tbody></table>
         </div>

@@ -127,19 +127,19 @@ struct FleetView: PageView {
         </form>
         {{#hasRows}}
         <div class="scroll" role="region" aria-label="Table of kernels" tabindex="0">
-        <table>
-        <thead><tr><th scope="col">Kernel</th><th scope="col" class="number">Hosts</th><th scope="col">Headers</th>
-        <th scope="col">BTF</th><th scope="col">Compiles</th><th scope="col">Last seen</th></tr></thead>
-        <tbody>
+        <table role="table">
+        <thead role="rowgroup"><tr role="row"><th scope="col" role="columnheader">Kernel</th><th scope="col" role="columnheader" class="number">Hosts</th><th scope="col" role="columnheader">Headers</th>
+        <th scope="col" role="columnheader">BTF</th><th scope="col" role="columnheader">Compiles</th><th scope="col" role="columnheader">Last seen</th></tr></thead>
+        <tbody role="rowgroup">
         {{#rows}}
-        <tr><th scope="row"><a href="{{path}}"><bdi>{{release}}</bdi></a>
+        <tr role="row"><th scope="row" role="rowheader"><a href="{{path}}"><bdi>{{release}}</bdi></a>
         <span class="sub"><code>{{shortID}}</code> <bdi>{{architecture}}</bdi>{{#marks}} \
         <span class="badge {{tone}}">{{text}}</span>{{/marks}}</span></th>
-        <td class="number">{{hosts}}</td>
-        <td><span class="badge {{headers.tone}}">{{headers.text}}</span></td>
-        <td><span class="badge {{btf.tone}}">{{btf.text}}</span></td>
-        <td><span class="badge {{smoke.tone}}">{{smoke.text}}</span></td>
-        <td><time datetime="{{seenAt}}">{{seen}}</time></td></tr>
+        <td role="cell" class="number" data-label="Hosts">{{hosts}}</td>
+        <td role="cell" data-label="Headers"><span class="badge {{headers.tone}}">{{headers.text}}</span></td>
+        <td role="cell" data-label="BTF"><span class="badge {{btf.tone}}">{{btf.text}}</span></td>
+        <td role="cell" data-label="Compiles"><span class="badge {{smoke.tone}}">{{smoke.text}}</span></td>
+        <td role="cell" data-label="Last seen"><time datetime="{{seenAt}}">{{seen}}</time></td></tr>
         {{/rows}}
         </tbody>
         </table>

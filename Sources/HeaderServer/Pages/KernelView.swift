@@ -141,10 +141,10 @@ struct KernelView: PageView {
         <ul>{{#steps}}<li>{{.}}</li>{{/steps}}</ul>{{/reasons}}
         {{#hasHosts}}
         <div class="scroll" role="region" aria-label="Table of hosts" tabindex="0">
-        <table><thead><tr><th scope="col">Host</th><th scope="col">Agent</th><th scope="col">Last seen</th></tr></thead>
-        <tbody>
-        {{#hosts}}<tr><th scope="row"><code>{{id}}</code></th><td><bdi>{{agent}}</bdi></td>
-        <td><time datetime="{{seenAt}}">{{seen}}</time></td></tr>
+        <table role="table"><thead role="rowgroup"><tr role="row"><th scope="col" role="columnheader">Host</th><th scope="col" role="columnheader">Agent</th><th scope="col" role="columnheader">Last seen</th></tr></thead>
+        <tbody role="rowgroup">
+        {{#hosts}}<tr role="row"><th scope="row" role="rowheader"><code>{{id}}</code></th><td role="cell" data-label="Agent"><bdi>{{agent}}</bdi></td>
+        <td role="cell" data-label="Last seen"><time datetime="{{seenAt}}">{{seen}}</time></td></tr>
         {{/hosts}}
         </tbody></table>
         </div>

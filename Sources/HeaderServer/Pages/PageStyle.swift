@@ -1,5 +1,7 @@
 /// The one style of all pages. Light or dark, as the reader's system is; every pair of colours that text is made of has a
 /// contrast of 4.5 at least (WCAG AA), every border that means something one of 3.
+/// On a phone a row of a table is shown as a list, with `data-label` before each cell. What is not shown as a table is none to
+/// browsers, hence the `role` of each part of one.
 enum PageStyle {
     static let text = """
         :root {
@@ -152,6 +154,15 @@ enum PageStyle {
             .tiles :nth-child(odd):last-child { grid-column: 1 / -1; }
             .field { flex: 1 1 7rem; }
             .field.grows { flex-basis: 100%; }
+            table, tbody, tr, tbody th, td { display: block; }
+            thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+            tbody tr { border-top: 1px solid var(--line); padding: .5rem clamp(.875rem, 2.5vw, 1.25rem); }
+            tbody tr:first-child { border-top: 0; }
+            tbody th:first-child, td { border: 0; padding: .125rem 0; min-width: 0; max-width: none; }
+            td { position: relative; padding-inline-start: 6rem; min-height: 1.75rem; }
+            td.number { text-align: start; }
+            td::before { content: attr(data-label); position: absolute; inset-inline-start: 0; color: var(--quiet);
+                font-size: .8125rem; }
         }
         @media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
         @media (forced-colors: active) { .badge, .bar, .key { border: 1px solid; } }
