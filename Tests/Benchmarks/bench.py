@@ -23,6 +23,7 @@ import ingest
 import kheaders_archive
 import precompiled
 import report
+import serve
 import storage
 import verify
 from debian_kernels import Kernel
@@ -34,7 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, required=True, help="where downloads and archives are kept")
     parser.add_argument("--quick", action="store_true", help="four kernels, fewer rounds, no large tar")
     parser.add_argument("--all", action="store_true", help="every kernel offered, not the newest of each series")
-    parser.add_argument("--suite", choices=["precompiled", "verify"], help="measure this only")
+    parser.add_argument("--suite", choices=["precompiled", "serve", "verify"], help="measure this only")
     parser.add_argument("--rounds", type=int, default=5, help="of the CPU measurement")
     parser.add_argument("--json", type=Path, help="where to write the results as JSON ('-' for stdout, without tables)")
     parser.add_argument("--markdown", type=Path, help="where to write the tables, besides stdout")
@@ -86,6 +87,8 @@ def main() -> int:
         return only_precompiled(options, kernels, archives, about)
     if options.suite == "verify":
         return only_verify(options, kernels, archives, about)
+    if options.suite == "serve":
+        return only_serve(options, kernels[-1], archives, about)
     say("stored bytes")
     with tempfile.TemporaryDirectory() as folder:
         stored = storage.measure(options.binaries, kernels, archives, Path(folder))
@@ -155,6 +158,15 @@ def only_verify(
     command = f"make {'bench-quick' if options.quick else 'bench'} SUITE=verify"
     text = "\n\n".join([report.heading(command, about)] + report.verified(verified)) + "\n"
     write(options, text, json.dumps({"about": about, "verify": verified}, default=dataclasses.asdict, indent=2) + "\n")
+    return 0
+
+
+def only_serve(options: argparse.Namespace, kernel: Kernel, archives: dict[str, Path], about: dict) -> int:
+    served = serve.measure(options.binaries, kernel, archives[kernel.release], 3 if options.quick else options.rounds)
+    about["load_after"] = report.load()
+    command = f"make {'bench-quick' if options.quick else 'bench'} SUITE=serve"
+    text = "\n\n".join([report.heading(command, about)] + report.served(served)) + "\n"
+    write(options, text, json.dumps({"about": about, "serve": served}, default=dataclasses.asdict, indent=2) + "\n")
     return 0
 
 

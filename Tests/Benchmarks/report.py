@@ -9,6 +9,7 @@ from fetch import Comparison
 from fleet import Fleet
 from ingest import Cost, Memory
 from precompiled import Precompiled
+from serve import DEBUGINFOD_LIMIT, Served
 from storage import FLAVOUR_LIMIT, Storage
 from verify import Verified
 
@@ -177,6 +178,28 @@ def verified(verify: Verified) -> list[str]:
         f"{verify.kernels} kernels, {statistics.median(verify.seconds):.2f} s of the server's CPU for each of "
         f"{len(verify.seconds)} rounds, {_mb(int(verify.throughput))} hashed a second. A verify hashes each pack, unpacks each "
         "block and manifest in it, and hashes each file; sha256sum runs right before it.",
+    ]
+
+
+def served(serve: Served) -> list[str]:
+    def ratio(ratios: list[float]) -> list[str]:
+        if not ratios:
+            return ["", ""]
+        return [f"**{statistics.median(ratios):.2f}**", f"{min(ratios):.2f} – {max(ratios):.2f}"]
+
+    rows = [
+        [hit.name, f"{statistics.median(hit.own):,.0f}", *ratio(hit.to_nginx), f"{hit.limit:.2f}",
+         *ratio(hit.to_debuginfod), f"{DEBUGINFOD_LIMIT:.2f}" if hit.to_debuginfod else ""]
+        for hit in serve.hits
+    ]
+    header = ["answer", "CPU µs", "to nginx", "spread", "at most", "to debuginfod", "spread", "at most"]
+    return [
+        "## Serving",
+        table(header, rows),
+        f"CPU of the server's process for each answer, on 8 connections of `wrk`, and its ratio to a peer's with the same bytes "
+        f"right after it; the median of {len(serve.hits[0].own)} rounds. nginx has one process, `sendfile` and no log. The bundle "
+        f"has {serve.bundle:,} bytes. Resident memory {_mb(serve.memory_before)} after the first round, "
+        f"{_mb(serve.memory_after)} after {serve.requests:,} further requests.",
     ]
 
 

@@ -59,12 +59,24 @@ class Server:
         return (int(fields[11]) + int(fields[12])) / TICKS
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def resident_memory(self) -> int:
+        """The resident set now, in bytes."""
+        return self._status("VmRSS")
+
+    @property
     def peak_memory(self) -> int:
         """The largest resident set so far, in bytes."""
+        return self._status("VmHWM")
+
+    def _status(self, name: str) -> int:
         for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(f"{name}:"):
                 return int(line.split()[1]) * 1024
-        raise RuntimeError("this kernel does not tell a process's peak memory")
+        raise RuntimeError(f"this kernel does not tell a process's {name}")
 
 
 def _environment() -> dict[str, str]:

@@ -1,0 +1,246 @@
+"""What an answer costs the server, against nginx with sendfile and debuginfod with the same bytes, under wrk."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from debian_kernels import Kernel
+from server import Server
+
+TICKS = os.sysconf("SC_CLK_TCK")
+# Over which memory is watched.
+REQUESTS = 100_000
+# Of a bundle, and of all that is small.
+BUNDLE_LIMIT, SMALL_LIMIT, DEBUGINFOD_LIMIT = 1.25, 3.0, 0.4
+
+
+@dataclass
+class Hit:
+    """A kind of request; microseconds of CPU each, and ratios to each peer's in the same round."""
+
+    name: str
+    limit: float  # of the ratio to nginx
+    own: list[float] = field(default_factory=list)
+    to_nginx: list[float] = field(default_factory=list)
+    to_debuginfod: list[float] = field(default_factory=list)
+
+
+@dataclass
+class Served:
+    hits: list[Hit]
+    bundle: int  # bytes
+    requests: int  # after the first round
+    memory_before: int
+    memory_after: int  # resident bytes, after so many requests
+
+
+@dataclass
+class Case:
+    """The same answer of each server, as what wrk is told."""
+
+    name: str
+    limit: float
+    status: int
+    urls: dict[str, str]
+    script: str = ""
+
+
+class Peer:
+    """A process of ours, ended by its ID."""
+
+    def __init__(self, command: list[str], log: Path):
+        with open(log, "ab") as output:
+            self.process = subprocess.Popen(command, stdout=output, stderr=output)
+
+    def end(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+
+
+def measure(binaries: Path, kernel: Kernel, archive: Path, rounds: int, seconds: int = 2) -> Served:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        image, btf = _image(folder)
+        build_id = re.search(r"Build ID: ([0-9a-f]+)", _output("readelf", "-n", str(image))).group(1)
+        with Server(binaries, folder / "state") as server:
+            server.push(archive, build_id)
+            _put(f"{server.url}/v1/kernels/{build_id}/btf", btf)
+            base = f"{server.url}/buildid/{build_id}"
+            files = _mirror(folder / "www", base)
+            peers: list[Peer] = []
+            try:
+                nginx, process = _nginx(folder)
+                peers.append(process)
+                debuginfod, process = _debuginfod(folder, image)
+                peers.append(process)
+                _await(f"{nginx}/headers.tar.zst")
+                _await(f"{debuginfod}/buildid/{build_id}/section/.BTF")
+                pids = {"own": server.pid, "nginx": peers[0].process.pid, "debuginfod": peers[1].process.pid}
+                cases = _cases(base, nginx, f"{debuginfod}/buildid", build_id)
+                return _rounds(cases, pids, folder, rounds, seconds, files["headers.tar.zst"], server)
+            finally:
+                for peer in peers:
+                    peer.end()
+
+
+def _rounds(
+    cases: list[Case], pids: dict[str, int], folder: Path, rounds: int, seconds: int, bundle: int, server: Server
+) -> Served:
+    hits = [Hit(case.name, case.limit) for case in cases]
+    requests, before = 0, 0
+    for number in range(rounds + 1):
+        for case, hit in zip(cases, hits, strict=True):
+            costs = {}
+            for peer, url in case.urls.items():
+                count, costs[peer] = _load(pids[peer], url, case, folder, seconds)
+                requests += count if peer == "own" and number else 0
+            # The first round warms up.
+            if number:
+                hit.own.append(costs["own"])
+                hit.to_nginx.append(costs["own"] / costs["nginx"])
+                if "debuginfod" in costs:
+                    hit.to_debuginfod.append(costs["own"] / costs["debuginfod"])
+        if number == 0:
+            before = server.resident_memory
+    small = next(case for case in cases if case.script == "")
+    while requests < REQUESTS:
+        requests += _load(pids["own"], small.urls["own"], small, folder, seconds * 2)[0]
+    return Served(hits, bundle, requests, before, server.resident_memory)
+
+
+def _load(pid: int, url: str, case: Case, folder: Path, seconds: int) -> tuple[int, float]:
+    """Requests that were answered, and microseconds of the process's CPU for each."""
+    script = folder / "request.lua"
+    # Whatever is not what is expected counts as a mistake, and wrk says so.
+    script.write_text(
+        f"{case.script.replace('URL_TAG', _tag(url)) if case.script else ''}\n"
+        f"wrong = 0\nlocal threads = {{}}\nfunction setup(thread) table.insert(threads, thread) end\n"
+        f"function response(status) if status ~= {case.status} then wrong = wrong + 1 end end\n"
+        "function done(summary) local n = 0; for _, t in ipairs(threads) do n = n + t:get('wrong') end\n"
+        "io.write(string.format('ANSWERS %d WRONG %d\\n', summary.requests, n + summary.errors.read)) end\n"
+    )
+    before = _cpu(pid)
+    output = _output("wrk", "-t1", "-c8", f"-d{seconds}s", "-s", str(script), url)
+    used = _cpu(pid) - before
+    count, wrong = map(int, re.search(r"ANSWERS (\d+) WRONG (\d+)", output).groups())
+    if wrong or not count:
+        raise RuntimeError(f"{case.name}: {wrong} of {count} answers of {url} were not {case.status}\n{output}")
+    return count, used / count * 1e6
+
+
+def _cases(base: str, nginx: str, debuginfod: str, build_id: str) -> list[Case]:
+    # No HEAD: wrk waits for the body that such an answer announces and has not.
+    unknown = "0" * 40
+
+    def case(name: str, path: str, limit: float = SMALL_LIMIT, status: int = 200, script: str = "") -> Case:
+        return Case(name, limit, status, {"own": f"{base}/{path}", "nginx": f"{nginx}/{path}"}, script)
+
+    source = "source/include/linux/sched.h"
+    tag = 'wrk.headers["If-None-Match"] = \'URL_TAG\''
+    section = case("`section/.BTF`, 64 kB", "section/.BTF")
+    section.urls["debuginfod"] = f"{debuginfod}/{build_id}/section/.BTF"
+    missing = case("404, unknown build ID", "", status=404)
+    missing.urls = {
+        "own": f"{base.rpartition('/')[0]}/{unknown}/section/.BTF", "nginx": f"{nginx}/{unknown}",
+        "debuginfod": f"{debuginfod}/{unknown}/section/.BTF",
+    }
+    return [
+        case("`source/include/linux/sched.h`", source),
+        case("hot bundle, `headers.tar.zst`", "headers.tar.zst", BUNDLE_LIMIT),
+        case("304 of the bundle", "headers.tar.zst", status=304, script=tag),
+        case("`manifest.json`", "manifest.json"),
+        section, missing,
+    ]
+
+
+def _mirror(www: Path, base: str) -> dict[str, int]:
+    """The bytes that our server has, as files for nginx."""
+    sizes = {}
+    for path in ["headers.tar.zst", "manifest.json", "source/include/linux/sched.h", "section/.BTF"]:
+        file = www / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with urllib.request.urlopen(f"{base}/{path}") as answer:
+            file.write_bytes(answer.read())
+        sizes[path] = file.stat().st_size
+    return sizes
+
+
+def _image(folder: Path) -> tuple[Path, bytes]:
+    """An executable with a build ID and BTF in it, and the BTF: an integer type, and names."""
+    types = struct.pack("<4I", 1, 1 << 24, 4, 1 << 24 | 32)
+    names = b"\0int\0" + b"".join(b"name%08d\0" % number for number in range(5000))
+    btf = b"\x9f\xeb\1\0" + struct.pack("<5I", 24, 0, len(types), len(types), len(names)) + types + names
+    (folder / "btf").write_bytes(btf)
+    (folder / "images").mkdir()
+    image = folder / "images" / "image"
+    shutil.copy(shutil.which("true") or "/bin/true", image)
+    subprocess.run(["objcopy", "--add-section", f".BTF={folder / 'btf'}", str(image)], check=True)
+    image.chmod(0o755)
+    return image, btf
+
+
+def _nginx(folder: Path) -> tuple[str, Peer]:
+    port = _free_port()
+    temporary = "".join(
+        f"{kind}_temp_path {folder}/nginx-{kind}; " for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+    )
+    (folder / "nginx.conf").write_text(
+        f"daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx.log crit;\n"
+        f"events {{ }}\nhttp {{ {temporary}access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000;\n"
+        f"server {{ listen 127.0.0.1:{port}; root {folder}/www; }} }}\n"
+    )
+    folder.chmod(0o755)
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    return f"http://127.0.0.1:{port}", Peer([program, "-c", f"{folder}/nginx.conf"], folder / "nginx.out")
+
+
+def _debuginfod(folder: Path, image: Path) -> tuple[str, Peer]:
+    port = _free_port()
+    command = ["debuginfod", "-p", str(port), "-d", ":memory:", "-t", "0", "-F", str(image.parent)]
+    return f"http://127.0.0.1:{port}", Peer(command, folder / "debuginfod.log")
+
+
+def _await(url: str) -> None:
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(url):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    raise RuntimeError(f"{url} has nothing after 30 seconds")
+
+
+def _tag(url: str) -> str:
+    with urllib.request.urlopen(urllib.request.Request(url, method="HEAD")) as answer:
+        return answer.headers["ETag"]
+
+
+def _put(url: str, body: bytes) -> None:
+    with urllib.request.urlopen(urllib.request.Request(url, data=body, method="PUT")) as answer:
+        json.load(answer)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
