@@ -64,9 +64,6 @@ struct TreeAudit {
         if !packages.isEmpty { evidence = "Compared with the records of \(packages.joined(separator: ", "))." }
     }
 
-    /// What is empty here says that an option is set.
-    private static let markers = "include/config/"
-
     /// What every kernel's headers have, and each in which half: files, and folders that have files. ``InstalledTree`` has
     /// looked for what it reads itself.
     private static func needed(_ architecture: String, _ tree: InstalledTree) -> [(path: String, half: String)] {
@@ -76,8 +73,6 @@ struct TreeAudit {
             ("arch/\(architecture)/include/generated/", tree.build),
         ]
     }
-
-    fileprivate static func mayBeEmpty(_ path: HeaderPath) -> Bool { path.string.hasPrefix(markers) }
 
     private mutating func add(_ flaw: String) {
         count += 1
@@ -116,7 +111,7 @@ private final class AuditVisitor: TreeVisitor {
         guard let half = halves.first(where: { $0.has(path.string) }) else { return }
         self.path = "\(half.path)/\(path)"
         wanted = half.record?.record(of: path.string, at: self.path)
-        if size == 0, wanted?.isEmpty != true, !TreeAudit.mayBeEmpty(path) { flaws.append("\(self.path) is empty") }
+        if size == 0, wanted?.isEmpty != true, !path.marksAnOption { flaws.append("\(self.path) is empty") }
         if half.record != nil, wanted == nil { flaws.append("\(self.path) is not of its package") }
         if case .md5 = wanted { md5 = Insecure.MD5() } else { md5 = nil }
     }

@@ -4,8 +4,6 @@ internal import KernelHeaders
 struct TreeDoubts {
     /// What no program compiles without, and each in another half of a source and build pair.
     private static let needed = ["include/linux/kconfig.h", "include/generated/autoconf.h"]
-    /// What is empty here says that an option is set.
-    private static let markers = "include/config/"
     /// The most that are named.
     static let limit = 8
 
@@ -25,7 +23,7 @@ struct TreeDoubts {
                 guard tree.indexOfFile(at: entry.path) == nil else { continue }
                 flaws.append("\(entry.path) leads to \(target), which is not there")
             case .file(let size, _, _):
-                if size == 0, !entry.path.string.hasPrefix(Self.markers) { empty.append("\(entry.path)") }
+                if size == 0, !entry.path.marksAnOption { empty.append("\(entry.path)") }
             }
         }
         self.flaws = Self.text(flaws)

@@ -2,45 +2,18 @@ import HeaderServer
 import HeaderStore
 import KHeaderTestSupport
 import Logging
-import Synchronization
 import Testing
 
 /// The line in the log for every answer.
 @Suite struct AccessLogTests {
-    private final class Lines: Sendable {
-        let all = Mutex<[(message: String, metadata: Logger.Metadata)]>([])
-
-        /// What is said of requests.
-        var requests: [[String: String]] {
-            all.withLock { $0.filter { $0.message == "request" }.map { $0.metadata.mapValues { "\($0)" } } }
-        }
-    }
-
-    private struct Handler: LogHandler {
-        let lines: Lines
-        var logLevel = Logger.Level.info
-        var metadata: Logger.Metadata = [:]
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            let all = metadata.merging(event.metadata ?? [:]) { $1 }
-            lines.all.withLock { $0.append(("\(event.message)", all)) }
-        }
-    }
-
     private func requests(
         isOn: Bool = true, in folder: TemporaryFolder? = nil, _ body: (RunningServer) async throws -> Void
     ) async throws -> [[String: String]] {
-        let lines = Lines()
+        let log = CollectedLog()
         var serving = ServingOptions()
         serving.accessLog = isOn
-        let logger = Logger(label: "test") { _ in Handler(lines: lines) }
-        try await withRunningServer(in: folder, serving: serving, logger: logger, body)
-        return lines.requests
+        try await withRunningServer(in: folder, serving: serving, logger: log.logger, body)
+        return log.lines.filter { $0.message == "request" }.map { $0.metadata.mapValues { "\($0)" } }
     }
 
     @Test func everyAnswerHasALine() async throws {

@@ -24,34 +24,16 @@ import Tracing
         }
     }
 
-    private final class Lines: Sendable {
-        let all = Mutex<[String]>([])
-    }
-
-    private struct Handler: LogHandler {
-        let lines: Lines
-        var logLevel = Logger.Level.info
-        var metadata: Logger.Metadata = [:]
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            lines.all.withLock { $0.append("\(event.message) \(event.metadata?["lost"] ?? "")") }
-        }
-    }
-
     private let collector = Collector()
-    private let lines = Lines()
+    private let log = CollectedLog()
     private let exporter: TraceExporter
 
     init() {
-        exporter = TraceExporter(logger: Logger(label: "test") { [lines] _ in Handler(lines: lines) }) {
-            [collector] in try collector.take($0)
-        }
+        exporter = TraceExporter(logger: log.logger) { [collector] in try collector.take($0) }
     }
+
+    /// What the exporter said, and how many spans it said were lost.
+    private var lines: [String] { log.lines.map { "\($0.message) \($0.metadata["lost"] ?? "")" } }
 
     private func make(_ count: Int) {
         let tracer = ServerTracer(exporter: exporter)
@@ -63,14 +45,14 @@ import Tracing
         await exporter.flush()
         #expect(collector.counts == [TraceExporter.batch, 1])
         await exporter.flush()
-        #expect(collector.counts.count == 2 && lines.all.withLock { $0 }.isEmpty)
+        #expect(collector.counts.count == 2 && lines.isEmpty)
     }
 
     @Test func moreThanMayWaitAreLost() async {
         make(TraceExporter.capacity + 3)
         await exporter.flush()
         #expect(collector.counts.reduce(0, +) == TraceExporter.capacity)
-        #expect(lines.all.withLock { $0 } == ["spans are exported again 3"])
+        #expect(lines == ["spans are exported again 3"])
     }
 
     @Test func aCollectorThatIsAwayIsToldOfOnce() async {
@@ -79,11 +61,11 @@ import Tracing
             make(2)
             await exporter.flush()
         }
-        #expect(lines.all.withLock { $0 } == ["spans can't be exported "])
+        #expect(lines == ["spans can't be exported "])
         collector.isAway.withLock { $0 = false }
         make(1)
         await exporter.flush()
-        #expect(lines.all.withLock { $0.last } == "spans are exported again 6" && collector.counts == [1])
+        #expect(lines.last == "spans are exported again 6" && collector.counts == [1])
     }
 
     @Test func aSpanEndsOnce() async {

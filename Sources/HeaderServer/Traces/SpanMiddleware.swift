@@ -7,13 +7,15 @@ import Tracing
 /// conventions; lines in the log have its trace. It stands around all else.
 ///
 /// Not Hummingbird's own: that has paths in its attributes, and who knows an upload's may write to it.
-struct SpanMiddleware<Context: RequestContext>: RouterMiddleware {
+struct SpanMiddleware: RouterMiddleware {
+    typealias Context = ServerRequestContext
+
     /// Asked every few seconds by machines.
-    private static var untraced: Set<String> { ["/livez", "/readyz", "/metrics"] }
+    private static let untraced: Set = ["/livez", "/readyz", "/metrics"]
     /// Any other word is the client's own, of which there may be many.
-    private static var methods: Set<HTTPRequest.Method> {
-        [.get, .head, .post, .put, .delete, .connect, .options, .trace, .patch]
-    }
+    private static let methods: Set<HTTPRequest.Method> = [
+        .get, .head, .post, .put, .delete, .connect, .options, .trace, .patch,
+    ]
 
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
