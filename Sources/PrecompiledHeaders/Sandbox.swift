@@ -126,10 +126,12 @@ public struct Sandbox: Sendable {
     ) async throws -> TerminationStatus {
         let options: FileDescriptor.OpenOptions = [.create, .truncate, .closeOnExec]
         let permissions: FilePermissions = [.ownerReadWrite]
-        // A run that is given up ends by the way of timeout(1), which ends what it started: without bubblewrap nothing else
-        // would.
+        // A run that is given up ends as a whole: in a session of its own, so that its group is killed and no terminal is
+        // there to write to. To end only the first of its processes is not enough: while bubblewrap starts, its second does
+        // not yet end with its first (prctl(2): what changes a process's rights clears `PR_SET_PDEATHSIG`).
         var platform = PlatformOptions()
-        platform.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(3))]
+        platform.createSession = true
+        platform.teardownSequence = [.send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .seconds(3))]
         let out = try FileDescriptor.open(FilePath(output), .writeOnly, options: options, permissions: permissions)
         let said = try out.closeAfter(failing: {
             try FileDescriptor.open(FilePath(messages), .writeOnly, options: options, permissions: permissions)
@@ -146,7 +148,7 @@ public struct Sandbox: Sendable {
     /// is the one of `timeout`, never one of this process, which may go when its work is done.
     private func arguments(_ command: [String], _ mounts: [Mount], folder: String) -> [String] {
         bounds + [
-            bubblewrap ?? "", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv",
+            bubblewrap ?? "", "--unshare-all", "--die-with-parent", "--cap-drop", "ALL", "--clearenv",
             "--uid", "65534", "--gid", "65534",
         ] + mounts.flatMap { ["--ro-bind", $0.source, $0.target] } + [
             "--remount-ro", "/", "--chdir", folder, "--",

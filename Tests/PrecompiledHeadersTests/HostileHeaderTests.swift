@@ -254,6 +254,29 @@ import Testing
                     == ["environment:", "none", "/:", "kernel-headers", "/kernel-headers:", "include"], "\(words)")
         }
     }
+
+    /// Nor does anything stay of a run that is given up, in whatever moment of its start: bubblewrap's second process does not
+    /// always end with its first.
+    @Test func aRunThatIsGivenUpWhileItStartsEnds() async throws {
+        try await withTemporaryFolder { folder in
+            let tree = try Tree(folder, evil: "")
+            mkfifo(folder.path("tree/pipe"), 0o644)
+            let sandbox = try await RealCompiler.sandbox()
+            let shell = try #require(await InstalledToolchain(shell: "/bin/sh", seen: []))
+            for moment in 0..<60 {
+                let run = Task {
+                    _ = try await sandbox.run(
+                        shell, ["-c", "read line < pipe"],
+                        mounts: [Sandbox.Mount(source: tree.path, target: "/kernel-headers")],
+                        folder: "/kernel-headers", output: folder.path("out"))
+                }
+                try await Task.sleep(for: .microseconds(250 * moment))
+                run.cancel()
+                await #expect(throws: CancellationError.self) { try await run.value }
+            }
+            #expect(try RealCompiler.processesLeft(naming: folder.path) == "")
+        }
+    }
 }
 
 extension InstalledToolchain {

@@ -62,4 +62,15 @@ enum RealCompiler {
     static func clang(_ major: Int = 14) async throws -> InstalledToolchain {
         try #require(await registry.installed().first { $0.toolchain.major == major }, "clang-\(major) is missing")
     }
+
+    /// The processes that have a path among their arguments, once those that were killed had time to go: the kernel ends the
+    /// last of bubblewrap's when it sees that the first is gone.
+    static func processesLeft(naming path: String) throws -> String {
+        let script = "grep -lF -f - /proc/[0-9]*/cmdline 2>/dev/null"
+        var left = "some"
+        for _ in 0..<500 where !left.isEmpty {
+            left = try ShellCommand("sh", "-c", script).run(Array("\(path)\n".utf8)).text
+        }
+        return left
+    }
 }
