@@ -21,11 +21,17 @@ struct KernelRoutes {
         router.put("/v1/kernels/{buildID}/headers") { request, context in
             try await uploads.take(request, context, as: try HeadersUpload(request, context, to: store, pch: pch))
         }
-        router.get("/v1/store") { _, _ in try Response.json(try await store.status()) }
+        router.get("/v1/store") { _, _ in
+            var status = try await store.status()
+            let jobs = await pch.figures
+            (status.jobsWaiting, status.jobsRunning) = (jobs.waiting, jobs.running)
+            return try Response.json(status)
+        }
     }
 
     @Sendable private func list(_ request: Request, _ context: Context) async throws -> Response {
-        try Response.json(try await store.kernels(try request.kernelQuery()))
+        try request.hasOnly(KernelQuery().items.map(\.name))
+        return try Response.json(try await store.kernels(try request.kernelQuery()))
     }
 
     @Sendable private func show(_ request: Request, _ context: Context) async throws -> Response {

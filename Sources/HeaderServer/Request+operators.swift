@@ -11,6 +11,18 @@ extension Request {
 
     var cursor: String? { query("cursor").flatMap { $0.isEmpty ? nil : $0 } }
 
+    /// That a filter which is misspelt, or that only a newer server knows, gives all kernels, nobody expects.
+    func hasOnly(_ names: [String]) throws {
+        var seen: Set<Substring> = []
+        for (name, _) in uri.queryParameters where !names.contains(String(name)) || !seen.insert(name).inserted {
+            let shown = String(name.prefix(64)).withoutControlCharacters
+            throw Problem(
+                .parameterMalformed,
+                "The query has a parameter '\(shown)' that is unknown here, or there twice. There are: "
+                    + "\(names.joined(separator: ", ")).")
+        }
+    }
+
     /// Why a kernel is pinned or deleted.
     func reason() throws -> String? {
         guard let text = query("reason"), !text.isEmpty else { return nil }

@@ -384,11 +384,17 @@ extension Catalogue {
     /// - Throws: `Problem` with `kernel-unknown`, or `kernel-purged`.
     private func require(_ id: BuildID, _ database: Database) throws -> KernelEntry {
         guard let entry = try kernel(id, database)?.entry else {
-            throw Problem(
-                .kernelUnknown, "This server has never seen build ID \(id). kheader kernels list shows what it knows.")
+            throw Self.unknown(id, "kheader kernels list shows what it knows.")
         }
         if let purge = entry.purge { throw Self.purged(id, purge) }
         return entry
+    }
+
+    /// - Parameter advice: what to do if the build ID is right. A beginning of one, as git takes them, is none.
+    static func unknown(_ id: BuildID, _ advice: String) -> Problem {
+        let short = "It is short: kernels' have 40 digits. kheader kernels list shows them whole."
+        return Problem(
+            .kernelUnknown, "This server has never seen build ID \(id). \(id.bytes.count < 16 ? short : advice)")
     }
 
     static func purged(_ id: BuildID, _ purge: KernelMark) -> Problem {

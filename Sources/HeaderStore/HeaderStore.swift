@@ -269,9 +269,7 @@ public final class HeaderStore: Sendable {
             return Problem(
                 .kernelHasNoHeaders, "This server has no headers of build ID \(id). \(sightings.description) \(push)")
         }
-        return Problem(
-            .kernelUnknown,
-            "This server has never seen build ID \(id). Push its headers with: kheader push ARCHIVE --build-id \(id)")
+        return Catalogue.unknown(id, "Push its headers with: kheader push ARCHIVE --build-id \(id)")
     }
 
     /// What is known of a kernel's BTF goes beside what the catalogue has.
@@ -344,14 +342,24 @@ public final class HeaderStore: Sendable {
         status.quarantined = quarantined.count
         status.quarantinedBytes = quarantined.reduce(0) { $0 + Self.fileSize("\(layout.quarantine)/\($1)") }
         (status.verify, status.collect) = (verification, collection)
+        let space = try disk.space()
+        (status.diskFreeBytes, status.diskReservedBytes) = (space.free, space.reserved)
+        let fileSystem = try fileSystem()
+        status.diskBytes = Int(fileSystem.f_blocks) * Int(fileSystem.f_frsize)
+        status.isReadOnly = !hasRoomForUploads
         return status
     }
 
     /// The part of the store's disk that is free for it, 0 to 1.
     public func freeRatio() throws -> Double {
+        let status = try fileSystem()
+        return status.f_blocks == 0 ? 0 : Double(status.f_bavail) / Double(status.f_blocks)
+    }
+
+    private func fileSystem() throws -> statvfs {
         var status = statvfs()
         try SystemCallError.check("statvfs", layout.root) { statvfs(layout.root, &status) }
-        return status.f_blocks == 0 ? 0 : Double(status.f_bavail) / Double(status.f_blocks)
+        return status
     }
 
     /// Whether anything more can be put on the disk, once derived data has given way.

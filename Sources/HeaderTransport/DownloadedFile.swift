@@ -40,8 +40,10 @@ public enum DownloadedFile {
         return try source.copy(to: FileSink(borrowing: file.descriptor), cancellation)
     }
 
-    /// Whether the place is nothing yet, or a regular file.
-    private static func isReplaced(_ destination: String) throws -> Bool {
+    /// Whether the place is nothing yet, or a regular file: what may be replaced by another file. Standard output (`-`) is not.
+    ///
+    /// - Throws: `SystemCallError` if nothing can be there, or a folder is.
+    package static func isReplaced(_ destination: String) throws -> Bool {
         guard destination != "-" else { return false }
         var status = stat()
         guard lstat(destination, &status) == 0 else {
@@ -56,13 +58,20 @@ public enum DownloadedFile {
 
     private static func give(_ file: ScratchFile, to destination: String, _ cancellation: Cancellation) throws {
         lseek(file.descriptor, 0, SEEK_SET)
-        var output = STDOUT_FILENO
-        if destination != "-" {
-            output = try SystemCallError.check("open", destination) {
-                open(destination, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-            }
-        }
-        defer { if output != STDOUT_FILENO { close(output) } }
+        let output = try Self.open(destination)
+        defer { close(output) }
         try FileSource(borrowing: file.descriptor).copy(to: FileSink(borrowing: output), cancellation)
+    }
+
+    /// Opens a place that is not replaced: standard output, a device, a FIFO, what a link leads to.
+    ///
+    /// - Returns: a descriptor that the caller closes.
+    /// - Throws: `SystemCallError`.
+    package static func open(_ destination: String) throws -> CInt {
+        try SystemCallError.check("open", destination) {
+            destination == "-"
+                ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+                : Glibc.open(destination, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        }
     }
 }

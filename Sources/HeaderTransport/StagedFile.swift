@@ -5,11 +5,17 @@ internal import HeaderArchive
 public enum StagedFile {
     /// Copies a file.
     ///
-    /// - Parameter destination: is replaced if it is there, once the copy is safely on disk.
+    /// - Parameter destination: a regular file that is there is replaced, once the copy is safely on disk; what is something
+    ///   else (a device, a FIFO, a link) is written to.
     /// - Returns: its size in bytes.
     /// - Throws: `SystemCallError`; `CancellationError`. Nothing is left then.
     public static func copy(_ origin: String, to destination: String, _ cancellation: Cancellation) throws -> Int {
         let source = try FileSource(path: origin)
+        guard try DownloadedFile.isReplaced(destination) else {
+            let output = try DownloadedFile.open(destination)
+            defer { close(output) }
+            return try source.copy(to: FileSink(borrowing: output), cancellation)
+        }
         let file = try ScratchFile(prefix: "\(destination).")
         defer { close(file.descriptor) }
         do {

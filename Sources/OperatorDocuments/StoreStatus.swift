@@ -26,6 +26,15 @@ public struct StoreStatus: Codable, Sendable, Equatable {
     /// The most bytes of bundles and of PCHs that are kept.
     public var bundleLimit: Int?
     public var pchLimit: Int?
+    /// The size of the store's disk, what of it is free, and what of that is promised to uploads and builds under way.
+    public var diskBytes: Int?
+    public var diskFreeBytes: Int?
+    public var diskReservedBytes: Int?
+    /// Whether uploads are refused, as the disk is full.
+    public var isReadOnly: Bool?
+    /// PCH builds and smoke compiles that wait, and that run.
+    public var jobsWaiting: Int?
+    public var jobsRunning: Int?
     /// Trees that no kernel has: what a collect would remove.
     public var deadTrees: Int?
     /// Contents that a verify found damaged and no upload has brought back yet; kernels that lack some, or their manifest.

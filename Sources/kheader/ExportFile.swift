@@ -62,6 +62,8 @@ struct ExportFileError: Error, CustomStringConvertible {
         /// It is something else.
         case malformed = "export-malformed"
         case versionUnknown = "export-version-unknown"
+        /// There is nothing to put into it.
+        case empty = "export-empty"
     }
 
     let code: Code

@@ -18,33 +18,43 @@ struct KernelFilterOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Only kernels of this distribution: debian, ubuntu, …", valueName: "name"))
     var distribution: String?
 
-    @Flag(inversion: .prefixedNo, help: "Only kernels that the server has the headers of, or lacks them.")
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .exclusive,
+        help: "Only kernels that the server has the headers of, or lacks them.")
     var headers: Bool?
 
-    @Flag(inversion: .prefixedNo, help: "Only kernels that the server has the BTF of, or lacks it.")
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .exclusive,
+        help: "Only kernels that the server has the BTF of, or lacks it.")
     var btf: Bool?
 
-    @Flag(inversion: .prefixedNo, help: "Only kernels that the server has a PCH of, or has none.")
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .exclusive, help: "Only kernels that the server has a PCH of, or has none."
+    )
     var pch: Bool?
 
     @Option(help: "Only kernels whose headers come from there: agent, agreed, push, or import.")
     var source: HeaderSource?
 
-    @Flag(inversion: .prefixedNo, help: "Only kernels that hosts, or uploads, disagree on; or that none does.")
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .exclusive,
+        help: "Only kernels that hosts, or uploads, disagree on; or that none does.")
     var conflicts: Bool?
 
-    @Flag(inversion: .prefixedNo, help: "Only kernels that are pinned, or are not.")
+    @Flag(inversion: .prefixedNo, exclusivity: .exclusive, help: "Only kernels that are pinned, or are not.")
     var pinned: Bool?
 
-    @Flag(inversion: .prefixedNo, help: "Only kernels that a host runs, or none.")
+    @Flag(inversion: .prefixedNo, exclusivity: .exclusive, help: "Only kernels that a host runs, or none.")
     var running: Bool?
 
-    @Flag(inversion: .prefixedNo, help: "Only kernels that were deleted and did not come back, or were not.")
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .exclusive,
+        help: "Only kernels that were deleted and did not come back, or were not.")
     var purged: Bool?
 
     @Option(
         name: .customLong("seen-within"),
-        help: ArgumentHelp("Only kernels that were reported so lately: 30m, 12h, 7d.", valueName: "time"),
+        help: ArgumentHelp("Only kernels that were reported so lately: 30m, 12h, 7d, 2w.", valueName: "time"),
         transform: Self.seconds)
     var seenWithin: Int?
 
@@ -59,6 +69,11 @@ struct KernelFilterOptions: ParsableArguments {
 
     func validate() throws {
         guard limit.map({ $0 > 0 }) ?? true else { throw ValidationError("--limit is a number from 1 on.") }
+        // A script's variable that is not set must not mean all kernels.
+        let texts = [
+            ("release", release), ("glob", glob), ("architecture", architecture), ("distribution", distribution),
+        ]
+        for (name, text) in texts where text?.isEmpty == true { throw ValidationError("--\(name) is empty.") }
     }
 
     var query: KernelQuery {
@@ -80,11 +95,18 @@ struct KernelFilterOptions: ParsableArguments {
         return query
     }
 
+    /// Whether all kernels pass, or all of one release.
+    var isOnlyRelease: Bool {
+        var all = KernelQuery(sort: sort, limit: query.limit)
+        (all.release, all.isDescending) = (release, query.isDescending)
+        return query == all
+    }
+
     private static func seconds(_ text: String) throws -> Int {
-        let units = ["s": 1, "m": 60, "h": 3600, "d": 86400]
+        let units = ["s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400]
         guard let unit = text.last.flatMap({ units[String($0)] }), let number = Int(text.dropLast()), number > 0,
             case let (seconds, false) = number.multipliedReportingOverflow(by: unit)
-        else { throw ValidationError("'\(text)' is no time: write a number and s, m, h or d, as 12h.") }
+        else { throw ValidationError("'\(text)' is no time: write a number and s, m, h, d or w, as 12h.") }
         return seconds
     }
 }

@@ -4,7 +4,7 @@ struct KernelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kernels", abstract: "The kernels that the server knows.",
         discussion: """
-            To pin, unpin and delete takes a token of role 'operator', on a server that wants tokens. Of several servers, the \
+            To pin, unpin, delete and prune takes a token of role 'operator', on a server that wants tokens. Of several servers, the \
             first one that answers is asked, and changed.
             """,
         subcommands: [

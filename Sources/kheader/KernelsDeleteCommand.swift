@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import HeaderTransport
 internal import KernelHeaders
+internal import OperatorDocuments
 internal import TracingClient
 
 struct KernelsDeleteCommand: AsyncParsableCommand {
@@ -8,7 +9,8 @@ struct KernelsDeleteCommand: AsyncParsableCommand {
         commandName: "delete", abstract: "Delete kernels from the server: their headers, BTF and conflicts.",
         discussion: """
             The server remembers that it had them, with the reason, and asks the next host that runs one to upload it again. A \
-            pinned kernel is refused. Those after one that fails are not deleted.
+            pinned kernel is refused. Those after one that fails are not deleted, and named. It takes a token of role \
+            'operator', on a server that wants tokens.
             """)
 
     @Argument(
@@ -23,9 +25,17 @@ struct KernelsDeleteCommand: AsyncParsableCommand {
 
     func run() async throws {
         let client = try servers.client()
-        for id in buildIDs {
-            try await client.purge(id, reason: reason)
-            Console.say("kheader: \(id) is deleted.")
+        for (number, id) in buildIDs.enumerated() {
+            do {
+                let hosts = try await client.detail(of: id).entry.hosts
+                try await client.purge(id, reason: reason)
+                let next =
+                    hosts == 0 ? "" : " Hosts run it: \(hosts). The next that reports it is asked to upload it again."
+                Console.say("kheader: \(id) is deleted.\(next)")
+            } catch {
+                for rest in buildIDs[(number + 1)...] { Console.say("kheader: \(rest) is not deleted.") }
+                throw error
+            }
         }
     }
 }

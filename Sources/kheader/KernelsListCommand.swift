@@ -16,7 +16,8 @@ struct KernelsListCommand: AsyncParsableCommand {
         discussion: """
             SOURCE says where the headers come from: import, push, agreed (hosts have the same), agent (one host's word); '-' \
             if there are none. HOSTS are those whose last report was of the kernel. Sizes are those of the headers unpacked; \
-            times are UTC. SMOKE says whether the server's clang could compile a small program with the headers. --format json \
+            times are UTC. NOTES are what somebody may have to look at: smoke failed (the server's clang could not compile a \
+            small program with the headers), conflicts (hosts or uploads that disagree), pinned, deleted. --format json \
             prints an array, with all that is known.
 
             What hosts run and the server lacks: kheader kernels list --running --no-headers --sort hosts
@@ -34,6 +35,12 @@ struct KernelsListCommand: AsyncParsableCommand {
 
     @OptionGroup var servers: ServerOptions
 
+    func validate() throws {
+        guard buildID == nil || filters.isOnlyRelease else {
+            throw ValidationError("--build-id is one kernel: no filter goes with it but --release.")
+        }
+    }
+
     func run() async throws {
         let client = try servers.client()
         let kernels =
@@ -44,27 +51,35 @@ struct KernelsListCommand: AsyncParsableCommand {
                 try await client.allKernels(filters.query, atMost: filters.limit)
             }
         switch format {
-        case .table: try Console.put(Self.table(kernels))
+        case .table:
+            try Console.put(Self.table(kernels))
+            if kernels.isEmpty { Console.say("kheader: no kernel is like that.") }
         case .json: try Console.put(JSONText.text(kernels, isPretty: true))
         }
     }
 
     static func table(_ kernels: [KernelEntry]) -> String {
         var table = TextTable([
-            .init("RELEASE"), .init("BUILD ID"), .init("ARCH"), .init("SOURCE"), .init("BTF"), .init("PCH"),
-            .init("HOSTS", .right), .init("FILES", .right), .init("SIZE", .right), .init("FIRST SEEN"),
-            .init("LAST SEEN"), .init("CONFLICTS", .right), .init("SMOKE"), .init("PINNED"),
+            .init("RELEASE"), .init("BUILD ID"), .init("ARCH"), .init("SOURCE"), .init("SIZE", .right), .init("BTF"),
+            .init("PCH"), .init("HOSTS", .right), .init("LAST SEEN"), .init("NOTES"),
         ])
         for kernel in kernels {
             table.add([
                 kernel.identity.release ?? "", "\(kernel.identity.buildID)",
                 kernel.identity.architecture?.machine ?? "", kernel.headers?.source.rawValue ?? "",
-                kernel.btfBytes == nil ? "" : "yes", kernel.hasPCH ? "yes" : "", "\(kernel.hosts)",
-                kernel.headers.map { "\($0.files)" } ?? "", kernel.headers.map { ByteSize.text($0.bytes) } ?? "",
-                UTCTime.text(kernel.firstSeen), UTCTime.text(kernel.lastSeen), "\(kernel.conflicts)",
-                kernel.smoke?.state.rawValue ?? "", kernel.pin == nil ? "" : "yes",
+                kernel.headers.map { ByteSize.text($0.bytes) } ?? "", kernel.btfBytes == nil ? "" : "yes",
+                kernel.hasPCH ? "yes" : "", "\(kernel.hosts)", UTCTime.text(kernel.lastSeen), notes(kernel),
             ])
         }
         return table.text
+    }
+
+    private static func notes(_ kernel: KernelEntry) -> String {
+        var notes: [String] = []
+        if kernel.smoke?.state == .failed { notes.append("smoke failed") }
+        if kernel.conflicts > 0 { notes.append(kernel.conflicts == 1 ? "1 conflict" : "\(kernel.conflicts) conflicts") }
+        if kernel.pin != nil { notes.append("pinned") }
+        if kernel.purge != nil { notes.append("deleted") }
+        return notes.joined(separator: ", ")
     }
 }

@@ -6,7 +6,9 @@ internal import TracingClient
 struct KernelsPinCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pin", abstract: "Pin a kernel: it is neither deleted nor removed for its age.",
-        discussion: "A kernel that is pinned gets the new reason.")
+        discussion: """
+            A kernel that is pinned gets the new reason. It takes a token of role 'operator', on a server that wants tokens.
+            """)
 
     @OptionGroup var kernel: KnownKernelArgument
 

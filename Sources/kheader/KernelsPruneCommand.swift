@@ -13,6 +13,8 @@ struct KernelsPruneCommand: AsyncParsableCommand {
             time, and not for a week. Each is remembered with the reason, as with 'kheader kernels delete'. SIZE is what \
             nothing else is known to need; the disk has it back when the store is collected.
 
+            It takes a token of role 'operator', on a server that wants tokens.
+
             See first what would go: kheader kernels prune --dry-run
             """)
 

@@ -50,9 +50,11 @@ struct KernelsShowCommand: AsyncParsableCommand {
             "BTF",
             entry.btfBytes.map { ByteSize.text($0) }
                 ?? (entry.identity.hasBTF == false ? "none: the kernel has none" : "none"))
-        add(
-            "smoke",
-            entry.smoke.map { [$0.state.rawValue, $0.compiler, $0.detail].compactMap(\.self).joined(separator: ": ") })
+        if let smoke = entry.smoke {
+            let words = [smoke.state.rawValue, smoke.compiler, smoke.detail].compactMap(\.self).joined(separator: ": ")
+            // A compiler's message has several lines.
+            lines.add("smoke", words.split(separator: "\n").map(String.init))
+        }
         add("pinned", entry.pin.map(Self.mark))
         add("deleted", entry.purge.map(Self.mark))
         var text = lines.text

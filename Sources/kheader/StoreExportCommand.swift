@@ -39,11 +39,20 @@ struct StoreExportCommand: AsyncParsableCommand {
     func run() async throws {
         let client = try servers.client()
         let kernels = try await kernels(client)
-        guard output != "-" else {
-            guard isatty(STDOUT_FILENO) == 0 else {
+        // A backup of a server that was wiped must not replace the last good one.
+        guard !kernels.isEmpty else {
+            throw ExportFileError(
+                code: .empty,
+                detail: "The server has no headers of any kernel: nothing is written. Is it the right server?")
+        }
+        guard try DownloadedFile.isReplaced(output) else {
+            guard output != "-" || isatty(STDOUT_FILENO) == 0 else {
                 throw ValidationError("Standard output is a terminal. Send it into a pipe or a file.")
             }
-            return try await export(kernels, client, to: FileSink(borrowing: STDOUT_FILENO))
+            let place = try DownloadedFile.open(output)
+            defer { close(place) }
+            try await export(kernels, client, to: FileSink(borrowing: place))
+            return Console.say("kheader: \(Self.count(kernels)).")
         }
         let file = try ScratchFile(prefix: "\(output).")
         defer { close(file.descriptor) }
@@ -56,7 +65,11 @@ struct StoreExportCommand: AsyncParsableCommand {
             throw error
         }
         try Console.put(output)
-        Console.say("\(kernels.count) kernels, \(ByteSize.text(try FileSize.of(output))).")
+        Console.say("kheader: \(Self.count(kernels)), \(ByteSize.text(try FileSize.of(output))).")
+    }
+
+    private static func count(_ kernels: [KernelSummary]) -> String {
+        kernels.count == 1 ? "1 kernel" : "\(kernels.count) kernels"
     }
 
     private func kernels(_ client: HeaderServerClient) async throws -> [KernelSummary] {

@@ -6,7 +6,8 @@ internal import TracingClient
 
 struct StoreStatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Show how many kernels, files and bytes the server keeps.")
+        commandName: "status",
+        abstract: "Show how many kernels, files and bytes the server keeps, and how full its disk is.")
 
     @Option(help: "How: table, or json.")
     var format = ListFormat.table
@@ -40,6 +41,14 @@ struct StoreStatusCommand: AsyncParsableCommand {
         if let quarantined = status.quarantined {
             table.add(["in quarantine", "\(quarantined)", ByteSize.text(status.quarantinedBytes ?? 0)])
         }
+        if let waiting = status.jobsWaiting, let running = status.jobsRunning {
+            table.add(["compiles running", "\(running)", ""])
+            table.add(["compiles waiting", "\(waiting)", ""])
+        }
+        if let free = status.diskFreeBytes {
+            table.add(["free on the disk", "", part(free, of: status.diskBytes)])
+        }
+        if status.isReadOnly == true { table.add(["uploads", "", "refused: the disk is full"]) }
         return ([table.text] + [status.verify.map(line), status.collect.map(line)].compactMap { $0 })
             .joined(separator: "\n")
     }
