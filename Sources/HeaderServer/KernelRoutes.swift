@@ -40,8 +40,9 @@ struct KernelRoutes {
 
     @Sendable private func pin(_ request: Request, _ context: Context) async throws -> Response {
         let id = try context.buildID()
-        let detail = try await store.pin(id, reason: try request.reason())
-        context.logger.notice("kernel pinned", metadata: ["buildID": "\(id)"])
+        let reason = try request.reason()
+        let detail = try await store.pin(id, reason: reason)
+        context.logger.notice("kernel pinned", metadata: ["buildID": "\(id)", "reason": "\(reason ?? "")"])
         return try Response.json(detail)
     }
 
@@ -54,8 +55,9 @@ struct KernelRoutes {
 
     @Sendable private func purge(_ request: Request, _ context: Context) async throws -> Response {
         let id = try context.buildID()
-        try await store.purge(id, reason: try request.reason())
-        context.logger.notice("kernel deleted", metadata: ["buildID": "\(id)"])
+        let reason = try request.reason()
+        try await store.purge(id, reason: reason)
+        context.logger.notice("kernel deleted", metadata: ["buildID": "\(id)", "reason": "\(reason ?? "")"])
         return Response(status: .noContent)
     }
 }
