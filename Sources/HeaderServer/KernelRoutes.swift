@@ -3,6 +3,7 @@ import HeaderStore
 import Hummingbird
 import KernelHeaders
 import Logging
+import OperatorDocuments
 
 /// The kernels: their list, one of them, what operators do to it, and the upload of its headers.
 struct KernelRoutes {

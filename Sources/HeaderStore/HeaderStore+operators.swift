@@ -181,7 +181,7 @@ extension HeaderStore {
     func purge(_ id: BuildID, _ mark: KernelMark, unlessSeenAfter time: Int?) async throws -> Bool {
         disk.makeRoom()
         // No upload of it may find it there in between, and be told that it is known.
-        try await ingests.run { [catalogue, btf, btfIngests, checkIns] in
+        return try await ingests.run { [catalogue, btf, btfIngests, checkIns] in
             try btfIngests.runAndWait {
                 let file = btf.record(id).map { btf.fileName(id, $0) }
                 let isPurged = try catalogue.write { database in

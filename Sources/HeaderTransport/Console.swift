@@ -1,5 +1,6 @@
 internal import Glibc
 internal import HeaderArchive
+internal import KernelHeaders
 
 /// The two streams of a command: data on standard output, talk on standard error.
 public enum Console {

@@ -16,7 +16,7 @@ struct StoreExportCommand: AsyncParsableCommand {
             server has BTF only, pins, what was deleted, hosts and their reports, PCHs.
 
               kheader store export --all --output kernels.khx
-              kheader store export --build-id 3f1c... --output - | ssh other kheader store import /dev/stdin
+              kheader store export --build-id 3f1c... --output - | ssh other kheader store import -
             """)
 
     @Option(

@@ -107,7 +107,7 @@ import Testing
                 let result = try await run(
                     shell: #"""
                         "$1" store export --build-id "$2" --output - --server "$3" |
-                            "$1" store import /dev/stdin --server "$4"
+                            "$1" store import - --server "$4"
                         """#, BuiltProgram.path("kheader"), "\(second.id)", server.url, other.url)
                 #expect(result.status == 0, "\(result.errors)")
                 try await other.store.requireWhole(second)
