@@ -13,7 +13,7 @@ extension CoverageView {
             let (here, missing) = (hosts[keyPath: there], hosts.all - hosts[keyPath: there])
             let of = "\(PageText.count(kernels[keyPath: there])) of \(PageText.count(kernels.all, "kernel"))"
             return Bar(
-                id: id, name: "\(name): \(of)",
+                id: id, name: "\(name): \(of)", missing: missing > 0 ? "/?running=true&\(id)=false&sort=hosts" : nil,
                 bar: CoverageBar("Hosts", [("good", "Hosts with it", here), (tone, "Hosts without", missing)]))
         }
         bars = [

@@ -5,6 +5,8 @@ struct CoverageView: PageView {
     struct Bar: Sendable {
         let id: String
         let name: String
+        /// The list of the kernels that lack it.
+        let missing: String?
         let bar: CoverageBar
     }
 
@@ -77,6 +79,7 @@ struct CoverageView: PageView {
         <section class="card" aria-labelledby="{{id}}">
         <h2 id="{{id}}">{{name}}</h2>
         {{#bar}}\(CoverageBar.template){{/bar}}
+        {{#missing}}<p><a href="{{missing}}">Kernels without</a></p>{{/missing}}
         </section>
         {{/bars}}
         </div>
