@@ -1,3 +1,4 @@
+import Glibc
 import HeaderArchive
 import HeaderServer
 import HeaderStore
@@ -260,6 +261,12 @@ import Testing
             "LISTEN": "x", "STATE": "/other", "LIMITS_ENTRIES": "x", "KHEADER_URLS": "x",
         ])
         #expect(settings.state == "/state")
+    }
+
+    @Test(arguments: ["store", "./a/store"]) func aStatesFolderIsAbsolute(_ state: String) async throws {
+        let folder = try #require(realpath(".", nil))
+        defer { free(folder) }
+        #expect(try await Self.settings(state: state).state == "\(String(cString: folder))/\(state)")
     }
 
     @Test func withoutAState() async {
