@@ -10,12 +10,13 @@ public enum SmallFile {
         bytes(path).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    public static func bytes(_ path: String) -> [UInt8]? {
+    /// - Parameter limit: the most bytes read.
+    public static func bytes(_ path: String, limit: Int = limit) -> [UInt8]? {
         // Without O_NONBLOCK, opening a pipe waits for a writer that may never come.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
-        return read(FileSource(borrowing: descriptor))
+        return read(FileSource(borrowing: descriptor), limit)
     }
 
     /// The first bytes of a file as text; empty if there is no such file.
@@ -35,7 +36,7 @@ public enum SmallFile {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    private static func read(_ source: some ByteSource) -> [UInt8]? {
+    private static func read(_ source: some ByteSource, _ limit: Int = limit) -> [UInt8]? {
         var bytes: [UInt8] = []
         do {
             try source.drain { piece in

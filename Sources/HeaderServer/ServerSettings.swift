@@ -34,7 +34,7 @@ import SystemPackage
 /// below `arch/`, and `{machine}` for what `uname -m` prints.
 public struct ServerSettings: Sendable {
     public var listen = ListenAddress.standard
-    /// The store's folder.
+    /// The store's folder, absolute: sandboxes and compilers have working folders of their own.
     public var state: String
     public var logLevel = Logger.Level.info
     public var logFormat = LogFormat.text
@@ -87,7 +87,7 @@ public struct ServerSettings: Sendable {
             throw SettingsError(
                 description: "Say where the store is: --state DIR, KHEADERD_STATE, or \"state\" in the file.")
         }
-        self.state = state
+        self.state = state.hasPrefix("/") ? state : "\(FileManager.default.currentDirectoryPath)/\(state)"
         if let text = try await arguments.listen.orElse({ try await reader.fetchString(forKey: "listen") }) {
             guard let address = ListenAddress(text) else {
                 throw SettingsError(

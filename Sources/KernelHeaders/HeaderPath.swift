@@ -79,7 +79,8 @@ public struct HeaderPath: Hashable, Sendable {
 
     /// - Returns: nil unless the text is a path in its normal form already.
     public init?(_ text: String) {
-        guard let path = try? HeaderPath(normalising: text.utf8), path.string.utf8.elementsEqual(text.utf8) else {
+        guard let path = try? HeaderPath(normalising: Array(text.utf8)), path.string.utf8.elementsEqual(text.utf8)
+        else {
             return nil
         }
         self = path

@@ -1,5 +1,5 @@
-/// A package's control file: fields, one a line, continued by lines that start with a space (deb-control(5)).
-struct DebianControl: Equatable {
+/// A package's control file, or its stanza in dpkg's status: fields, one a line, continued by lines that start with a space (deb-control(5)).
+package struct DebianControl: Equatable {
     /// What a package says of another: `linux-headers-6.1.0-56-common (= 6.1.192-2)`.
     struct Relation: Equatable {
         let name: String
@@ -10,7 +10,7 @@ struct DebianControl: Equatable {
 
     private let fields: [String: String]
 
-    init(_ text: [UInt8]) {
+    package init(_ text: [UInt8]) {
         var fields: [String: String] = [:]
         var current: String?
         for line in text.split(separator: UInt8(ascii: "\n")) {
@@ -27,7 +27,7 @@ struct DebianControl: Equatable {
     }
 
     /// - Parameter name: in any case.
-    subscript(name: String) -> String? { fields[name.lowercased()] }
+    package subscript(name: String) -> String? { fields[name.lowercased()] }
 
     /// What `Depends` asks for: all of the groups, of each any alternative.
     var depends: [[Relation]] {

@@ -20,9 +20,11 @@ extension RandomAccessBytes {
         guard offset <= all, wanted <= all - offset else {
             throw ProbeError(.truncated, "\(what) lies behind the end of the file. It was cut off, or is damaged.")
         }
-        var bytes = [UInt8](repeating: 0, count: Int(wanted))
-        let read = try bytes.withUnsafeMutableBytes { try self.read(at: Int(offset), into: $0) }
-        guard read == bytes.count else {
+        // Not filled with zeros first: a library of 3 MB is read at each start of a tool.
+        let bytes = try [UInt8](unsafeUninitializedCapacity: Int(wanted)) { buffer, count in
+            count = try self.read(at: Int(offset), into: UnsafeMutableRawBufferPointer(buffer))
+        }
+        guard bytes.count == Int(wanted) else {
             throw ProbeError(.truncated, "The file became shorter while \(what) was read. Try again.")
         }
         return bytes

@@ -99,12 +99,18 @@ public struct BCCLibrary: Sendable {
     }
 
     /// The file of ``compilerLibrary``, links followed; nil if it is in no folder of libraries.
-    public var compilerFile: String? {
-        LoaderFolders.list(root: root).lazy.compactMap { Self.resolved("\($0)/\(compilerLibrary)") }.first
+    public var compilerFile: String? { Self.compilerFile(compilerLibrary, root: root) }
+
+    /// The file of a library that bcc has its compiler in; as ``compilerFile``.
+    public static func compilerFile(_ compilerLibrary: String, root: String = "/") -> String? {
+        LoaderFolders.list(root: root).lazy.compactMap { resolved("\($0)/\(compilerLibrary)") }.first
     }
 
     /// The release of the compiler, out of its library's name: 14.
-    public var clangMajor: Int? {
+    public var clangMajor: Int? { Self.clangMajor(compilerLibrary) }
+
+    /// As ``clangMajor``, of any such library.
+    public static func clangMajor(_ compilerLibrary: String) -> Int? {
         let digits = compilerLibrary.drop { !$0.isNumber }.prefix { $0.isNumber }
         return Int(digits)
     }

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import HeaderArchive
 internal import KernelHeaders
 internal import KernelProbe
 
@@ -171,21 +171,13 @@ struct BCCLibraryContents {
 
     /// Where some bytes occur, the first of them.
     private func places(of wanted: [UInt8], in range: Range<Int>, most: Int) -> [Int] {
-        // NULs are everywhere; what follows them is not.
-        let anchor = wanted.first == 0 ? 1 : 0
-        return bytes.withUnsafeBytes { all in
-            var found: [Int] = []
-            var start = range.lowerBound + anchor
-            let end = range.upperBound - wanted.count + anchor
-            while found.count < most, start <= end, let base = all.baseAddress,
-                let place = memchr(base + start, CInt(wanted[anchor]), end - start + 1)
-            {
-                let offset = UnsafeRawPointer(place) - base - anchor
-                if memcmp(base + offset, wanted, wanted.count) == 0 { found.append(offset) }
-                start = offset + anchor + 1
-            }
-            return found
+        var found: [Int] = []
+        var rest = range
+        while found.count < most, let place = bytes.offset(of: wanted, in: rest) {
+            found.append(place)
+            rest = (place + 1)..<range.upperBound
         }
+        return found
     }
 
     private static func isText(_ byte: UInt8) -> Bool {

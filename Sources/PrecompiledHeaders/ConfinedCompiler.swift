@@ -144,7 +144,7 @@ struct ConfinedCompiler: Sendable {
     }
 
     static func makeFolder(_ path: String) throws {
-        var made = ""
+        var made = path.hasPrefix("/") ? "" : "."
         for part in path.split(separator: "/") {
             made += "/\(part)"
             guard mkdir(made, 0o755) == 0 || errno == EEXIST || access(made, X_OK) == 0 else {

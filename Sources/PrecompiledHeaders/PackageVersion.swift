@@ -1,5 +1,3 @@
-internal import HeaderArchive
-
 /// The version of the package that a file came in, as dpkg or rpm knows it.
 public enum PackageVersion {
     /// Of a file of this host.
@@ -13,6 +11,10 @@ public enum PackageVersion {
     }
 
     static func ofFile(_ path: String, questions: ProgramQuestion) async -> String? {
+        // A process that asks, and reads the lists of all packages, takes longer than all else that a PCH takes on a client.
+        if let name = probableName(of: path), let version = DpkgDatabase().version(of: name, with: path) {
+            return version
+        }
         if let owner = await debianPackage(of: path, questions) {
             let version = await questions.ask("/usr/bin/dpkg-query", "-W", "-f", "${Version}\n", owner)
             if let version = version?.split(separator: "\n").first { return String(version) }
@@ -22,27 +24,12 @@ public enum PackageVersion {
         return version?.split(separator: "\n").first.map(String.init)
     }
 
-    /// dpkg reads the lists of all packages to find the one that a file is in, which takes longer than all else that a PCH
-    /// takes on a client. So the list of the package that Debian names after such a file is looked at first.
+    /// `clang-14: /usr/lib/llvm-14/bin/clang`, `libclang-cpp14: …`, several separated by `, `.
     private static func debianPackage(of path: String, _ questions: ProgramQuestion) async -> String? {
-        if let name = probableName(of: path) {
-            let lists = ((try? FolderListing.names(in: lists)) ?? []).filter {
-                $0 == "\(name).list" || $0.hasPrefix("\(name):") && $0.hasSuffix(".list")
-            }
-            // One of several architectures would have to be told apart.
-            if lists.count == 1, let text = SmallFile.text("\(Self.lists)/\(lists[0])"),
-                text.split(separator: "\n").contains(where: { $0 == path })
-            {
-                return String(lists[0].dropLast(".list".count))
-            }
-        }
-        // `clang-14: /usr/lib/llvm-14/bin/clang`, `libclang-cpp14: …`, several separated by `, `.
         let owners = await questions.ask("/usr/bin/dpkg-query", "-S", path)
         guard let owner = owners?.split(separator: "\n").first?.split(separator: " ").first else { return nil }
         return String(owner.last == ":" || owner.last == "," ? owner.dropLast() : owner)
     }
-
-    private static let lists = "/var/lib/dpkg/info"
 
     /// `/usr/lib/llvm-14/lib/libclang-cpp.so.14` is in `libclang-cpp14`, `/usr/lib/llvm-14/bin/clang` in `clang-14`.
     static func probableName(of path: String) -> String? {

@@ -27,12 +27,11 @@ extension HeaderCache {
     public func pch(
         of id: BuildID, naming mark: String? = nil, where isWanted: @Sendable (PCHRecord) -> Bool
     ) async throws -> CachedPCH? {
-        let records = try pchRecords(of: id, naming: mark).filter { $0.record.map(isWanted) ?? true }
-        for (key, record) in records.sorted(by: { ($0.record?.manifest.bytes ?? 0) < ($1.record?.manifest.bytes ?? 0) })
-        {
-            if record != nil, let entry = try await goodPCH(id, key) { return entry }
+        let found = try pchRecords(of: id, naming: mark).filter { $0.record.map(isWanted) ?? true }
+        for file in found.sorted(by: { ($0.record?.manifest.bytes ?? 0) < ($1.record?.manifest.bytes ?? 0) }) {
+            if file.record != nil, let entry = try await goodPCH(id, file.key, known: file) { return entry }
             notice("What the cache has as a PCH of \(id) was damaged, and is not used.")
-            try await removeDamaged(id, key)
+            try await removeDamaged(id, file.key)
         }
         return nil
     }
@@ -60,15 +59,25 @@ extension HeaderCache {
         throw CacheError.unwritable(path: folder.path, reason: "the PCH of \(id) was damaged while it was written")
     }
 
-    /// The keys of the PCHs of a kernel, and what is said of them; nil for one whose record can't be read.
+    /// What is said of a PCH, as it was read.
+    struct RecordFile {
+        let key: Digest
+        /// Nil if there is none.
+        let bytes: [UInt8]?
+        /// Nil if the bytes are no record of this PCH.
+        let record: PCHRecord?
+    }
+
+    /// What is said of the PCHs of a kernel.
     ///
     /// - Parameter mark: leaves out those whose records lack the text.
-    func pchRecords(of id: BuildID, naming mark: String? = nil) throws -> [(key: Digest, record: PCHRecord?)] {
-        try FolderListing.names(in: "\(folder.path)/pch/\(id)").compactMap { name in
+    func pchRecords(of id: BuildID, naming mark: String? = nil) throws -> [RecordFile] {
+        let mark = mark.map { Array($0.utf8) }
+        return try FolderListing.names(in: "\(folder.path)/pch/\(id)").compactMap { name in
             guard let key = Digest(name) else { return nil }
             let bytes = pchBytes(id, key)
-            if let mark, let bytes, PCHRecord.offset(of: mark, in: bytes) == nil { return nil }
-            return (key, bytes.flatMap { pchRecord($0, id, key) })
+            if let mark, let bytes, bytes.offset(of: mark) == nil { return nil }
+            return RecordFile(key: key, bytes: bytes, record: bytes.flatMap { pchRecord($0, id, key) })
         }
     }
 
@@ -89,8 +98,10 @@ extension HeaderCache {
 
     /// The entry if all of it is as its manifest says: the PCH byte for byte, and beside it the stubs and nothing else.
     ///
+    /// - Parameter known: what was read before the entry was held against removal; need not be understood again if it still
+    ///   says the same.
     /// - Returns: nil if it is not, or is being removed.
-    func goodPCH(_ id: BuildID, _ key: Digest) async throws -> CachedPCH? {
+    func goodPCH(_ id: BuildID, _ key: Digest, known: RecordFile? = nil) async throws -> CachedPCH? {
         let place = pchPath(id, key)
         guard access(place, F_OK) == 0 else { return nil }
         for path in ["\(folder.path)/pch", "\(folder.path)/pch/\(id)", place] { try CacheFolder.checkOwn(path) }
@@ -100,7 +111,9 @@ extension HeaderCache {
         case .refused: return nil
         case .impossible: lock = nil
         }
-        guard let record = pchBytes(id, key).flatMap({ pchRecord($0, id, key) }) else { return nil }
+        let bytes = pchBytes(id, key)
+        let record = known?.bytes == bytes ? known?.record : bytes.flatMap { pchRecord($0, id, key) }
+        guard let record else { return nil }
         let entry = CachedPCH(record, folder: place, lock: lock)
         let isGood = try await BlockingWork.run { try Self.isGood(entry, $0) }
         if isGood { entry.touch() }

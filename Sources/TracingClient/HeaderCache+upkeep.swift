@@ -52,7 +52,8 @@ extension HeaderCache {
 
     private func listPCHs() throws -> [Listing] {
         try FolderListing.names(in: "\(folder.path)/pch").compactMap { BuildID($0) }.flatMap { id in
-            try pchRecords(of: id).compactMap { key, record in
+            try pchRecords(of: id).compactMap { file in
+                let (key, record) = (file.key, file.record)
                 let place = pchPath(id, key)
                 guard let lastUsed = lastUsed(place) else { return nil }
                 return Listing(

@@ -13,6 +13,7 @@ public import KernelHeaders
 /// CACHE/btf/BUILDID/vmlinux           the kernel's BTF
 /// CACHE/btf/BUILDID/stamp.json
 /// CACHE/headers/.BUILDID.XXXXXX/      what is being put together, by whoever holds the lock
+/// CACHE/bcc                           a BCCRecord
 /// CACHE/pch/BUILDID/KEY/              a PCH and its stubs; see HeaderCache+pch.swift
 /// CACHE/locks/BUILDID                 flock: whoever makes or mends an entry
 /// ```
@@ -70,7 +71,8 @@ public struct HeaderCache: Sendable {
         return entry
     }
 
-    private func isAsItWas(_ entry: CacheEntry, _ look: Look) -> Bool {
+    /// Whether an entry has not changed since its contents were checked. No file is read.
+    public func isAsItWas(_ entry: CacheEntry, _ look: Look = .files) -> Bool {
         guard look == .folders, entry.artefact == .headers else {
             return (try? Self.fingerprint(entry.artefact, at: entry.path)) == entry.stamp.fingerprint
         }

@@ -1,3 +1,4 @@
+internal import HeaderArchive
 internal import KernelHeaders
 internal import PrecompiledHeaders
 
@@ -13,6 +14,8 @@ enum ManifestCheck {
     /// The most files made beside it. A PCH of much has some 1500; a kernel has 7000 headers.
     static let filesLimit = 20_000
     private static let argumentsLimit = 256
+    /// What stubs must not make: clang would look for PCHs in it.
+    private static let folderOfPCHs = Array(".pch/".utf8)
 
     /// - Throws: ``Flaw``.
     static func check(_ manifest: PCHManifest, for request: PCHRequest) throws {
@@ -36,7 +39,7 @@ enum ManifestCheck {
         }
         for path in paths {
             guard let path = HeaderPath(path), path.string.hasPrefix("include/") || path.string.hasPrefix("arch/"),
-                path.string.hasSuffix(".h"), !path.components.contains(where: { $0.hasSuffix(".pch") })
+                path.string.hasSuffix(".h"), Array(path.string.utf8).offset(of: folderOfPCHs) == nil
             else { throw Flaw(reason: "with a path that is none of a header's, '\(path.prefix(100))'") }
         }
         guard manifest.arguments.count <= argumentsLimit else {

@@ -157,7 +157,7 @@ public struct PCHFinder: Sendable {
                 case .underway(let underway): progress = underway
                 }
             } catch let refusal as ServerRefusal where refusal.problemCode == .profileUnknown && !hasUploaded {
-                guard case .own(let profile) = tool.profile else { throw refusal }
+                guard case .own(let profile, _) = tool.profile else { throw refusal }
                 hasUploaded = true
                 try await client.upload(profile)
                 continue

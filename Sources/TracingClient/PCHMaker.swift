@@ -48,7 +48,7 @@ public struct PCHMaker: Sendable {
         let configuration = KernelConfiguration(tree: tree)
         let profile =
             switch tool.profile {
-            case .own(let profile): profile
+            case .own(let profile, _): profile
             case .bpf: CompilerProfile.bpf(architecture: architecture, configuration: configuration)
             case .host: CompilerProfile.clang(architecture: architecture, configuration: configuration)
             }
@@ -98,7 +98,7 @@ public struct PCHMaker: Sendable {
     )
         async throws
     {
-        if case .own(let profile) = tool.profile { try await client.upload(profile) }
+        if case .own(let profile, _) = tool.profile { try await client.upload(profile) }
         let file = try await BlockingWork.run { try UploadFile(path: parcel.path, cancellation: $0) }
         try await client.put(file, to: parcel.request.path, mediaType: "application/x-tar", progress: progress)
     }

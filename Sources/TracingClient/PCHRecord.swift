@@ -70,27 +70,9 @@ public struct PCHRecord: Codable, Sendable, Equatable {
     /// Where the digest's letters are; nil if they are nowhere.
     private static func place(in bytes: [UInt8]) -> Range<Int>? {
         let name = #""agreement":""#
-        guard let start = offset(of: name, in: bytes).map({ $0 + name.utf8.count }), start + 64 <= bytes.count else {
-            return nil
-        }
+        guard let start = bytes.offset(of: Array(name.utf8)).map({ $0 + name.utf8.count }), start + 64 <= bytes.count
+        else { return nil }
         return start..<start + 64
-    }
-
-    /// Where a text begins in a record's bytes.
-    static func offset(of text: String, in bytes: [UInt8]) -> Int? {
-        let text = Array(text.utf8)
-        return bytes.withUnsafeBytes { all in
-            guard let base = all.baseAddress, let first = text.first else { return nil }
-            var start = 0
-            while start + text.count <= all.count,
-                let match = memchr(base + start, CInt(first), all.count - start - text.count + 1)
-            {
-                start = UnsafeRawPointer(match) - base
-                if memcmp(match, text, text.count) == 0 { return start }
-                start += 1
-            }
-            return nil
-        }
     }
 
     /// For the cache's list.

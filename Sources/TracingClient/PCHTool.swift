@@ -14,8 +14,8 @@ public struct PCHTool: Sendable {
 
     /// What it compiles as.
     enum Profile: Sendable {
-        /// The tool's own, which servers need not know.
-        case own(CompilerProfile)
+        /// The tool's own, which servers need not know; with its ID, for which all of its headers are hashed.
+        case own(CompilerProfile, Digest)
         /// A name; what it stands for depends on the kernel.
         case bpf
         case host
@@ -28,16 +28,49 @@ public struct PCHTool: Sendable {
 
     /// The bcc of this host.
     ///
+    /// - Parameters:
+    ///   - root: where the host's `/` is.
+    ///   - cache: remembers what there is, until a library is another.
     /// - Throws: ``PCHUnavailable``.
-    public static func bcc(root: String = "/") async throws -> PCHTool {
+    public static func bcc(root: String = "/", remembering cache: HeaderCache? = nil) async throws -> PCHTool {
         guard let (path, version) = BCCLibrary.locate(root: root) else {
             throw PCHUnavailable("bcc is not found here: no folder of libraries has a libbcc.so.")
         }
+        // Before the library is read, so that one that changes meanwhile is read again.
+        let identity = FileIdentity(path)
+        if let identity, let record = cache?.bccRecord(), record.bccVersion == version,
+            record.isOf(identity, root: root)
+        {
+            return PCHTool(
+                bcc: version, record.compilerLibrary, package: record.package, record.profile, record.profileID)
+        }
         do {
-            return try await bcc(BCCLibrary(path: path, version: version, root: root))
+            let library = try BCCLibrary(path: path, version: version, root: root)
+            let tool = try await bcc(library)
+            if let cache, let identity, case .package(let package, _) = tool.compiler,
+                case .own(_, let id) = tool.profile,
+                let record = BCCRecord(library, identity, package: package, profileID: id, bootID: cache.bootID)
+            {
+                cache.remember(record)
+            }
+            return tool
         } catch let error as BCCLibrary.Unusable {
             throw PCHUnavailable("\(error)")
         }
+    }
+
+    private init(
+        bcc version: String, _ compilerLibrary: String, package: String, _ profile: CompilerProfile, _ id: Digest
+    ) {
+        self.init(
+            name: "bcc \(version)", compiler: .package(package, major: BCCLibrary.clangMajor(compilerLibrary)),
+            profile: .own(profile, id))
+    }
+
+    init(name: String, compiler: Compiler, profile: Profile) {
+        self.name = name
+        self.compiler = compiler
+        self.profile = profile
     }
 
     /// - Throws: ``PCHUnavailable``.
@@ -48,8 +81,7 @@ public struct PCHTool: Sendable {
             )
         }
         return PCHTool(
-            name: "bcc \(library.version)", compiler: .package(package, major: library.clangMajor),
-            profile: .own(library.profile))
+            bcc: library.version, library.compilerLibrary, package: package, library.profile, library.profile.id)
     }
 
     /// A clang of this host.
@@ -67,12 +99,12 @@ public struct PCHTool: Sendable {
 
     /// Whether the tool tells its clang to include `kconfig.h` first, so that it finds a PCH beside.
     var isFoundByName: Bool {
-        if case .own(let profile) = profile { profile.isFoundByName } else { false }
+        if case .own(let profile, _) = profile { profile.isFoundByName } else { false }
     }
 
     /// The tool's own headers, by the names by which programs include them.
     public var ownHeaders: [String: String] {
-        guard case .own(let profile) = profile else { return [:] }
+        guard case .own(let profile, _) = profile else { return [:] }
         let folders = ["/virtual/include/", "/virtual/lib/clang/include/"]
         return Dictionary(
             profile.headers.compactMap { path, text in
@@ -86,7 +118,7 @@ public struct PCHTool: Sendable {
     /// What is in the record of each PCH that fits, and of few others: the digest of its profile, or of its clang.
     var mark: String? {
         switch (profile, compiler) {
-        case (.own(let profile), _): "\(profile.id)"
+        case (.own(_, let id), _): "\(id)"
         case (_, .exact(let toolchain)): "\(toolchain.id)"
         case (_, .package): nil
         }
@@ -104,7 +136,7 @@ public struct PCHTool: Sendable {
     /// Whether a PCH was made for what the tool compiles as.
     func fits(_ manifest: PCHManifest) -> Bool {
         switch profile {
-        case .own(let profile): manifest.profile == profile.id
+        case .own(_, let id): manifest.profile == id
         case .bpf: manifest.profileName == "bpf"
         case .host: manifest.profileName.hasPrefix("clang-")
         }
@@ -113,7 +145,7 @@ public struct PCHTool: Sendable {
     /// What a server is asked for.
     func profileName(for architecture: Architecture) -> String {
         switch profile {
-        case .own(let profile): "\(profile.id)"
+        case .own(_, let id): "\(id)"
         case .bpf: "bpf"
         case .host: "clang-\(architecture.sourceFolder)"
         }

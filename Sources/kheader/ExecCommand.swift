@@ -35,7 +35,8 @@ struct ExecCommand: AsyncParsableCommand {
 
             A PCH is never the last word. Where there is none, where a program defines macros before it includes headers, \
             or includes others, the tool gets the full headers; and if its compiler complains and it fails, it is run again \
-            with them. What a program includes is looked for in the files that the command names. The tool's standard error \
+            with them. Only before it gets them each of their files is looked at; until then the folders are, as by 'kheader path'. \
+            What a program includes is looked for in the files that the command names. The tool's standard error \
             passes through this process then, and is no terminal to it.
             """)
 

@@ -37,7 +37,7 @@ struct PCHFetchCommand: AsyncParsableCommand {
 
     func run() async throws {
         let cache = try cache.open()
-        let tool = try await self.tool.tool()
+        let tool = try await self.tool.tool(remembering: cache)
         let id = try await kernel.kernel(servers.client, cache)
         let wish = PCHFinder.Wish(umbrella: options.umbrella ?? Umbrella.all.name)
         let entry = try await options.pch(of: id, for: tool, wish, in: cache, servers, standardWait: Self.standardWait)

@@ -22,8 +22,9 @@ struct PCHToolOptions: ParsableArguments {
         guard name == .clang || !bpf else { throw ValidationError("--bpf is clang's.") }
     }
 
-    func tool() async throws -> PCHTool {
-        guard name == .clang else { return try await .bcc() }
+    /// - Parameter cache: remembers what can be.
+    func tool(remembering cache: HeaderCache? = nil) async throws -> PCHTool {
+        guard name == .clang else { return try await .bcc(remembering: cache) }
         let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
         guard let program = ToolCommand([clang], path: path).program else {
             throw Problem(.toolchainUnknown, "There is no program '\(clang)' here. --clang names one.")

@@ -12,9 +12,9 @@ struct PrecompiledExecution {
 
     private let words: [String]
     private let options: PCHOptions
-    private let tree: TreeOptions
+    private let tree: ToolTreeOptions
     private let cache: HeaderCache
-    /// The full headers, unless the user does without.
+    /// The full headers, unless the user does without. While the tool has the PCH, its files are not looked at one by one.
     private let headers: ReadyHeaders?
     private let environment = ProcessInfo.processInfo.environment
     private let kind: ToolCommand.Kind
@@ -22,10 +22,10 @@ struct PrecompiledExecution {
     init(_ words: [String], _ options: PCHOptions, _ tree: ToolTreeOptions, isWithoutHeaders: Bool) async throws {
         self.words = words
         self.options = options
-        self.tree = tree.tree
+        self.tree = tree
         kind = ToolCommand.kind(of: words[0])
         cache = try tree.tree.cache.open()
-        headers = isWithoutHeaders ? nil : try await tree.headers()
+        headers = isWithoutHeaders ? nil : try await tree.headers(look: .folders)
     }
 
     func run() async throws {
@@ -38,11 +38,11 @@ struct PrecompiledExecution {
         } catch let reason as PCHUnavailable {
             guard headers != nil else { throw reason }
             Console.say("kheader: No PCH, but the full headers: \(reason)")
-            return try startWithHeaders()
+            return try await startWithHeaders()
         } catch let error where headers != nil && !(error is CancellationError) {
             // The cache is full, or can't be written.
             Console.say("kheader: No PCH, but the full headers: \(error)")
-            return try startWithHeaders()
+            return try await startWithHeaders()
         }
         try await run(with: entry)
     }
@@ -63,11 +63,11 @@ struct PrecompiledExecution {
             if let name = ToolEnvironment.bccChoices.first(where: { environment[$0] != nil }) {
                 throw PCHUnavailable.variable(name)
             }
-            tool = try await .bcc()
+            tool = try await .bcc(remembering: cache)
             command = ToolCommand(words, path: path, ownHeaders: tool.ownHeaders)
             try check(command)
         }
-        let id = if let headers { headers.identity.buildID } else { try await tree.buildID(cache) }
+        let id = if let headers { headers.identity.buildID } else { try await tree.tree.buildID(cache) }
         guard kind == .clang || options.umbrella != nil || !command.needs.headers.isEmpty else {
             throw PCHUnavailable.unseen
         }
@@ -75,7 +75,7 @@ struct PrecompiledExecution {
             headers: command.needs.headers, umbrella: options.umbrella, tree: headers?.headers.stamp.digest,
             architecture: headers?.architecture)
         return try await options.pch(
-            of: id, for: tool, wish, in: cache, tree.servers, standardWait: Self.standardWait)
+            of: id, for: tool, wish, in: cache, tree.tree.servers, standardWait: Self.standardWait)
     }
 
     private func check(_ command: ToolCommand) throws {
@@ -104,7 +104,7 @@ struct PrecompiledExecution {
         // From a pipe nobody can read twice.
         if place >= 0 { lseek(STDIN_FILENO, place, SEEK_SET) }
         SupervisedTool.stopForwarding()
-        try startWithHeaders()
+        try await startWithHeaders()
     }
 
     private func variables(_ entry: CachedPCH) -> [(name: String, value: String)] {
@@ -117,8 +117,10 @@ struct PrecompiledExecution {
         ).variables
     }
 
-    private func startWithHeaders() throws {
-        guard let headers else { return }
+    private func startWithHeaders() async throws {
+        guard var headers else { return }
+        // Now each file of them counts.
+        if !cache.isAsItWas(headers.headers) { headers = try await tree.headers() }
         try Task.checkCancellation()
         try headers.keepAcrossExec()
         let flags = kind == .clang ? try headers.flags(for: .clang).arguments : []

@@ -8,5 +8,8 @@ struct ToolTreeOptions: ParsableArguments {
 
     @OptionGroup var tree: TreeOptions
 
-    func headers() async throws -> ReadyHeaders { try await tree.headers(btf: btf) }
+    /// - Parameter look: how close the cache is looked at.
+    func headers(look: HeaderCache.Look = .files) async throws -> ReadyHeaders {
+        try await tree.headers(btf: btf, look: look)
+    }
 }

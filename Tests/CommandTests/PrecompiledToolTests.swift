@@ -173,8 +173,8 @@ private struct PrecompiledKernel: SuiteTrait, TestScoping {
         result.text.split(separator: "\n").first { $0.hasPrefix("@size = ") }.map(String.init)
     }
 
-    private static func hasHeaders(_ folder: TemporaryFolder) -> Bool {
-        access(folder.path("cache/headers"), F_OK) == 0
+    private static func hasHeaders(_ folder: TemporaryFolder, _ id: String = "") -> Bool {
+        access(folder.path("cache/headers/\(id)"), F_OK) == 0
     }
 
     private static func lines(_ text: String) -> [Substring] {
@@ -364,6 +364,45 @@ private struct PrecompiledKernel: SuiteTrait, TestScoping {
     }
 
     /// A user's own mistake is told by the compiler, and once.
+    /// While a tool has a PCH, only the tree's folders are looked at; before it has the headers, each file is.
+    @Test func aDamagedTreeIsNeverUsed() async throws {
+        try await withTemporaryFolder { folder in
+            let file = try folder.write(Self.sizes.utf8, to: "p.c")
+            // The PCH refuses the one, and serves the other.
+            let (refused, served) = (clang(file, "-DCONFIG_KCOV=1"), clang(file))
+            let good = try await exec(folder, ["--pch"], refused)
+            #expect(good.status == 0, "\(good.errors)")
+            let tree = folder.path("cache/headers/\(kernel.id)/tree")
+            func damage() throws {
+                // Of the same size, and no new name: no folder changes.
+                let path = "\(tree)/include/linux/sched.h"
+                let size = try FileSource(path: path).readAll().count
+                chmod(path, 0o644)
+                try TemporaryFolder.write([UInt8](repeating: 10, count: size), to: path)
+                chmod(path, 0o444)
+            }
+            try damage()
+            let mended = try await exec(folder, ["--pch"], refused)
+            #expect(mended.status == 0 && mended.output == good.output, "\(mended.errors)")
+            #expect(mended.errors.contains("was damaged, and is not used"), "\(mended.errors)")
+
+            try damage()
+            let unseen = try await exec(folder, ["--pch"], served)
+            #expect(unseen.status == 0 && unseen.errors.isEmpty, "\(unseen.errors)")
+            let away = try await exec(folder, ["--pch"], server: kernel.away, refused)
+            #expect(away.status == 5 && away.output.isEmpty, "\(away.errors)")
+            #expect(away.errors.contains("was damaged, and is not used") && !Self.hasHeaders(folder, kernel.id))
+
+            // What is missing is seen in any case.
+            _ = try await exec(folder, [], ["true"])
+            chmod("\(tree)/include/linux", 0o755)
+            unlink("\(tree)/include/linux/sched.h")
+            let again = try await exec(folder, ["--pch"], served)
+            #expect(again.status == 0 && again.output == unseen.output, "\(again.errors)")
+            #expect(again.errors.contains("was damaged, and is not used"), "\(again.errors)")
+        }
+    }
+
     @Test func mistakesOfTheProgramAreTheUsers() async throws {
         try await withTemporaryFolder { folder in
             let file = try folder.write("\(Self.sizes)int f(void) { return nothing; }\n".utf8, to: "p.c")

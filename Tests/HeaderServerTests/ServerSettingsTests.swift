@@ -1,3 +1,4 @@
+import Glibc
 import HeaderArchive
 import HeaderServer
 import HeaderStore
@@ -284,6 +285,12 @@ import Testing
                 "\($0)".contains("\"\(name)\"") && "\($0)".contains(near)
             }
         }
+    }
+
+    @Test(arguments: ["store", "./a/store"]) func aStatesFolderIsAbsolute(_ state: String) async throws {
+        let folder = try #require(realpath(".", nil))
+        defer { free(folder) }
+        #expect(try await Self.settings(state: state).state == "\(String(cString: folder))/\(state)")
     }
 
     @Test func withoutAState() async {

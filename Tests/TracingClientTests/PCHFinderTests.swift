@@ -172,7 +172,8 @@ import Testing
             name: "bcc-9.9", flags: ["-O2"], headers: ["/virtual/include/bcc/proto.h": "\n"], isFoundByName: true)
         try await Self.withScene(SamplePCH(profile: profile)) { scene, server in
             scene.before.withLock { $0 = [.problem(.profileUnknown, "No such profile.")] }
-            let entry = try await scene.finder(server.url).pch(of: Self.id, for: scene.tool(.own(profile)), Self.wish)
+            let entry = try await scene.finder(server.url).pch(
+                of: Self.id, for: scene.tool(.own(profile, profile.id)), Self.wish)
             #expect(entry.path.hasSuffix("/stubs/include/linux/kconfig.h.pch/sched.pch"))
             let upload = try #require(server.seen.first { $0.method == "PUT" })
             #expect(upload.target == "/v1/profiles/\(profile.id)")
@@ -181,7 +182,7 @@ import Testing
         try await Self.withScene(SamplePCH(profile: profile)) { scene, server in
             // Twice is a no.
             scene.before.withLock { $0 = Array(repeating: .problem(.profileUnknown, "No such profile."), count: 2) }
-            let reason = try await Self.expectNone(scene, server.url, tool: scene.tool(.own(profile)))
+            let reason = try await Self.expectNone(scene, server.url, tool: scene.tool(.own(profile, profile.id)))
             #expect(reason == "No such profile. (profile-unknown)")
         }
     }
@@ -189,10 +190,11 @@ import Testing
     @Test func aToolThatIsALibraryIsToldByItsPackage() async throws {
         let profile = CompilerProfile(name: "bcc-9.9", flags: [], isFoundByName: true)
         try await Self.withScene(SamplePCH(profile: profile)) { scene, server in
-            let fitting = PCHTool(name: "bcc 9.9", compiler: .package("1:14.0.6-12", major: 14), profile: .own(profile))
+            let fitting = PCHTool(
+                name: "bcc 9.9", compiler: .package("1:14.0.6-12", major: 14), profile: .own(profile, profile.id))
             _ = try await scene.finder(server.url).pch(of: Self.id, for: fitting, Self.wish)
             for compiler in [PCHTool.Compiler.package("1:14.0.6-13", major: 14), .package("1:14.0.6-12", major: 15)] {
-                let other = PCHTool(name: "bcc 9.9", compiler: compiler, profile: .own(profile))
+                let other = PCHTool(name: "bcc 9.9", compiler: compiler, profile: .own(profile, profile.id))
                 let error = await #expect(throws: PCHUnavailable.self) {
                     _ = try await scene.finder(server.url).pch(of: Self.id, for: other, Self.wish)
                 }
