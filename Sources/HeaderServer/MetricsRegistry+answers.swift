@@ -36,7 +36,10 @@ extension MetricsRegistry {
     /// Counts a request.
     ///
     /// - Parameter route: nil for what is no route.
-    func asked(_ route: String?) { count("http_requests_total", labels(route, 0).type) }
+    func asked(_ route: String?) {
+        // What its answer will be does not matter for the type.
+        count("http_requests_total", labels(route, 200).type)
+    }
 
     /// Counts an answer.
     ///

@@ -168,4 +168,21 @@ import Testing
             try store.close()
         }
     }
+
+    @Test func whatCouldNotBeReadIsAskedOfTheCatalogue() async throws {
+        try await withStore { store, _ in
+            let touch = "UPDATE sighted SET trust = trust"
+            try await store.put(kernels[0])
+            try store.catalogue.write { try $0.execute(sql: "ALTER TABLE tree RENAME TO elsewhere; \(touch)") }
+            try store.catalogue.write { try $0.execute(sql: "ALTER TABLE elsewhere RENAME TO tree") }
+            #expect(store.index.standing(of: kernels[0].id) == nil)
+            #expect(store.index.standing(of: kernels[1].id) == nil)
+            #expect(try await store.tree(of: kernels[0].id) == kernels[0].manifest.digest)
+            let problem = await #expect(throws: Problem.self) { _ = try await store.tree(of: kernels[1].id) }
+            #expect(problem?.code == .kernelUnknown)
+            try store.catalogue.write { try $0.execute(sql: touch) }
+            try await requireCurrent(store, "read again")
+            try store.close()
+        }
+    }
 }
