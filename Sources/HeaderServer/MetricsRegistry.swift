@@ -33,12 +33,22 @@ final class MetricsRegistry: Sendable {
     private struct Summary {
         var count = 0
         var sum = 0
+
+        mutating func add(_ value: Int) {
+            count += 1
+            sum += value
+        }
     }
 
     /// How many took at most as long as each of ``bounds``, not counting those of the bounds before.
     private struct Histogram {
         var counts = [Int](repeating: 0, count: MetricsRegistry.bounds.count + 1)
         var sum = 0.0
+
+        mutating func add(_ seconds: Double) {
+            counts[MetricsRegistry.bounds.firstIndex { seconds <= $0 } ?? MetricsRegistry.bounds.count] += 1
+            sum += seconds
+        }
     }
 
     private struct State {
@@ -50,7 +60,24 @@ final class MetricsRegistry: Sendable {
     /// Of histograms, in seconds: from an answer out of memory to a bundle that is made first.
     static let bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
+    private struct Answer: Hashable {
+        let route: String?
+        let status: Int
+    }
+
     private let state = Mutex(State())
+    private let answers = Mutex<[Answer: AnswerLabels]>([:])
+
+    /// As many as there are routes and codes.
+    func labels(_ route: String?, _ status: Int) -> AnswerLabels {
+        let answer = Answer(route: route, status: status)
+        return answers.withLock { answers in
+            if let labels = answers[answer] { return labels }
+            let labels = AnswerLabels(route, status)
+            answers[answer] = labels
+            return labels
+        }
+    }
 
     /// Counts one more.
     func count(_ name: String, _ labels: Labels) {
@@ -60,19 +87,14 @@ final class MetricsRegistry: Sendable {
     /// Counts one more of something that has a size: `NAME_count` and `NAME_sum`.
     func observe(_ name: String, _ labels: Labels, _ value: Int) {
         state.withLock { state in
-            state.summaries[name, default: [:]][labels, default: Summary()].count += 1
-            state.summaries[name, default: [:]][labels, default: Summary()].sum += value
+            state.summaries[name, default: [:]][labels, default: Summary()].add(value)
         }
     }
 
     /// Counts one more of something that took so long: `NAME_bucket`, `NAME_count` and `NAME_sum`.
     func time(_ name: String, _ labels: Labels, _ duration: Duration) {
         let seconds = duration / .seconds(1)
-        let bucket = Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count
-        state.withLock { state in
-            state.histograms[name, default: [:]][labels, default: Histogram()].counts[bucket] += 1
-            state.histograms[name, default: [:]][labels, default: Histogram()].sum += seconds
-        }
+        state.withLock { $0.histograms[name, default: [:]][labels, default: Histogram()].add(seconds) }
     }
 
     /// All of it, sorted, after what is measured now.

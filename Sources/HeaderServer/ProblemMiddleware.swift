@@ -59,7 +59,7 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         if request.preferHTML {
             response = .page(ProblemView(problem), status: status, to: request.method)
         } else {
-            let body = ByteBuffer(bytes: try JSON.encode(problem))
+            let body = ByteBuffer(bytes: problem.json.bytes)
             response = Response(
                 status: status,
                 headers: [.contentType: Problem.mediaType, .contentLength: String(body.readableBytes)],

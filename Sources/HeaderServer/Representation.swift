@@ -52,6 +52,7 @@ struct Representation {
             throw Refusal(problem: Problem(.largerThanMaxsize, detail), fields: size)
         }
         var headers = size
+        let entityTag = entityTag
         headers[.eTag] = entityTag
         headers[.cacheControl] = lifetime.rawValue
         headers[.acceptRanges] = "bytes"
@@ -62,7 +63,10 @@ struct Representation {
             throw Problem(
                 .preconditionFailed, "The file is not the one of your If-Match: its entity tag is \(entityTag).")
         }
-        if let field = request.headers[.ifNoneMatch], EntityTags(field).matchWeakly(entityTag) {
+        // Mostly it is the one tag.
+        if let field = request.headers[.ifNoneMatch],
+            field == entityTag || EntityTags(field).matchWeakly(entityTag)
+        {
             return Response(status: .notModified, headers: headers)
         }
         switch requestedRanges(request) {

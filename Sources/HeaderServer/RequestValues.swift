@@ -84,7 +84,7 @@ extension String {
 
 extension Request {
     /// Whether a person with a browser asks.
-    var preferHTML: Bool { AcceptedMediaTypes(headers[.accept]).preferHTML }
+    var preferHTML: Bool { headers[.accept].map { AcceptedMediaTypes($0).preferHTML } ?? false }
 
     /// A query item's text, or nil; the first one counts if it comes twice.
     func query(_ name: String) -> String? {

@@ -1,5 +1,4 @@
 import HTTPTypes
-import HeaderArchive
 import HeaderStore
 import Hummingbird
 import KernelHeaders
@@ -14,7 +13,7 @@ struct TreeRoutes {
 
     func add(to router: Router<Context>) {
         add(to: router.group("/buildid/{buildID}"), lifetime: .byBuildID) { context in
-            try await store.kernel(try context.buildID()).treeDigest
+            try await store.tree(of: try context.buildID())
         }
         add(to: router.group("/trees/{treeDigest}"), lifetime: .byDigest) { try $0.treeDigest() }
     }
@@ -37,9 +36,8 @@ struct TreeRoutes {
         group.get("manifest.json") { request, context in
             let digest = try await tree(context)
             // Megabytes of JSON.
-            let (bytes, hash) = try await store.manifest(of: digest) { manifest in
-                let bytes = try JSON.encode(ManifestDocument(manifest, digest: digest))
-                return (bytes, SHA256Hash.digest(of: bytes))
+            let (bytes, hash) = try await store.manifestDocument(of: digest) { manifest in
+                try JSON.encode(ManifestDocument(manifest, digest: digest))
             }
             return try Representation(
                 contents: .memory(bytes), mediaType: "application/json", digest: hash, lifetime: lifetime,

@@ -110,6 +110,9 @@ final class BTFStore: Sendable {
         records.withLock { ($0.count, $0.values.reduce(0) { $0 + $1.storedBytes }) }
     }
 
+    /// Raw BTF that is in memory; nil if it has to be read.
+    func kept(_ record: Record) -> [UInt8]? { cache.kept(record.digest) }
+
     /// A kernel's raw BTF.
     ///
     /// - Throws: `Problem` with `store-damaged` if the file no longer has it.

@@ -13,13 +13,17 @@ final class ByteCache<Key: Hashable & Sendable>: Sendable {
 
     init(limit: Int) { self.limit = limit }
 
-    func bytes(_ key: Key, read: () throws -> [UInt8]) throws -> [UInt8] {
-        let cached = state.withLock { state -> [UInt8]? in
+    /// Nil if it has to be read.
+    func kept(_ key: Key) -> [UInt8]? {
+        state.withLock { state -> [UInt8]? in
             state.clock += 1
             state.entries[key]?.used = state.clock
             return state.entries[key]?.bytes
         }
-        if let cached { return cached }
+    }
+
+    func bytes(_ key: Key, read: () throws -> [UInt8]) throws -> [UInt8] {
+        if let bytes = kept(key) { return bytes }
         let bytes = try read()
         state.withLock { state in
             state.clock += 1

@@ -28,24 +28,33 @@ extension Catalogue {
     /// Different reports of one kernel that are kept with their details. A report beyond them is kept without.
     static let maximumReports = 200
 
-    /// Puts a host's report on record.
-    ///
-    /// - Returns: false if it says what is on record already; then nothing was written.
-    func put(_ sighting: Sighting, at seconds: Int, _ database: Database) throws -> Bool {
-        let known = try HostRow.fetchOne(
+    /// Whether a host's report says what is on record already.
+    func isOnRecord(_ sighting: Sighting, _ database: Database) throws -> Bool {
+        try lastReport(of: sighting.host, database).map { Self.says($0, sighting) } ?? false
+    }
+
+    private func lastReport(of host: HostID, _ database: Database) throws -> HostRow? {
+        try HostRow.fetchOne(
             try database.cachedStatement(
                 sql: """
                     SELECT host.kernel, host.bootID, host.agent, host.report, sighted.buildID, report.digest AS reportDigest
                     FROM host JOIN sighted ON sighted.id = host.kernel JOIN report ON report.id = host.report
                     WHERE host.id = ?
-                    """), arguments: [sighting.host])
-        if let known, known.buildID == sighting.kernel.buildID, known.bootID == sighting.bootID,
-            known.agent == sighting.agent,
-            known.reportDigest == Self.digest(sighting.steps)
-                || known.reportDigest == Self.digest(Self.withoutDetails(sighting.steps))
-        {
-            return false
-        }
+                    """), arguments: [host])
+    }
+
+    private static func says(_ known: HostRow, _ sighting: Sighting) -> Bool {
+        known.buildID == sighting.kernel.buildID && known.bootID == sighting.bootID && known.agent == sighting.agent
+            && (known.reportDigest == digest(sighting.steps)
+                || known.reportDigest == digest(withoutDetails(sighting.steps)))
+    }
+
+    /// Puts a host's report on record.
+    ///
+    /// - Returns: false if it says what is on record already; then nothing was written.
+    func put(_ sighting: Sighting, at seconds: Int, _ database: Database) throws -> Bool {
+        let known = try lastReport(of: sighting.host, database)
+        if known.map({ Self.says($0, sighting) }) == true { return false }
         let kernel = try sighted(sighting.kernel, at: seconds, database)
         let report = try report(sighting.steps, kernel: kernel, database)
         if known.map({ ($0.kernel, $0.report) == (kernel, report) }) != true {
@@ -162,48 +171,43 @@ extension Catalogue {
 
     // MARK: What was said of what is held
 
-    /// Puts a host's digest on record that is, or is not, that of what the store has.
-    ///
-    /// - Returns: false if it was on record already.
+    /// Puts a host's digest on record that is, or is not, that of what the store has, and that the host did not say before.
     func put(
         opinion digest: Digest, of host: HostID, on key: UploadClaims.Key, agrees: Bool, at seconds: Int,
         _ database: Database
-    ) throws -> Bool {
-        let before = try Row.fetchOne(
-            try database.cachedStatement(
-                sql: "SELECT digest, agrees FROM opinion WHERE buildID = ? AND artefact = ? AND host = ?"),
-            arguments: [key.kernel, key.artefact.rawValue, host])
-        let said: Digest? = before?["digest"]
-        guard said != digest else { return false }
-        if let before, before["agrees"] == false {
+    ) throws {
+        let before = try opinion(of: host, on: key, database)
+        if let before, !before.agrees {
             // With no host on the other side, it is no conflict any more.
             for change in [
                 "UPDATE otherDigest SET hosts = hosts - 1 WHERE", "DELETE FROM otherDigest WHERE hosts < 1 AND",
             ] {
                 try database.execute(
                     sql: change + " buildID = ? AND artefact = ? AND digest = ?",
-                    arguments: [key.kernel, key.artefact.rawValue, said])
+                    arguments: [key.kernel, key.artefact.rawValue, before.digest])
             }
         }
         try database.execute(
             sql: """
                 INSERT OR REPLACE INTO opinion (buildID, artefact, host, digest, agrees, time) VALUES (?, ?, ?, ?, ?, ?)
                 """, arguments: [key.kernel, key.artefact.rawValue, host, digest, agrees, seconds])
-        guard !agrees else { return true }
+        guard !agrees else { return }
         try database.execute(
             sql: """
                 INSERT INTO otherDigest (buildID, artefact, digest, firstSeen, lastSeen, hosts) VALUES (?, ?, ?, ?, ?, 1)
                 ON CONFLICT DO UPDATE SET lastSeen = excluded.lastSeen, hosts = hosts + 1
                 """, arguments: [key.kernel, key.artefact.rawValue, digest, seconds, seconds])
-        return true
     }
 
-    /// Whether a host said before that it has something else than the store.
-    func differed(_ host: HostID, on key: UploadClaims.Key, _ database: Database) throws -> Bool {
-        try Bool.fetchOne(
+    /// What a host said before of what the store has; nil for nothing.
+    func opinion(
+        of host: HostID, on key: UploadClaims.Key, _ database: Database
+    ) throws -> (digest: Digest, agrees: Bool)? {
+        try Row.fetchOne(
             try database.cachedStatement(
-                sql: "SELECT NOT agrees FROM opinion WHERE buildID = ? AND artefact = ? AND host = ?"),
-            arguments: [key.kernel, key.artefact.rawValue, host]) ?? false
+                sql: "SELECT digest, agrees FROM opinion WHERE buildID = ? AND artefact = ? AND host = ?"),
+            arguments: [key.kernel, key.artefact.rawValue, host]
+        ).map { ($0["digest"], $0["agrees"]) }
     }
 
     /// Raises a kernel that one host has the headers of to one that hosts agree on, if so many others do.

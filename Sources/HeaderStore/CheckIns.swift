@@ -9,7 +9,7 @@ internal import Synchronization
 ///
 /// Reports that come while others are being written wait and are written together, in one transaction with one sync: a
 /// fleet that boots at once costs some syncs, not one a host. A report that says nothing new writes nothing but the time,
-/// and those some seconds later, many at once. All of it runs on one thread of its own.
+/// and those some seconds later, many at once; it waits for no other's transaction. All of it runs on one thread of its own.
 final class CheckIns: Sendable {
     private struct State {
         var claims: UploadClaims
@@ -132,54 +132,91 @@ final class CheckIns: Sendable {
         }
     }
 
-    /// Writes a batch of reports in one transaction, and answers them.
+    /// Answers a batch of reports, when all that is new in them is written: in one transaction, or in none if nothing is.
     private func put(_ batch: [Sighting]) throws -> [SightingAnswer] {
         let seconds = now()
         // Not within the transaction: whoever gives up bundles waits for it.
         let derived = derivedBytes()
+        let (asked, isNew) = try askIfKnown(batch, derived: derived)
+        let answers: [SightingAnswer]
+        if isNew {
+            answers = try write(batch, asked, at: seconds, derived: derived)
+        } else {
+            answers = asked.map { SightingAnswer(verdicts: $0.map(\.verdict), time: seconds) }
+            let isFull = times.withLock { times in
+                for sighting in batch { times.hosts[sighting.host] = seconds }
+                return times.hosts.count >= Self.maximumTimes
+            }
+            if isFull { try catalogue.write { try flush($0) } }
+        }
+        planFlush()
+        return answers
+    }
+
+    /// - Returns: what the server wants of each host, or nothing if a report is not on record; and whether there is
+    ///   something to write.
+    private func askIfKnown(_ batch: [Sighting], derived: Int) throws -> (asked: [[Asked]], isNew: Bool) {
+        try catalogue.pool.read { database in
+            guard try batch.allSatisfy({ try catalogue.isOnRecord($0, database) }) else { return ([], true) }
+            let asked = batch.map { ask($0, derived: derived) }
+            let isNew = try asked.joined().contains { try newOpinion($0, database) != nil }
+            return (asked, isNew)
+        }
+    }
+
+    /// What a host's offer says of what is held, if it is not on record.
+    private func newOpinion(
+        _ asked: Asked, _ database: Database
+    ) throws -> (opinion: Opinion, digest: Digest, key: UploadClaims.Key)? {
+        guard asked.opinion != nil || asked.verdict.reason == .agreed, let digest = asked.question.offer.digest else {
+            return nil
+        }
+        let key = asked.question.key
+        let before = try catalogue.opinion(of: asked.question.host, on: key, database)
+        // Enough others have said so; but this one may take back what it said.
+        guard before?.digest != digest, let opinion = asked.opinion ?? (before?.agrees == false ? .agrees : nil) else {
+            return nil
+        }
+        return (opinion, digest, key)
+    }
+
+    /// - Parameter asked: what the server wants of each host; nothing if that is not known yet.
+    private func write(
+        _ batch: [Sighting], _ asked: [[Asked]], at seconds: Int, derived: Int
+    ) throws -> [SightingAnswer] {
         var changed: Set<BuildID> = []
         let answers = try catalogue.write { database in
             var answers: [SightingAnswer] = []
-            for sighting in batch {
+            for (index, sighting) in batch.enumerated() {
                 if try !catalogue.put(sighting, at: seconds, database) {
                     times.withLock { $0.hosts[sighting.host] = seconds }
                 }
-                var verdicts: [ArtefactVerdict] = []
-                for (question, verdict, opinion) in ask(sighting, derived: derived) {
-                    verdicts.append(verdict)
-                    let key = UploadClaims.Key(kernel: sighting.kernel.buildID, artefact: verdict.artefact)
-                    var opinion = opinion
-                    // Enough others have said so; but this one takes back what it said.
-                    if verdict.reason == .agreed, try catalogue.differed(sighting.host, on: key, database) {
-                        opinion = .agrees
-                    }
-                    guard let opinion, let digest = question.offer.digest,
-                        try catalogue.put(
-                            opinion: digest, of: sighting.host, on: key, agrees: opinion == .agrees, at: seconds,
-                            database)
-                    else { continue }
+                let asked = asked.isEmpty ? ask(sighting, derived: derived) : asked[index]
+                for asked in asked {
+                    guard let (opinion, digest, key) = try newOpinion(asked, database) else { continue }
+                    try catalogue.put(
+                        opinion: digest, of: sighting.host, on: key, agrees: opinion == .agrees, at: seconds, database)
                     if opinion == .differs {
-                        logger.info("a host has another digest", metadata: Self.metadata(sighting, verdict))
+                        logger.info("a host has another digest", metadata: Self.metadata(sighting, asked.verdict))
                     }
                     if key.artefact == .headers { changed.insert(key.kernel) }
                     if opinion == .agrees, key.artefact == .headers {
                         try catalogue.raiseIfAgreed(key.kernel, opinions: opinions, database)
                     }
                 }
-                answers.append(SightingAnswer(verdicts: verdicts, time: seconds))
+                answers.append(SightingAnswer(verdicts: asked.map(\.verdict), time: seconds))
             }
             if times.withLock({ $0.hosts.count >= Self.maximumTimes }) { try flush(database) }
             return answers
         }
         for kernel in changed { try headersChanged(kernel) }
-        planFlush()
         return answers
     }
 
+    private typealias Asked = (question: UploadClaims.Question, verdict: ArtefactVerdict, opinion: Opinion?)
+
     /// What the server wants of a host's offers; what the host does not offer, it lets go of.
-    private func ask(
-        _ sighting: Sighting, derived: Int
-    ) -> [(question: UploadClaims.Question, verdict: ArtefactVerdict, opinion: Opinion?)] {
+    private func ask(_ sighting: Sighting, derived: Int) -> [Asked] {
         let kernel = sighting.kernel.buildID
         let now = uptime()
         return state.withLock { state in

@@ -23,10 +23,12 @@ struct BlockKey: Hashable, Sendable {
 ///
 /// While somebody reads, packs may be written anew: what then is not where it was is looked up again.
 ///
-/// Memory: ``cacheBytes`` of raw blocks, 128 open packs' block tables, the manifests of the last 8 trees, and what the caller
-/// holds.
+/// Memory: ``cacheBytes`` of raw blocks, ``fileBytes`` of files, 128 open packs' block tables, the manifests of the last 8
+/// trees and as many as documents, and what the caller holds.
 final class ContentReader: Sendable {
     static let cacheBytes = 64 << 20
+    /// Of single files that were asked for lately.
+    private static let fileBytes = 8 << 20
     private static let openPacks = 128
     private static let keptTrees = 8
 
@@ -35,9 +37,19 @@ final class ContentReader: Sendable {
         let blocks: [PackIndex.Block]
     }
 
+    typealias Document = (bytes: [UInt8], digest: Digest)
+
+    /// Contents as they were found before something was moved or lost are not looked at any more.
+    private struct FileKey: Hashable {
+        let moves: Int
+        let digest: Digest
+    }
+
     private struct State {
         var packs: [Int: OpenPack] = [:]
         var trees: [(digest: Digest, tree: StoredTree)] = []
+        /// Manifests as they are sent.
+        var documents: [(tree: Digest, document: Document)] = []
         /// How often something was moved.
         var moves = 0
     }
@@ -45,6 +57,7 @@ final class ContentReader: Sendable {
     private let catalogue: Catalogue
     private let layout: StoreLayout
     private let cache = ByteCache<BlockKey>(limit: ContentReader.cacheBytes)
+    private let files = ByteCache<FileKey>(limit: ContentReader.fileBytes)
     private let state = Mutex(State())
 
     init(catalogue: Catalogue, layout: StoreLayout) {
@@ -75,10 +88,56 @@ final class ContentReader: Sendable {
         state.withLock { state in
             state.moves += 1
             state.trees = []
+            state.documents = []
             // An open file that has no name any more keeps its room on the disk.
             state.packs = [:]
         }
     }
+
+    // MARK: What is kept for requests
+
+    /// A tree's manifest as it is sent, if it was asked for lately.
+    func keptDocument(of tree: Digest) -> Document? {
+        state.withLock { state in state.documents.first { $0.tree == tree }?.document }
+    }
+
+    /// - Throws: as ``tree(_:)``; what `encode` throws.
+    func document(of tree: Digest, encode: (TreeManifest) throws -> [UInt8]) throws -> Document {
+        // Others may have waited for the same.
+        if let document = keptDocument(of: tree) { return document }
+        let moves = state.withLock { $0.moves }
+        let bytes = try encode(try self.tree(tree).manifest)
+        let document = Document(bytes, SHA256Hash.digest(of: bytes))
+        state.withLock { state in
+            guard state.moves == moves, !state.documents.contains(where: { $0.tree == tree }) else { return }
+            state.documents.append((tree, document))
+            if state.documents.count > Self.keptTrees { state.documents.removeFirst() }
+        }
+        return document
+    }
+
+    /// A file of a tree, if both were asked for lately; nil to look for it with ``file(at:in:)``.
+    func keptFile(at path: HeaderPath, in tree: Digest) -> Document? {
+        let (known, moves) = state.withLock { state in (state.trees.first { $0.digest == tree }, state.moves) }
+        guard let manifest = known?.tree.manifest, let index = manifest.indexOfFile(at: path),
+            case .file(_, let digest, _) = manifest.entries[index].kind
+        else { return nil }
+        return files.kept(FileKey(moves: moves, digest: digest)).map { ($0, digest) }
+    }
+
+    /// A file of a tree; nil if there is none at the path.
+    ///
+    /// - Throws: as ``tree(_:)`` and ``contents(_:)``.
+    func file(at path: HeaderPath, in tree: Digest) throws -> Document? {
+        let moves = state.withLock { $0.moves }
+        let tree = try self.tree(tree)
+        guard let index = tree.manifest.indexOfFile(at: path), let number = tree.numbers[index] else { return nil }
+        let location = try locations(of: [number])[0]
+        let bytes = try files.bytes(FileKey(moves: moves, digest: location.digest)) { try contents(location) }
+        return (bytes, location.digest)
+    }
+
+    // MARK: Trees
 
     private func readTree(_ digest: Digest) throws -> StoredTree {
         let (row, stored, raw, locations) = try catalogue.pool.unsafeReentrantRead { database in

@@ -62,6 +62,7 @@ public final class HeaderStore: Sendable {
     let btf: BTFStore
     let disk: DiskBudget
     let checkIns: CheckIns
+    let index: KernelIndex
     let ingests = WorkQueue(label: "ingest", width: 1)
     let btfIngests = WorkQueue(label: "btf", width: 1)
     private let reads = WorkQueue(label: "reads", width: 4)
@@ -104,6 +105,7 @@ public final class HeaderStore: Sendable {
                 try catalogue.write { [catalogue] in try catalogue.setDoomed(false, btf: name, $0) }
             }
         }
+        index = try KernelIndex(catalogue.pool)
         var rules = UploadClaims.Rules()
         rules.claimSeconds = options.claimSeconds
         rules.opinions = options.opinions
@@ -269,7 +271,22 @@ public final class HeaderStore: Sendable {
             return Problem(
                 .kernelHasNoHeaders, "This server has no headers of build ID \(id). \(sightings.description) \(push)")
         }
-        return Catalogue.unknown(id, "Push its headers with: kheader push ARCHIVE --build-id \(id)")
+        return Self.unknown(id)
+    }
+
+    private static func unknown(_ id: BuildID) -> Problem {
+        Catalogue.unknown(id, "Push its headers with: kheader push ARCHIVE --build-id \(id)")
+    }
+
+    /// The tree that is a kernel's headers, out of memory.
+    ///
+    /// - Throws: as ``kernel(_:)``.
+    public func tree(of id: BuildID) async throws -> Digest {
+        switch index.standing(of: id) {
+        case .headers(let tree): return tree
+        case .unknown where btf.record(id) == nil: throw Self.unknown(id)
+        default: return try await kernel(id).treeDigest
+        }
     }
 
     /// What is known of a kernel's BTF goes beside what the catalogue has.
@@ -292,9 +309,10 @@ public final class HeaderStore: Sendable {
     /// - Throws: `Problem` with `kernel-unknown` if the store has nothing at all of it, or `store-damaged`.
     public func btf(of id: BuildID) async throws -> (bytes: [UInt8], digest: Digest)? {
         guard let record = btf.record(id) else {
-            _ = try await kernel(id)
+            _ = try await tree(of: id)
             return nil
         }
+        if let bytes = btf.kept(record) { return (bytes, record.digest) }
         return (try await reads.run { [btf] in try btf.contents(id, record) }, record.digest)
     }
 
@@ -307,19 +325,29 @@ public final class HeaderStore: Sendable {
         try await reads.run { [content] in try body(try content.tree(tree).manifest) }
     }
 
-    /// The contents of one file of a tree; of a link to a file, those of the file.
+    /// A tree's manifest as one document; that of a tree that was asked for lately is kept.
+    ///
+    /// - Parameter encode: always makes the same bytes of a manifest.
+    /// - Returns: the document and its SHA-256.
+    /// - Throws: `Problem` with `tree-unknown` or `store-damaged`; what `encode` throws.
+    public func manifestDocument(
+        of tree: Digest, encode: @escaping @Sendable (TreeManifest) throws -> [UInt8]
+    ) async throws -> (bytes: [UInt8], digest: Digest) {
+        if let document = content.keptDocument(of: tree) { return document }
+        return try await reads.run { [content] in try content.document(of: tree, encode: encode) }
+    }
+
+    /// The contents of one file of a tree; of a link to a file, those of the file. What was asked for lately is kept.
     ///
     /// - Throws: `Problem` with `tree-unknown`, `file-unknown` or `store-damaged`.
     public func file(at path: HeaderPath, in tree: Digest) async throws -> (bytes: [UInt8], digest: Digest) {
-        try await reads.run { [content] in
-            let tree = try content.tree(tree)
-            guard let index = tree.manifest.indexOfFile(at: path), let number = tree.numbers[index] else {
+        if let file = content.keptFile(at: path, in: tree) { return file }
+        return try await reads.run { [content] in
+            guard let file = try content.file(at: path, in: tree) else {
                 throw Problem(
-                    .fileUnknown,
-                    "The tree \(tree.row.digest) has no file \(path). Its manifest.json lists what it has.")
+                    .fileUnknown, "The tree \(tree) has no file \(path). Its manifest.json lists what it has.")
             }
-            let location = try content.locations(of: [number])[0]
-            return (try content.contents(location), location.digest)
+            return file
         }
     }
 

@@ -39,7 +39,7 @@ struct UploadClaims: Sendable {
         /// Nil if the store has none.
         var held: HeldArtefact?
 
-        fileprivate var key: Key { Key(kernel: identity.buildID, artefact: offer.artefact) }
+        var key: Key { Key(kernel: identity.buildID, artefact: offer.artefact) }
     }
 
     /// How an upload under a claim ended.

@@ -26,3 +26,14 @@ public struct Problem: Error, Codable, Sendable, Equatable, CustomStringConverti
 
     public var description: String { "\(detail) (\(code.rawValue))" }
 }
+
+extension Problem {
+    /// The same JSON as by `Codable`, members in alphabetical order.
+    package var json: JSONTree {
+        .object(
+            [
+                "type": .string(type), "title": .string(title), "status": JSONTree(status), "detail": .string(detail),
+                "code": .string(code.rawValue), "requestID": requestID.map { .string($0) },
+            ].compactMapValues { $0 })
+    }
+}

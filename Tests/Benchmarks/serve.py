@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,10 @@ TICKS = os.sysconf("SC_CLK_TCK")
 REQUESTS = 100_000
 # Of a bundle, and of all that is small.
 BUNDLE_LIMIT, SMALL_LIMIT, DEBUGINFOD_LIMIT = 1.25, 3.0, 0.4
+SECTION = "`section/.BTF`, 64 kB"
+CONNECTIONS = 8
+# Of sightings, in turn.
+HOSTS = 64
 
 
 @dataclass
@@ -54,6 +59,7 @@ class Case:
     status: int
     urls: dict[str, str]
     script: str = ""
+    method: str = "GET"
 
 
 class Peer:
@@ -113,7 +119,7 @@ def _rounds(
                     hit.to_debuginfod.append(costs["own"] / costs["debuginfod"])
         if number == 0:
             before = server.resident_memory
-    small = next(case for case in cases if case.script == "")
+    small = next(case for case in cases if case.name == SECTION)
     while requests < REQUESTS:
         requests += _load(pids["own"], small.urls["own"], small, folder, seconds * 2)[0]
     return Served(hits, bundle, requests, before, server.resident_memory)
@@ -121,17 +127,21 @@ def _rounds(
 
 def _load(pid: int, url: str, case: Case, folder: Path, seconds: int) -> tuple[int, float]:
     """Requests that were answered, and microseconds of the process's CPU for each."""
+    if case.method == "HEAD":
+        before = _cpu(pid)
+        count = _heads(url, seconds)
+        return count, (_cpu(pid) - before) / count * 1e6
     script = folder / "request.lua"
     # Whatever is not what is expected counts as a mistake, and wrk says so.
     script.write_text(
-        f"{case.script.replace('URL_TAG', _tag(url)) if case.script else ''}\n"
+        f"{case.script.replace('URL_TAG', _tag(url)) if 'URL_TAG' in case.script else case.script}\n"
         f"wrong = 0\nlocal threads = {{}}\nfunction setup(thread) table.insert(threads, thread) end\n"
         f"function response(status) if status ~= {case.status} then wrong = wrong + 1 end end\n"
         "function done(summary) local n = 0; for _, t in ipairs(threads) do n = n + t:get('wrong') end\n"
         "io.write(string.format('ANSWERS %d WRONG %d\\n', summary.requests, n + summary.errors.read)) end\n"
     )
     before = _cpu(pid)
-    output = _output("wrk", "-t1", "-c8", f"-d{seconds}s", "-s", str(script), url)
+    output = _output("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script), url)
     used = _cpu(pid) - before
     count, wrong = map(int, re.search(r"ANSWERS (\d+) WRONG (\d+)", output).groups())
     if wrong or not count:
@@ -139,8 +149,33 @@ def _load(pid: int, url: str, case: Case, folder: Path, seconds: int) -> tuple[i
     return count, used / count * 1e6
 
 
+def _heads(url: str, seconds: int) -> int:
+    """HEAD requests that were answered: wrk waits for the body that such an answer announces and has not."""
+    parts = urllib.parse.urlsplit(url)
+    request = f"HEAD {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
+    sockets = [socket.create_connection((parts.hostname, parts.port)) for _ in range(CONNECTIONS)]
+    count, end = 0, time.monotonic() + seconds
+    try:
+        while time.monotonic() < end:
+            for connection in sockets:
+                connection.sendall(request)
+            for connection in sockets:
+                answer = b""
+                while not answer.endswith(b"\r\n\r\n"):
+                    more = connection.recv(4096)
+                    if not more:
+                        raise RuntimeError(f"HEAD {url}: the connection ended")
+                    answer += more
+                if not answer.startswith(b"HTTP/1.1 200 "):
+                    raise RuntimeError(f"HEAD {url}: {answer!r}")
+                count += 1
+    finally:
+        for connection in sockets:
+            connection.close()
+    return count
+
+
 def _cases(base: str, nginx: str, debuginfod: str, build_id: str) -> list[Case]:
-    # No HEAD: wrk waits for the body that such an answer announces and has not.
     unknown = "0" * 40
 
     def case(name: str, path: str, limit: float = SMALL_LIMIT, status: int = 200, script: str = "") -> Case:
@@ -148,7 +183,11 @@ def _cases(base: str, nginx: str, debuginfod: str, build_id: str) -> list[Case]:
 
     source = "source/include/linux/sched.h"
     tag = 'wrk.headers["If-None-Match"] = \'URL_TAG\''
-    section = case("`section/.BTF`, 64 kB", "section/.BTF")
+    section = case(SECTION, "section/.BTF")
+    head = case("HEAD of the bundle", "headers.tar.zst")
+    head.method = "HEAD"
+    sighting = case("a sighting that says nothing new", "", script=_sightings(build_id))
+    sighting.urls = {"own": f"{base.rpartition('/buildid/')[0]}/v1/kernels/{build_id}/sightings", "nginx": f"{nginx}/sightings"}
     section.urls["debuginfod"] = f"{debuginfod}/{build_id}/section/.BTF"
     missing = case("404, unknown build ID", "", status=404)
     missing.urls = {
@@ -160,8 +199,26 @@ def _cases(base: str, nginx: str, debuginfod: str, build_id: str) -> list[Case]:
         case("hot bundle, `headers.tar.zst`", "headers.tar.zst", BUNDLE_LIMIT),
         case("304 of the bundle", "headers.tar.zst", status=304, script=tag),
         case("`manifest.json`", "manifest.json"),
-        section, missing,
+        section, missing, head, sighting,
     ]
+
+
+def _sightings(build_id: str) -> str:
+    """What wrk is told, to post the reports of some hosts in turn; all of them offer what the server has."""
+    bodies = [
+        json.dumps({
+            "host": f"{number:032x}", "bootID": "5a8d4c0e-6f4b-4a53-9d5e-0c6a3a1b2c3d", "agent": "kheader-agent/1.0",
+            "kernel": {"buildID": build_id, "release": "6.1.0-57-amd64", "architecture": "x86_64", "hasBTF": True},
+            "steps": [{"origin": "sysfs", "outcome": "usable"}],
+            "offers": [{"artefact": "headers", "origin": "sysfs", "bytes": 4000000}],
+        })
+        for number in range(HOSTS)
+    ]
+    return (
+        f"local bodies = {{ {', '.join(f'[[{body}]]' for body in bodies)} }}\nlocal turn = 0\n"
+        'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\n'
+        f"request = function() turn = turn % {HOSTS} + 1; return wrk.format(nil, nil, nil, bodies[turn]) end\n"
+    )
 
 
 def _mirror(www: Path, base: str) -> dict[str, int]:
@@ -198,7 +255,9 @@ def _nginx(folder: Path) -> tuple[str, Peer]:
     (folder / "nginx.conf").write_text(
         f"daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx.log crit;\n"
         f"events {{ }}\nhttp {{ {temporary}access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000;\n"
-        f"server {{ listen 127.0.0.1:{port}; root {folder}/www; }} }}\n"
+        f"server {{ listen 127.0.0.1:{port}; root {folder}/www;\n"
+        # As many bytes as our answer to a sighting has.
+        f"location = /sightings {{ default_type application/json; return 200 '{'x' * 150}'; }} }} }}\n"
     )
     folder.chmod(0o755)
     program = shutil.which("nginx") or "/usr/sbin/nginx"

@@ -105,7 +105,7 @@ import Testing
         ("/metrics", "metrics"), ("/metadata", "metadata"), ("/v1/store", "/v1/store"), ("/livez", "/livez"),
     ])
     func typesAreThoseOfDebuginfod(route: String, type: String) {
-        #expect(MetricsMiddleware<ServerRequestContext>.type(ofRoute: route) == type)
+        #expect(MetricsRegistry.AnswerLabels.type(ofRoute: route) == type)
     }
 
     @Test func theTextIsAsPrometheusReadsIt() {

@@ -1,3 +1,4 @@
+import GRDB
 import HeaderArchive
 import HeaderStore
 import KHeaderTestSupport
@@ -78,6 +79,43 @@ import Testing
             let summary = try await after.kernel(kernel.id)
             #expect((summary.source, summary.conflicts, summary.hosts) == (.agreed, 0, 3))
             try after.close()
+        }
+    }
+
+    /// Somebody else's transaction, which may take its time: whoever wants to write has to wait, or fails.
+    @Test func aReportThatSaysNothingNewTakesNoTransaction() async throws {
+        try await withTemporaryFolder { folder in
+            let store = try HeaderStore(folder: folder.path("store")) { $0.flushSeconds = 3600 }
+            try await upload(store)
+            let known: [(host: Int, offers: [ArtefactOffer])] = [
+                (1, []), (2, [Self.offer(kernel.archive)]), (3, [Self.offer([1])]),
+                (4, [ArtefactOffer(.headers, origin: .loadedModule)]),
+            ]
+            var answers: [SightingAnswer] = []
+            for (host, offers) in known {
+                answers.append(try await store.checkIn(try Self.sighting(host, of: kernel.id, offers)))
+            }
+            var configuration = Configuration()
+            configuration.allowsUnsafeTransactions = true
+            let other = try DatabaseQueue(path: folder.path("store/catalogue.sqlite"), configuration: configuration)
+            try await other.writeWithoutTransaction { try $0.beginTransaction(.immediate) }
+            for ((host, offers), before) in zip(known, answers) {
+                let answer = try await store.checkIn(try Self.sighting(host, of: kernel.id, offers))
+                #expect(answer.verdicts == before.verdicts)
+            }
+            // Another boot; another digest; another host.
+            for sighting in try [
+                Self.sighting(1, of: kernel.id, boot: "2", []), Self.sighting(3, of: kernel.id, [Self.offer([2])]),
+                Self.sighting(5, of: kernel.id, []),
+            ] {
+                await #expect(throws: DatabaseError.self) { _ = try await store.checkIn(sighting) }
+            }
+            try await other.writeWithoutTransaction { try $0.rollback() }
+            try other.close()
+            for (host, offers) in known { _ = try await store.checkIn(try Self.sighting(host, of: kernel.id, offers)) }
+            let summary = try await store.kernel(kernel.id)
+            #expect((summary.hosts, summary.conflicts) == (4, 1))
+            try store.close()
         }
     }
 

@@ -56,6 +56,16 @@ import Testing
         }
     }
 
+    @Test func aProblemIsWrittenAsFoundationWritesIt() throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        for problem in [
+            Problem(.kernelUnknown, "Push it: \"a/b\" – ü", requestID: "0123"), Problem(.internalError, ""),
+        ] {
+            #expect(problem.json.bytes == Array(try encoder.encode(problem)))
+        }
+    }
+
     @Test func aSightingIsWrittenAsFoundationWritesIt() throws {
         let host = try #require(HostID("00112233445566778899aabbccddeeff"))
         let id = try #require(BuildID("0011"))
