@@ -21,6 +21,7 @@ import Testing
         ("pch", { $0.hasPCH = true }), ("no pch", { $0.hasPCH = false }),
         ("source", { $0.source = .push }),
         ("conflict", { $0.hasConflicts = true }), ("no conflict", { $0.hasConflicts = false }),
+        ("damaged", { $0.isDamaged = true }), ("not damaged", { $0.isDamaged = false }),
         ("pinned", { $0.isPinned = true }), ("not pinned", { $0.isPinned = false }),
         ("running", { $0.isRunning = true }), ("not running", { $0.isRunning = false }),
         ("purged", { $0.isPurged = true }), ("not purged", { $0.isPurged = false }),

@@ -44,6 +44,7 @@ extension CoverageView.Gap {
         architecture = identity.architecture?.machine ?? ""
         hosts = PageText.count(gap.kernel.hosts)
         lacks = gap.lacks.map { $0 == .headers ? .poor("headers") : .fair("BTF") }
+        loss = gap.loss
         reasons = gap.reports.map { report in
             CoverageView.Reason(found: PageText.steps(report.steps), hosts: PageText.count(report.hosts, "host"))
         }
