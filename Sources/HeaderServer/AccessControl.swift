@@ -80,12 +80,16 @@ public struct AccessControl: Sendable {
             throw AccessError(reason: error)
         }
         guard audience?.includes(token.role) ?? true else {
-            throw Self.insufficient("A token of role '\(token.role.rawValue)' is not for this.")
+            let roles = TokenRole.allCases.filter { audience?.includes($0) ?? false }.map { "'\($0.rawValue)'" }
+            throw Self.insufficient(
+                "A token of role '\(token.role.rawValue)' is not for this: it takes \(roles.joined(separator: " or "))."
+            )
         }
         if token.role == .agent, "\(method.rawValue) \(route ?? "")" == Audience.headersUpload,
             source != HeaderSource.agent.rawValue
         {
-            throw Self.insufficient("An agent's uploads say so: add source=agent to the query.")
+            throw Self.insufficient(
+                "An agent's uploads say so: add source=agent to the query. Others take an operator's token.")
         }
         return token
     }
@@ -109,6 +113,12 @@ public struct AccessControl: Sendable {
             throw Self.refusal(
                 .tokenUnknown, "This server does not know this token, or it was revoked.", error: "invalid_token")
         }
+    }
+
+    /// The ID of the token that a request came with, whether it is one that counts, or ever did: nothing else of what was
+    /// refused may be in a log.
+    static func tokenID(authorization: String?) -> String? {
+        (bearer(authorization) ?? password(authorization)).map { TokenRecord.id(ofSecret: $0) }
     }
 
     private static func bearer(_ authorization: String?) -> String? { credentials("bearer", in: authorization) }

@@ -23,10 +23,15 @@ struct AccessMiddleware: RouterMiddleware {
                 context.logger[metadataKey: "token"] = "\(token.id)"
                 context.visitor.token = "\(token.id)"
             }
-        } catch let refusal as Refusal
-            where refusal.problem.status == 401
-            && (request.preferHTML || PageRoutes.isPage(context.endpointPath))
-        {
+        } catch let refusal as Refusal {
+            if let id = AccessControl.tokenID(authorization: request.headers[.authorization]) {
+                context.visitor.token = id
+                context.logger.notice(
+                    "token refused", metadata: ["token": "\(id)", "code": "\(refusal.problem.code.rawValue)"])
+            }
+            guard refusal.problem.status == 401, request.preferHTML || PageRoutes.isPage(context.endpointPath) else {
+                throw refusal
+            }
             var fields = refusal.fields
             fields.append(HTTPField(name: .wwwAuthenticate, value: AccessControl.browserChallenge))
             throw Refusal(problem: refusal.problem, fields: fields)

@@ -1,3 +1,4 @@
+import Glibc
 public import HeaderStore
 import HTTPTypes
 public import Hummingbird
@@ -116,7 +117,10 @@ public enum HeaderServer {
         // What goes on without its client may use the store until here.
         await sessions.close()
         await service.close()
-        try result.get()
+        do { try result.get() } catch let error as IOError {
+            throw SettingsError(
+                description: "Can't listen on \(address): \(String(cString: strerror(error.errnoCode))).")
+        }
     }
 }
 

@@ -3,6 +3,7 @@ import HeaderStore
 import Hummingbird
 import KernelHeaders
 import Logging
+import OperatorDocuments
 
 /// The kernels: their list, one of them, what operators do to it, and the upload of its headers.
 struct KernelRoutes {
@@ -40,8 +41,9 @@ struct KernelRoutes {
 
     @Sendable private func pin(_ request: Request, _ context: Context) async throws -> Response {
         let id = try context.buildID()
-        let detail = try await store.pin(id, reason: try request.reason())
-        context.logger.notice("kernel pinned", metadata: ["buildID": "\(id)"])
+        let reason = try request.reason()
+        let detail = try await store.pin(id, reason: reason)
+        context.logger.notice("kernel pinned", metadata: ["buildID": "\(id)", "reason": "\(reason ?? "")"])
         return try Response.json(detail)
     }
 
@@ -54,8 +56,9 @@ struct KernelRoutes {
 
     @Sendable private func purge(_ request: Request, _ context: Context) async throws -> Response {
         let id = try context.buildID()
-        try await store.purge(id, reason: try request.reason())
-        context.logger.notice("kernel deleted", metadata: ["buildID": "\(id)"])
+        let reason = try request.reason()
+        try await store.purge(id, reason: reason)
+        context.logger.notice("kernel deleted", metadata: ["buildID": "\(id)", "reason": "\(reason ?? "")"])
         return Response(status: .noContent)
     }
 }

@@ -17,6 +17,7 @@ import SystemPackage
 ///   "traces": { "collector": "http://127.0.0.1:4318/v1/traces", "oneIn": 1 },
 ///   "bundleBytes": 4294967296, "claims": { "seconds": 120, "opinions": 2 },
 ///   "uploads": { "number": 256, "seconds": 300 },
+///   "retention": { "on": false, "days": 90, "newest": 3, "bytes": 107374182400 },
 ///   "verify": { "on": true, "bytesPerSecond": 4194304, "days": 7 },
 ///   "limits": { "archiveBytes": 1073741824, "unpackedBytes": 1073741824, "fileBytes": 16777216, "entries": 100000,
 ///               "ratio": 100, "seconds": 300, "btfBytes": 67108864 },
@@ -47,6 +48,8 @@ public struct ServerSettings: Sendable {
     public var uploads = UploadLimits()
     /// Of precompiled headers.
     public var pch = PCHOptions()
+    /// Variables that are named as settings are, and are none.
+    public private(set) var unknownVariables: [String] = []
     /// Paths of clangs that are used beside those found.
     public private(set) var pchToolchains: [String] = []
 
@@ -55,7 +58,7 @@ public struct ServerSettings: Sendable {
     ///   - environment: names are upper case, words and levels parted by `_`, with `KHEADERD_` before them:
     ///     `KHEADERD_LOG_LEVEL`, `KHEADERD_LIMITS_FILE_BYTES`.
     ///   - file: the JSON file's path.
-    /// - Throws: ``SettingsError`` for a value that is no such value, what swift-configuration says of the file.
+    /// - Throws: ``SettingsError`` for a value that is no such value and for a member of the file that is no setting, what swift-configuration says of the file.
     public init(
         arguments: (listen: String?, state: String?, anonymousReads: Bool?), environment: [String: String],
         file: String?
@@ -74,7 +77,8 @@ public struct ServerSettings: Sendable {
                 throw SettingsError(description: "The settings in \(file) can't be read: \(error)")
             }
         }
-        let reader = ConfigReader(providers: providers)
+        let known = KnownSettings()
+        let reader = ConfigReader(providers: providers, accessReporter: known)
 
         // An empty one would be the root folder.
         guard let state = try await arguments.state.orElse({ try await reader.fetchString(forKey: "state") }),
@@ -133,6 +137,8 @@ public struct ServerSettings: Sendable {
         if bytes > 0 { store.retention.bytes = bytes }
         try await setVerify(reader)
         try await setPCH(reader, file)
+        if let file { try known.check(json: Data(FileSource(path: file).readAll())) }
+        unknownVariables = known.unknown(variables: own.map(\.0)).map { prefix + $0 }
     }
 
     private mutating func setTraces(_ reader: ConfigReader) async throws {

@@ -263,13 +263,15 @@ extension Catalogue {
     ///   - limit: gaps, releases and conflicts each.
     ///   - btf: the digest of the BTF that the store has of a kernel.
     func coverage(at time: Int, limit: Int, btf: (BuildID) -> Digest?, _ database: Database) throws -> Coverage {
-        let gap = "(trust IS NULL OR damage > 0 OR btf = 0 AND (btfLost OR coalesce(sighted.hasBTF, 1)))"
+        // Or there is none to be had.
+        let btfIsThere = "btf OR NOT btfLost AND NOT coalesce(sighted.hasBTF, 1)"
+        let gap = "(trust IS NULL OR damage > 0 OR NOT (\(btfIsThere)))"
         let sums = try Row.fetchOne(
             database,
             sql: """
-                SELECT count(*) AS kernels, total(trust IS NOT NULL) AS headers, total(btf) AS btf, total(pch) AS pch,
-                    total(hosts) AS hosts, total(hosts * (trust IS NOT NULL)) AS headersHosts,
-                    total(hosts * btf) AS btfHosts, total(hosts * pch) AS pchHosts, total(\(gap)) AS gaps
+                SELECT count(*) AS kernels, total(trust IS NOT NULL) AS headers, total(\(btfIsThere)) AS btf,
+                    total(pch) AS pch, total(hosts) AS hosts, total(hosts * (trust IS NOT NULL)) AS headersHosts,
+                    total(hosts * (\(btfIsThere))) AS btfHosts, total(hosts * pch) AS pchHosts, total(\(gap)) AS gaps
                 FROM sighted INDEXED BY sighted_hosts WHERE hosts > 0
                 """)
         func sum(_ name: String) -> Int { Int((sums?[name] as Double?) ?? 0) }

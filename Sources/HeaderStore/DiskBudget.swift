@@ -37,10 +37,16 @@ final class DiskBudget: Sendable {
         }
         guard missing == 0 else {
             throw Problem(
-                .diskFull, "The server's disk has no room for \(bytes) more bytes. Tell its operator; try again later.")
+                .diskFull,
+                "The server's disk has no room for \(bytes) more bytes beside the \(Self.margin >> 20) MiB that are left free. "
+                    + "Tell its operator; try again later.")
         }
         return Reservation(self, bytes)
     }
+
+    /// Has derived data give way to the margin, as far as there is any: before what little is written by which an operator
+    /// makes room.
+    func makeRoom() { _ = try? reserve(1) }
 
     /// Whether there is room for so many bytes, once derived data has given way. Reserves nothing.
     func hasRoom(for bytes: Int, derived: Int) -> Bool {

@@ -178,6 +178,7 @@ extension HeaderStore {
     /// - Throws: `Problem` with `kernel-unknown` or `kernel-purged`.
     public func pin(_ id: BuildID, reason: String? = nil) async throws -> KernelDetail {
         let mark = KernelMark(time: options.now(), reason: reason)
+        disk.makeRoom()
         try await ingests.run { [catalogue] in try catalogue.write { try catalogue.pin(id, mark, $0) } }
         return try await detail(of: id)
     }
@@ -186,6 +187,7 @@ extension HeaderStore {
     ///
     /// - Throws: `Problem` with `kernel-unknown` or `kernel-purged`.
     public func unpin(_ id: BuildID) async throws {
+        disk.makeRoom()
         try await ingests.run { [catalogue] in try catalogue.write { try catalogue.pin(id, nil, $0) } }
     }
 
@@ -201,8 +203,9 @@ extension HeaderStore {
     /// - Parameter time: a kernel that was reported later, pinned or deleted stays as it is; nil to delete it in any case.
     /// - Returns: whether it was deleted.
     func purge(_ id: BuildID, _ mark: KernelMark, unlessSeenAfter time: Int?) async throws -> Bool {
+        disk.makeRoom()
         // No upload of it may find it there in between, and be told that it is known.
-        try await ingests.run { [catalogue, btf, btfIngests, checkIns] in
+        return try await ingests.run { [catalogue, btf, btfIngests, checkIns] in
             try btfIngests.runAndWait {
                 let file = btf.record(id).map { btf.fileName(id, $0) }
                 let isPurged = try catalogue.write { database in

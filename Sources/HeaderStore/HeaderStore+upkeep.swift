@@ -17,6 +17,7 @@ extension HeaderStore {
     /// - Returns: how it stands; and whether it is new: one that was asked for goes on.
     public func startVerify() -> (progress: StoreVerification, isNew: Bool) {
         guard let turn = verifier.begin() else { return (verifier.progress, false) }
+        disk.makeRoom()
         let progress = verifier.progress
         upkeepTasks.withLock { tasks in
             tasks.append(Task { try? await self.verify(turn, bytesPerSecond: nil) })
@@ -74,6 +75,7 @@ extension HeaderStore {
     /// - Returns: how it stands; and whether it is new, or one was under way.
     public func startCollect() -> (progress: StoreCollection, isNew: Bool) {
         guard collector.begin() else { return (collector.progress, false) }
+        disk.makeRoom()
         let progress = collector.progress
         upkeepTasks.withLock { tasks in
             tasks.append(
@@ -92,6 +94,7 @@ extension HeaderStore {
     ///
     /// - Throws: as ``collectDryRun()``; `Problem` with `disk-full`; `CancellationError` if the store is closed.
     public func collect() async throws -> StoreCollection {
+        disk.makeRoom()
         if collector.begin() { try await collects.run { [collector] in try collector.run() } }
         return collector.progress
     }

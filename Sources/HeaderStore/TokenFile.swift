@@ -121,7 +121,7 @@ public struct TokenFile: Sendable {
         let secret = "khd_\(role.rawValue)_\(digits.joined())"
         let digest = Self.digest(of: secret)
         let token = TokenRecord(
-            id: String("\(digest)".prefix(TokenRecord.idLength)), role: role, label: label, created: now,
+            id: TokenRecord.id(of: digest), role: role, label: label, created: now,
             expires: expires, digest: digest)
         try change { $0.append(token) }
         return (secret, token)

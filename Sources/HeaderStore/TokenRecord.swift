@@ -22,6 +22,11 @@ public struct TokenRecord: Codable, Sendable, Equatable {
 
     static let idLength = 12
 
+    /// The ID of the token that a secret is, or would be.
+    public static func id(ofSecret secret: String) -> String { id(of: TokenFile.digest(of: secret)) }
+
+    static func id(of digest: Digest) -> String { String("\(digest)".prefix(idLength)) }
+
     /// Whether a token counts.
     public enum State: String, Codable, Sendable, CaseIterable {
         case active, expired, revoked

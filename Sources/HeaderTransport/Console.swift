@@ -1,5 +1,6 @@
 internal import Glibc
 internal import HeaderArchive
+internal import KernelHeaders
 
 /// The two streams of a command: data on standard output, talk on standard error.
 public enum Console {
@@ -23,7 +24,7 @@ public enum Console {
         isatty(STDERR_FILENO) == 1 && getenv("TERM").map { String(cString: $0) } != "dumb"
     }
 
-    /// The text with question marks for control characters (C0 but for line ends, DEL, C1).
+    /// The text with question marks for control characters and others that mislead, but for line ends.
     ///
     /// - Parameter lineEnd: what stands for a line end.
     public static func printable(_ text: String, lineEnd: Unicode.Scalar = "\n") -> String {
@@ -31,8 +32,8 @@ public enum Console {
         for scalar in text.unicodeScalars {
             switch scalar.value {
             case 0x0A: clean.append(lineEnd)
-            case ..<0x20, 0x7F...0x9F: clean.append("?")
-            default: clean.append(scalar)
+            case ..<0x7F where scalar.value >= 0x20: clean.append(scalar)
+            default: clean.append(scalar.misleads ? "?" : scalar)
             }
         }
         return String(clean)

@@ -8,10 +8,17 @@ public struct TextTable: Sendable {
         let title: String
         let side: Side
 
-        public init(_ title: String, _ side: Side = .left) {
+        let limit: Int
+
+        /// - Parameter limit: of a cell, in characters; one that is longer is cut, and ends with `…`.
+        public init(_ title: String, _ side: Side = .left, limit: Int = .max) {
             self.title = title
             self.side = side
+            self.limit = limit
         }
+
+        /// Of kernels' releases, which are whatever hosts sent; Linux has at most 64 characters.
+        public static let release = Column("RELEASE", limit: 64)
     }
 
     private let columns: [Column]
@@ -23,10 +30,11 @@ public struct TextTable: Sendable {
     public mutating func add(_ cells: [String]) {
         precondition(cells.count == columns.count, "one cell a column")
         rows.append(
-            cells.map { cell in
+            zip(columns, cells).map { column, cell in
                 // A cell is one line, whatever a server put into it.
                 let line = Console.printable(cell, lineEnd: "?")
-                return line.isEmpty ? "-" : line
+                guard line.count > column.limit else { return line.isEmpty ? "-" : line }
+                return line.prefix(column.limit - 1) + "…"
             })
     }
 

@@ -7,6 +7,7 @@ public struct Coverage: Codable, Sendable, Equatable {
     public struct Count: Codable, Sendable, Equatable {
         public var all: Int
         public var headers: Int
+        /// Kernels that have none count, too: nothing of them is lacking.
         public var btf: Int
         public var pch: Int
 

@@ -28,7 +28,7 @@ struct CacheListCommand: AsyncParsableCommand {
 
     static func table(_ entries: [CacheListing]) -> String {
         var table = TextTable([
-            .init("BUILD ID"), .init("RELEASE"), .init("WHAT"), .init("SIZE", .right), .init("FROM"), .init("STATE"),
+            .init("BUILD ID"), .release, .init("WHAT"), .init("SIZE", .right), .init("FROM"), .init("STATE"),
             .init("LAST USED"),
         ])
         for entry in entries {

@@ -9,8 +9,9 @@ struct CoverageCommand: AsyncParsableCommand {
         commandName: "coverage",
         abstract: "Show which kernels the fleet runs, what the server lacks of them and why, and what disagrees.",
         discussion: """
-            A kernel runs if a host's last report was of it. WHY is what most of its hosts' agents found, or that damage of the \
-            server's disk took it; 'kheader kernels show' has more. --format json prints the server's document. The exit code is 0 whatever is lacking.
+            A kernel runs if a host's last report was of it. Under BTF those count, too, that have none. WHY is what most of its \
+            hosts' agents found, or that it was deleted, or that damage of the server's disk took it; 'kheader kernels show' has \
+            more. --format json prints the server's document. The exit code is 0 whatever is lacking.
             """)
 
     @Option(help: "How: table, or json.")
@@ -46,7 +47,7 @@ struct CoverageCommand: AsyncParsableCommand {
         var parts = [counts.text]
         if !coverage.gaps.isEmpty {
             var table = TextTable([
-                .init("LACKS"), .init("HOSTS", .right), .init("RELEASE"), .init("BUILD ID"), .init("WHY"),
+                .init("LACKS"), .init("HOSTS", .right), .release, .init("BUILD ID"), .init("WHY"),
             ])
             for gap in coverage.gaps {
                 table.add([
@@ -81,6 +82,7 @@ struct CoverageCommand: AsyncParsableCommand {
 
     private static func why(_ gap: Coverage.Gap) -> String {
         if let loss = gap.loss { return loss }
+        if let mark = gap.kernel.purge { return "deleted" + (mark.reason.map { ": \($0)" } ?? "") }
         guard gap.lacks.contains(.headers), let report = gap.reports.first else { return "" }
         return report.steps.filter { $0.outcome != .notNeeded }
             .map { "\($0.origin.rawValue) \($0.outcome.rawValue)" }.joined(separator: ", ")

@@ -201,6 +201,10 @@ final class ExportFileReader {
     }
 
     private func damaged(_ what: String) -> ExportFileError {
-        ExportFileError(code: .damaged, detail: "\(path) is damaged: \(what). Nothing of it was sent; export it again.")
+        ExportFileError(
+            code: .damaged,
+            detail:
+                "\(path) is damaged: \(what.hasSuffix(".") ? String(what.dropLast()) : what). Nothing of it was sent; export it again."
+        )
     }
 }

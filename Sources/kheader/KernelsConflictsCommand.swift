@@ -39,7 +39,7 @@ struct KernelsConflictsCommand: AsyncParsableCommand {
 
     static func table(_ conflicts: [KernelConflict]) -> String {
         var table = TextTable([
-            .init("RELEASE"), .init("BUILD ID"), .init("OF"), .init("SERVED"), .init("SOURCE"), .init("HOSTS", .right),
+            .release, .init("BUILD ID"), .init("OF"), .init("SERVED"), .init("SOURCE"), .init("HOSTS", .right),
             .init("FIRST SEEN"), .init("LAST SEEN"), .init("DIGEST"),
         ])
         for conflict in conflicts {

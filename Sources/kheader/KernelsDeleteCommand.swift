@@ -27,7 +27,8 @@ struct KernelsDeleteCommand: AsyncParsableCommand {
         let client = try servers.client()
         for (number, id) in buildIDs.enumerated() {
             do {
-                let hosts = try await client.detail(of: id).entry.hosts
+                // Only to be told: what a kernel that is unknown is answered comes with the deletion.
+                let hosts = (try? await client.detail(of: id).entry.hosts) ?? 0
                 try await client.purge(id, reason: reason)
                 let next =
                     hosts == 0 ? "" : " Hosts run it: \(hosts). The next that reports it is asked to upload it again."

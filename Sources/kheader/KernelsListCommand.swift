@@ -61,7 +61,7 @@ struct KernelsListCommand: AsyncParsableCommand {
 
     static func table(_ kernels: [KernelEntry]) -> String {
         var table = TextTable([
-            .init("RELEASE"), .init("BUILD ID"), .init("ARCH"), .init("SOURCE"), .init("SIZE", .right), .init("BTF"),
+            .release, .init("BUILD ID"), .init("ARCH"), .init("SOURCE"), .init("SIZE", .right), .init("BTF"),
             .init("PCH"), .init("HOSTS", .right), .init("LAST SEEN"), .init("NOTES"),
         ])
         for kernel in kernels {

@@ -32,7 +32,9 @@ struct KernelsPruneCommand: AsyncParsableCommand {
     var newest: Int?
 
     @Option(
-        help: ArgumentHelp("What packs and BTF may take. Default: the server's setting.", valueName: "bytes"))
+        help: ArgumentHelp(
+            "What packs and BTF may take: bytes, or 500M, 20G. Default: the server's setting.", valueName: "bytes"),
+        transform: Self.size)
     var bytes: Int?
 
     @Option(help: "How: table, or json.")
@@ -43,7 +45,16 @@ struct KernelsPruneCommand: AsyncParsableCommand {
     func validate() throws {
         guard days.map({ $0 > 0 }) ?? true else { throw ValidationError("--days is a number from 1 on.") }
         guard newest.map({ $0 >= 0 }) ?? true else { throw ValidationError("--newest is a number from 0 on.") }
-        guard bytes.map({ $0 > 0 }) ?? true else { throw ValidationError("--bytes is a number from 1 on.") }
+    }
+
+    /// As sizes are shown, in powers of ten.
+    private static func size(_ text: String) throws -> Int {
+        let units: [Character: Int] = ["k": 1000, "M": 1_000_000, "G": 1_000_000_000, "T": 1_000_000_000_000]
+        let unit = text.last.flatMap { units[$0] }
+        guard let number = Int(unit == nil ? text : String(text.dropLast())), number > 0,
+            case let (bytes, false) = number.multipliedReportingOverflow(by: unit ?? 1)
+        else { throw ValidationError("'\(text)' is no size: write bytes, or a number and k, M, G or T.") }
+        return bytes
     }
 
     func run() async throws {
@@ -58,7 +69,7 @@ struct KernelsPruneCommand: AsyncParsableCommand {
 
     static func table(_ report: PruneReport) -> String {
         var table = TextTable([
-            .init("RELEASE"), .init("BUILD ID"), .init("LAST SEEN"), .init("SIZE", .right), .init("WHY"),
+            .release, .init("BUILD ID"), .init("LAST SEEN"), .init("SIZE", .right), .init("WHY"),
         ])
         for removal in report.removals {
             table.add([

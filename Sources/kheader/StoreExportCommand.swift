@@ -12,12 +12,14 @@ struct StoreExportCommand: AsyncParsableCommand {
         abstract: "Write kernels that the server has into one file.",
         discussion: """
             Headers and BTF, for a server that can't reach this one, or as a backup; 'kheader store import' reads it. It is \
-            a tar, whose SHA256SUMS says what is in it. The same kernels give the same bytes. --all leaves out kernels of whose \
-            headers damage of the server's disk took something; it names them, and those whose BTF is lost, and the exit code \
-            is 1 though the file is written.
+            a tar, whose SHA256SUMS says what is in it. The same kernels give the same bytes. Not in it: kernels of which the \
+            server has BTF only, pins, what was deleted, hosts and their reports, PCHs.
+
+            --all leaves out kernels of whose headers damage of the server's disk took something; it names them, and those whose \
+            BTF is lost, and the exit code is 1 though the file is written.
 
               kheader store export --all --output kernels.khx
-              kheader store export --build-id 3f1c... --output - | ssh other kheader store import /dev/stdin
+              kheader store export --build-id 3f1c... --output - | ssh other kheader store import -
             """)
 
     @Option(

@@ -14,7 +14,7 @@ struct StoreImportCommand: AsyncParsableCommand {
             line for each kernel and BTF, as of 'kheader push'.
             """)
 
-    @Argument(help: ArgumentHelp("A file of 'kheader store export'.", valueName: "file"))
+    @Argument(help: ArgumentHelp("A file of 'kheader store export'; '-' for standard input.", valueName: "file"))
     var file: String
 
     @Option(help: "What standard output has: text, or the server's receipts as json, a line each.")
@@ -55,12 +55,13 @@ struct StoreImportCommand: AsyncParsableCommand {
             }
         }
         if let refused { throw refused }
-        Console.say("\(count) kernels: the server has all of them.")
+        Console.say("\(count == 1 ? "1 kernel" : "\(count) kernels"): the server has all of them.")
     }
 
     /// A file that can be read twice.
     private func seekable(_ folder: ScratchFolder) async throws -> String {
         try await BlockingWork.run { [file] cancellation in
+            let file = file == "-" ? "/dev/stdin" : file
             guard try !FileSize.isRegular(file) else { return file }
             let copy = "\(folder.path)/export"
             _ = try StagedFile.copy(file, to: copy, cancellation)

@@ -39,6 +39,16 @@ struct Serve: AsyncParsableCommand {
             arguments: (listen, state, anonymousReads ? true : nil), environment: ProcessInfo.processInfo.environment,
             file: config)
         let logger = Logger.toStandardError(level: settings.logLevel, format: settings.logFormat)
+        for name in settings.unknownVariables { logger.warning("no setting", metadata: ["variable": "\(name)"]) }
+        if settings.store.retention.isOn {
+            let rules = settings.store.retention
+            logger.notice(
+                "kernels that no host reports are deleted",
+                metadata: [
+                    "days": "\(rules.days)", "newest": "\(rules.newest)",
+                    "bytes": "\(rules.bytes.map { "\($0)" } ?? "any")",
+                ])
+        }
         let access = try AccessControl(
             tokens: TokenRegistry(TokenFile(state: settings.state)), address: settings.listen,
             anonymousReads: settings.anonymousReads, state: settings.state, logger: logger)

@@ -28,6 +28,10 @@ struct TokenCreate: ParsableCommand {
 
     func run() throws {
         let now = time(nil)
+        let state = try store.folder()
+        if access(state, F_OK) != 0 {
+            Console.say("\(state) is not there: it is made. A server takes this token with --state \(state) only.")
+        }
         let made: (secret: String, token: TokenRecord)
         do {
             made = try store.tokens().create(

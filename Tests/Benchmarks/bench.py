@@ -21,6 +21,7 @@ import fetch
 import fleet
 import ingest
 import kheaders_archive
+import lists
 import precompiled
 import report
 import serve
@@ -35,7 +36,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, required=True, help="where downloads and archives are kept")
     parser.add_argument("--quick", action="store_true", help="four kernels, fewer rounds, no large tar")
     parser.add_argument("--all", action="store_true", help="every kernel offered, not the newest of each series")
-    parser.add_argument("--suite", choices=["precompiled", "serve", "verify"], help="measure this only")
+    parser.add_argument("--suite", choices=["lists", "precompiled", "serve", "verify"], help="measure this only")
     parser.add_argument("--rounds", type=int, default=5, help="of the CPU measurement")
     parser.add_argument("--json", type=Path, help="where to write the results as JSON ('-' for stdout, without tables)")
     parser.add_argument("--markdown", type=Path, help="where to write the tables, besides stdout")
@@ -76,6 +77,8 @@ def say(text: str) -> None:
 
 def main() -> int:
     options = arguments()
+    if options.suite == "lists":
+        return only_lists(options)
     kernels = choose(options)
     if options.suite == "precompiled":
         kernels = [precompiled_kernel(kernels)]
@@ -158,6 +161,16 @@ def only_verify(
     command = f"make {'bench-quick' if options.quick else 'bench'} SUITE=verify"
     text = "\n\n".join([report.heading(command, about)] + report.verified(verified)) + "\n"
     write(options, text, json.dumps({"about": about, "verify": verified}, default=dataclasses.asdict, indent=2) + "\n")
+    return 0
+
+
+def only_lists(options: argparse.Namespace) -> int:
+    about = report.machine() | {"date": datetime.date.today().isoformat(), "load_before": report.load()}
+    pages = lists.measure(options.binaries, requests=100 if options.quick else 300)
+    about["load_after"] = report.load()
+    command = f"make {'bench-quick' if options.quick else 'bench'} SUITE=lists"
+    text = "\n\n".join([report.heading(command, about)] + report.listed(pages)) + "\n"
+    write(options, text, json.dumps({"about": about, "lists": pages}, default=dataclasses.asdict, indent=2) + "\n")
     return 0
 
 

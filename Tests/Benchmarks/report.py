@@ -8,6 +8,7 @@ from pathlib import Path
 from fetch import Comparison
 from fleet import Fleet
 from ingest import Cost, Memory
+from lists import HOSTS, KERNELS, Page, p99
 from precompiled import Precompiled
 from serve import DEBUGINFOD_LIMIT, Served
 from storage import FLAVOUR_LIMIT, Storage
@@ -178,6 +179,27 @@ def verified(verify: Verified) -> list[str]:
         f"{verify.kernels} kernels, {statistics.median(verify.seconds):.2f} s of the server's CPU for each of "
         f"{len(verify.seconds)} rounds, {_mb(int(verify.throughput))} hashed a second. A verify hashes each pack, unpacks each "
         "block and manifest in it, and hashes each file; sha256sum runs right before it.",
+    ]
+
+
+def listed(pages: list[Page]) -> list[str]:
+    rows = [
+        [
+            f"`{page.query}`" if page.query else "all",
+            f"{page.kernels:,}",
+            f"{statistics.median(page.own):.1f}",
+            f"{p99(page.own):.1f}",
+            f"**{page.p99_ratio:.1f}**",
+            f"{page.median_ratio:.1f}",
+        ]
+        for page in pages
+    ]
+    header = ["query", "kernels on the page", "median ms", "p99 ms", "p99 to `/livez`'s", "median to `/livez`'s"]
+    return [
+        f"## The list of {KERNELS:,} kernels",
+        table(header, rows),
+        f"The first page of `GET /v1/kernels`, with {HOSTS:,} hosts, {len(pages[0].own)} requests each, one of `/livez` before "
+        "each on the same connection.",
     ]
 
 

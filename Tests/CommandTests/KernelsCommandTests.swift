@@ -41,7 +41,8 @@ import Testing
                 (["--source", "push"], ["aa"]), (["--source", "import"], []), (["--pinned"], []),
                 (["--no-pch"], ["aa", "bb"]),
                 (["--distribution", "debian", "--limit", "1"], ["aa"]), (["--sort", "hosts", "--limit", "1"], ["bb"]),
-                (["--seen-within", "1h"], ["aa", "bb"]), (["--release", "6.2.0-1-amd64"], ["bb"]),
+                (["--seen-within", "1h"], ["aa", "bb"]), (["--seen-within", "2w"], ["aa", "bb"]),
+                (["--release", "6.2.0-1-amd64"], ["bb"]),
                 (["--build-id", "BB"], ["bb"]), (["--purged"], []), (["--no-conflicts", "--no-btf"], ["aa", "bb"]),
             ] as [([String], [String])] {
                 let result = try await run(
@@ -51,7 +52,12 @@ import Testing
             }
             let table = try await run("kheader", "kernels", "list", "--server", server.url).text.split(separator: "\n")
             #expect(table.count == 3 && table[2].hasPrefix("6.2.0-1-amd64  bb"))
+            #expect(table[1].hasSuffix("Z  -"))
+            let none = try await run("kheader", "kernels", "list", "--pinned", "--server", server.url)
+            #expect(none.status == 0 && none.errors.contains("no kernel is like that"))
             for options in [
+                ["--build-id", "aa", "--no-headers"], ["--build-id", "aa", "--seen-within", "1h"], ["--release", ""],
+                ["--glob", ""], ["--distribution", ""], ["--architecture", ""], ["--headers", "--no-headers"],
                 ["--sort", "size"], ["--source", "agrees"], ["--limit", "0"], ["--seen-within", "7"],
                 ["--seen-within", "9999999999999999999d"],
             ] {
@@ -72,6 +78,7 @@ import Testing
             #expect(detail.reports.map(\.hosts) == [1])
             let unknown = try await run("kheader", "kernels", "show", "cc", "--server", server.url)
             #expect(unknown.status == 3 && unknown.errors.contains("(kernel-unknown)"))
+            #expect(unknown.errors.contains("kernels' have 40 digits"))
             #expect(try await run("kheader", "kernels", "show", "xx").status == 2)
         }
     }
@@ -87,8 +94,16 @@ import Testing
             #expect(refused.status == 4 && refused.errors.contains("(kernel-pinned)"))
             #expect(try await run("kheader", "kernels", "unpin", "aa", "--server", server.url).status == 0)
             let deleted = try await run(
-                "kheader", "kernels", "delete", "aa", "bb", "--reason", "old", "--server", server.url)
-            #expect(deleted.status == 0 && deleted.errors.contains("aa is deleted"))
+                "kheader", "kernels", "delete", "aa", "bb", "cc", "dd", "--reason", "old", "--server", server.url)
+            #expect(deleted.status == 3)
+            for words in [
+                "aa is deleted.\n", "bb is deleted. Hosts run it: 1.", "(kernel-unknown)", "dd is not deleted",
+            ] {
+                #expect(deleted.errors.contains(words), "\(words)")
+            }
+            #expect(try await run("kheader", "coverage", "--server", server.url).text.contains("deleted: old"))
+            let notes = try await run("kheader", "kernels", "list", "--purged", "--server", server.url).text
+            #expect(notes.hasSuffix("deleted\n"))
             let again = try await run("kheader", "kernels", "delete", "aa", "--server", server.url)
             #expect(again.status == 3 && again.errors.contains("(kernel-purged)"))
             for command in ["pin", "unpin"] {
@@ -143,12 +158,14 @@ import Testing
             #expect(nothing.status == 0 && nothing.errors.contains("0 kernels deleted"))
             let dry = try await run("kheader", prune + ["--dry-run", "--days", "29"])
             #expect(dry.text.contains("not reported for 30 days") && dry.errors.contains("1 kernel would be deleted"))
+            let budget = try await run("kheader", prune + ["--dry-run", "--bytes", "1G", "--format", "json"])
+            #expect(try JSONDecoder().decode(PruneReport.self, from: Data(budget.output)).bytes == 1_000_000_000)
             let json = try await run("kheader", prune + ["--days", "29", "--format", "json"])
             let report = try JSONDecoder().decode(PruneReport.self, from: Data(json.output))
             #expect(report.removals.map { "\($0.buildID)" } == ["aa"] && !report.isDryRun)
             let show = try await run("kheader", "kernels", "show", "aa", "--server", server.url)
             #expect(show.status == 3 && show.errors.contains("(kernel-purged)"))
-            for options in [["--days", "0"], ["--newest", "-1"], ["--bytes", "0"]] {
+            for options in [["--days", "0"], ["--newest", "-1"], ["--bytes", "0"], ["--bytes", "1X"]] {
                 #expect(try await run("kheader", ["kernels", "prune"] + options).status == 2)
             }
         }

@@ -42,7 +42,10 @@ import Testing
             let status = try JSONDecoder().decode(StoreStatus.self, from: Data(json.output))
             #expect(status.kernels == 1)
             #expect(status.packBytes > 0 && status.packBytes < status.rawBytes)
-            #expect(try await run("kheader", "store", "status", "--server", server.url).status == 0)
+            #expect(try #require(status.diskFreeBytes) <= #require(status.diskBytes) && status.isReadOnly == false)
+            #expect(status.jobsWaiting == 0 && status.diskReservedBytes == 0)
+            let table = try await run("kheader", "store", "status", "--server", server.url)
+            #expect(table.status == 0 && table.text.contains("free on the disk") && !table.text.contains("refused"))
         }
     }
 }

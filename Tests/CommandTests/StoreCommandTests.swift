@@ -156,7 +156,7 @@ import Testing
                 let result = try await run(
                     shell: #"""
                         "$1" store export --build-id "$2" --output - --server "$3" |
-                            "$1" store import /dev/stdin --server "$4"
+                            "$1" store import - --server "$4"
                         """#, BuiltProgram.path("kheader"), "\(second.id)", server.url, other.url)
                 #expect(result.status == 0, "\(result.errors)")
                 try await other.store.requireWhole(second)
@@ -279,6 +279,32 @@ import Testing
                     #expect(result.status == 0, "\(result.errors)")
                 }
             }
+        }
+    }
+
+    /// A device, a FIFO and a link are written to, and stay what they are.
+    @Test func whatIsNoRegularFileIsNotReplaced() async throws {
+        try await withExport { file, folder, server in
+            let result = try await run(
+                shell: #"""
+                    set -eu; cd "$1"; mkfifo fifo; ln -s target link; mknod full c 1 7 2>/dev/null || ln -s /dev/full full
+                    cat fifo > read & "$2" store export --all --output fifo --server "$3"; wait
+                    "$2" store export --all --output link --server "$3"
+                    test -p fifo && test -L link && cmp read "$4" && cmp target "$4"
+                    "$2" store export --all --output full --server "$3" && exit 9
+                    test ! -f full || exit 8
+                    """#, folder.path, BuiltProgram.path("kheader"), server.url, file)
+            #expect(result.status == 0, "\(result.status): \(result.errors)")
+            #expect(result.errors.contains("No space left on device"))
+        }
+    }
+
+    @Test func nothingIsNoExport() async throws {
+        try await withRunningServer { server in
+            let file = try server.folder.write("the last good one".utf8, to: "kernels.khx")
+            let result = try await store(server, "export", "--all", "--output", file)
+            #expect(result.status == 1 && result.errors.contains("(export-empty)"), "\(result.errors)")
+            #expect(try server.folder.read("kernels.khx") == Array("the last good one".utf8))
         }
     }
 

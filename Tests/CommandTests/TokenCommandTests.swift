@@ -201,7 +201,7 @@ import Testing
             #expect(code("expired store status") == "4" && code("none") == "4")
             let words = result.text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
             #expect(words.contains("This server wants a token"))
-            #expect(words.contains("token refused: A token of role 'agent' is not for this. (role-insufficient)"))
+            #expect(words.contains("token refused: A token of role 'agent' is not for this: it takes "))
         }
     }
 

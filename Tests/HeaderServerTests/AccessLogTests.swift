@@ -68,9 +68,14 @@ import Testing
             let requests = try await requests(in: folder) { server in
                 _ = try await server.get("/v1/kernels", "Authorization: Bearer \(made.secret)")
                 _ = try await server.get("/v1/kernels", "Authorization: Bearer x")
+                _ = try await server.get("/v1/kernels")
+                _ = try await server.request(
+                    "DELETE", "/v1/kernels/ab", ["Authorization: Bearer \(made.secret)"], body: [])
             }
-            #expect(requests.map { $0["token"] } == ["\(made.token.id)", nil])
-            #expect(requests.map { $0["status"] } == ["200", "401"])
+            // Of one that is refused, too, so that it can be looked up in the list.
+            #expect(
+                requests.map { $0["token"] } == [made.token.id, TokenRecord.id(ofSecret: "x"), nil, made.token.id])
+            #expect(requests.map { $0["status"] } == ["200", "401", "401", "403"])
             #expect(!"\(requests)".contains(made.secret))
         }
     }

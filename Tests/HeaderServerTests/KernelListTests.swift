@@ -36,6 +36,16 @@ import Testing
         }
     }
 
+    /// A filter that is misspelt must not be all kernels.
+    @Test(arguments: ["hasBTF=false", "btf=true&btf=false", "limit=1&x", "release%0A=1", "LIMIT=1"])
+    func whatIsNoFilterIsRefused(_ query: String) async throws {
+        try await withRunningServer { server in
+            let answer = try await server.get("/v1/kernels?\(query)")
+            try expect(answer, refusesWith: .parameterMalformed)
+            #expect(answer.text.contains("releaseGlob"))
+        }
+    }
+
     @Test func theListHasWhatIsKnown() async throws {
         try await withRunningServer(options: { $0.now = { 1_234 } }) { server in
             let receipt = try await server.upload(
@@ -135,7 +145,7 @@ import Testing
 
     @Test func emptyParametersAreNone() async throws {
         try await withKernels { server in
-            let list: KernelList = try await server.get("/v1/kernels?limit=&cursor=&x").decoded()
+            let list: KernelList = try await server.get("/v1/kernels?limit=&cursor=").decoded()
             #expect(list.kernels.count == Self.sorted.count)
         }
     }

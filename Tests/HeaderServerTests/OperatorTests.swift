@@ -175,6 +175,12 @@ import Testing
             let coverage: Coverage = try await server.get("/v1/coverage").decoded()
             #expect(coverage.hosts == .init(all: 2, headers: 2, btf: 0, pch: 0))
             #expect(coverage.conflicts == [conflict] && coverage.gaps.map(\.lacks) == [[.btf]])
+            // Both sides' hosts, for people.
+            let page = try await server.get("/kernels/\(conflict.buildID)").text
+            for side in conflict.sides {
+                for host in side.hostIDs { #expect(page.contains("<li><code>\(host)</code></li>")) }
+            }
+            #expect(page.contains("<h3>The server’s headers</h3>") && page.contains("<h3>Other headers</h3>"))
         }
     }
 }

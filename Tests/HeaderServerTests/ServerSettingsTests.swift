@@ -262,6 +262,30 @@ import Testing
         #expect(settings.state == "/state")
     }
 
+    /// Kubernetes makes some for a service of this name: so they are told, and not refused.
+    @Test func variablesThatAreNoSettingsAreTold() async throws {
+        let settings = try await Self.settings([
+            "KHEADERD_RETENTOIN_DAYS": "1", "KHEADERD_PORT": "tcp://10.0.0.1:8003", "KHEADERD_LIMITS_FILE_BYTES": "5",
+            "KHEADERD_STATE": "/other", "KHEADERD_TRACES_ONE_IN": "2", "KHEADERD_LISTEN": "127.0.0.1:1", "HOME": "/",
+        ])
+        #expect(settings.unknownVariables == ["KHEADERD_PORT", "KHEADERD_RETENTOIN_DAYS"])
+    }
+
+    @Test(arguments: [
+        (#"{"bogus":1}"#, "bogus", "bundleBytes"),
+        (#"{"retention":{"on":true,"dayz":1}}"#, "retention.dayz", "retention.days"),
+        (#"{"pch":{"limits":{"second":1}}}"#, "pch.limits.second", "pch.limits.seconds"),
+        (#"{"limits":5}"#, "limits", "state"),
+    ])
+    func aMemberThatIsNoSettingIsRefused(_ json: String, _ name: String, _ near: String) async throws {
+        try await withTemporaryFolder { folder in
+            let file = try folder.write(json.utf8, to: "kheaderd.json")
+            await #expect { try await Self.settings(file: file) } throws: {
+                "\($0)".contains("\"\(name)\"") && "\($0)".contains(near)
+            }
+        }
+    }
+
     @Test func withoutAState() async {
         for (state, environment) in [(nil, [:]), ("", [:]), (nil, ["KHEADERD_STATE": ""])] {
             await #expect { try await Self.settings(state: state, environment) } throws: {

@@ -43,6 +43,8 @@ extension RunningServer {
     func snapshot() async throws -> StoreSnapshot {
         var status: StoreStatus = try await get("/v1/store").decoded()
         status.catalogueBytes = 0
+        // Others use the disk, too.
+        (status.diskFreeBytes, status.isReadOnly) = (nil, nil)
         let folders = ["packs", "btf", "bundles", "pch", "staging"].map { folder.names(in: "store/\($0)") }
         var kernels: KernelList = try await get("/v1/kernels").decoded()
         for index in kernels.kernels.indices { kernels.kernels[index].lastSeen = 0 }

@@ -49,8 +49,8 @@ import Testing
 
             let coverage = try await store.coverage(limit: 9)
             #expect(coverage.time == 99)
-            #expect(coverage.kernels == .init(all: 4, headers: 3, btf: 1, pch: 0))
-            #expect(coverage.hosts == .init(all: 10, headers: 6, btf: 3, pch: 0))
+            #expect(coverage.kernels == .init(all: 4, headers: 3, btf: 2, pch: 0))
+            #expect(coverage.hosts == .init(all: 10, headers: 6, btf: 4, pch: 0))
             #expect(coverage.gapCount == 2)
             #expect(coverage.gaps.map(\.kernel.identity.buildID) == [missing.id, headersOnly.id])
             #expect(coverage.gaps.map(\.lacks) == [[.headers, .btf], [.btf]])

@@ -39,6 +39,32 @@ import Testing
         }
     }
 
+    /// So that what an operator does about a full disk can be written down.
+    @Test func bundlesGiveWayToWhatOperatorsDo() async throws {
+        for act in ["pin", "unpin", "delete", "collect", "verify"] {
+            try await withTemporaryFolder { folder in
+                let isFull = Mutex(false)
+                let store = try HeaderStore(folder: folder.path("store")) {
+                    $0.freeBytes = { DiskBudget.margin + (isFull.withLock { $0 } ? 0 : 1 << 30) }
+                }
+                try await store.put(first)
+                _ = try await store.bundleBytes(first, .tar)
+                isFull.withLock { $0 = true }
+                switch act {
+                case "pin": _ = try await store.pin(first.id)
+                case "unpin": try await store.unpin(first.id)
+                case "delete": try await store.purge(first.id)
+                case "collect": _ = try await store.collect()
+                default: _ = store.startVerify()
+                }
+                let status = try await store.status()
+                #expect(status.bundleBytes == 0 && status.isReadOnly == true, "\(act)")
+                await store.stopUpkeep()
+                try store.close()
+            }
+        }
+    }
+
     @Test func bundlesGiveWayToUploads() async throws {
         try await withTemporaryFolder { folder in
             let state = folder.path("store")

@@ -35,6 +35,15 @@ import Testing
         table.add(["red\u{1B}[31m\nline\u{9B}2J"])
         #expect(table.text == "A\nred?[31m?line?2J")
         #expect(Console.printable("a\r\tb\u{7F}\nç") == "a??b?\nç")
+        #expect(Console.printable("6.1\u{202E}46dma\u{200B}\u{2028}é日🐧") == "6.1?46dma??é日🐧")
+    }
+
+    @Test func aHostsReleaseLeavesRoomForOthers() {
+        var table = TextTable([.release, .init("A")])
+        table.add([String(repeating: "6", count: 64), "1"])
+        table.add([String(repeating: "7", count: 65), "2"])
+        #expect(
+            table.text.hasSuffix("\(String(repeating: "6", count: 64))  1\n\(String(repeating: "7", count: 63))…  2"))
     }
 
     @Test func aDigestFieldIsRFC9530s() {

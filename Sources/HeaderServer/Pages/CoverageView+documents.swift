@@ -17,12 +17,12 @@ extension CoverageView {
                 bar: CoverageBar("Hosts", [("good", "Hosts with it", here), (tone, "Hosts without", missing)]))
         }
         bars = [
-            bar("headers", "Headers", \.headers, "poor"), bar("btf", "BTF", \.btf, "fair"),
-            bar("pch", "Precompiled headers", \.pch, "none"),
+            bar("headers", "Headers", \.headers, "poor"), bar("btf", "BTF, or the kernel has none", \.btf, "fair"),
+            bar("pch", "Precompiled headers, made when asked for", \.pch, "none"),
         ]
         gaps = coverage.gaps.map { Gap($0) }
         hasGaps = !gaps.isEmpty
-        moreGaps = Self.more(coverage.gapCount, gaps.count)
+        moreGaps = coverage.gapCount > gaps.count ? "and \(PageText.count(coverage.gapCount - gaps.count)) more:" : nil
         ambiguities = coverage.releases.map { Ambiguity($0) }
         moreAmbiguities = Self.more(coverage.releaseCount, ambiguities.count)
         splits = coverage.conflicts.map { Split($0, now: coverage.time) }
@@ -45,9 +45,15 @@ extension CoverageView.Gap {
         hosts = PageText.count(gap.kernel.hosts)
         lacks = gap.lacks.map { $0 == .headers ? .poor("headers") : .fair("BTF") }
         loss = gap.loss
-        reasons = gap.reports.map { report in
-            CoverageView.Reason(found: PageText.steps(report.steps), hosts: PageText.count(report.hosts, "host"))
+        let deleted = gap.kernel.purge.map { mark in
+            CoverageView.Reason(
+                found: "Deleted by an operator" + (mark.reason.map { ": \($0)" } ?? ""), hosts: UTCTime.text(mark.time))
         }
+        reasons =
+            [deleted].compactMap(\.self)
+            + gap.reports.map { report in
+                CoverageView.Reason(found: PageText.steps(report.steps), hosts: PageText.count(report.hosts, "host"))
+            }
     }
 }
 

@@ -53,6 +53,7 @@ extension FleetView {
         let missing = coverage.kernels.all - coverage.kernels.headers
         let derived = status.bundleBytes + (status.pchBytes ?? 0)
         let free = Int(documents.freeRatio * 100)
+        let isReadOnly = status.isReadOnly ?? false
         return [
             Tile(
                 name: "Hosts", value: PageText.count(coverage.hosts.all),
@@ -67,8 +68,9 @@ extension FleetView {
                 name: "Store", value: ByteSize.text(status.packBytes),
                 note: "for \(ByteSize.text(status.rawBytes)) of headers", tone: ""),
             Tile(
-                name: "Disk free", value: "\(free)%", note: "\(ByteSize.text(derived)) can be made again",
-                tone: free < 10 ? "poor" : ""),
+                name: "Disk free", value: "\(free)%",
+                note: isReadOnly ? "Uploads are refused" : "\(ByteSize.text(derived)) can be made again",
+                tone: isReadOnly || free < 10 ? "poor" : ""),
         ]
     }
 

@@ -49,7 +49,7 @@ extension KernelView {
                 hosts: "The agents of \(PageText.count(report.hosts, "host"))", steps: report.steps.map(PageText.step))
         }
         trust = Self.trust(entry)
-        conflicts = (detail.conflict?.sides ?? []).filter { !$0.isServed }.map { Conflict($0, now: documents.now) }
+        conflicts = (detail.conflict?.sides ?? []).map { Conflict($0, now: documents.now) }
         smoke = entry.smoke.map { .smoke($0) }
         smokeSentence = Self.sentence(entry.smoke, documents.now)
         smokeText = entry.smoke?.state == .failed ? entry.smoke?.detail : nil
@@ -193,10 +193,12 @@ extension KernelView.Host {
 
 extension KernelView.Conflict {
     init(_ side: KernelConflict.Side, now: Int) {
-        heading = side.artefact == .headers ? "Other headers" : "Other BTF"
+        let what = side.artefact == .headers ? "headers" : "BTF"
+        heading = side.isServed ? "The server’s \(what)" : "Other \(what)"
         tree = PageText.side(side)
         sentence = PageText.sentence(side, now: now)
         hosts = side.hostIDs.map { "\($0)" }
+        rest = side.hosts > hosts.count ? "and \(PageText.count(side.hosts - hosts.count, "host")) more" : nil
     }
 }
 

@@ -30,12 +30,13 @@ struct KernelView: PageView {
         let steps: [String]
     }
 
-    /// Headers or BTF that are not those of the server.
+    /// A side of a conflict: the server's headers or BTF, or others.
     struct Conflict: Sendable {
         let heading: String
         let tree: String
         let sentence: String
         let hosts: [String]
+        let rest: String?
     }
 
     /// What is lost of it.
@@ -140,6 +141,7 @@ struct KernelView: PageView {
         <p><code>{{tree}}</code></p>
         <p>{{sentence}}</p>
         <ul>{{#hosts}}<li><code>{{.}}</code></li>{{/hosts}}</ul>
+        {{#rest}}<p class="quiet">{{rest}}</p>{{/rest}}
         </div>
         {{/conflicts}}
         </section>

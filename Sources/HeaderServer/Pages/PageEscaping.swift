@@ -1,3 +1,4 @@
+import KernelHeaders
 import Mustache
 
 /// How text becomes part of a page. Everything that a page shows goes through here: releases, compilers' words, agents'
@@ -21,18 +22,11 @@ struct PageEscaping: MustacheContentType {
             case "\"": escaped += "&quot;"
             case "'": escaped += "&#39;"
             case "\n", "\t": escaped.unicodeScalars.append(scalar)
-            case _ where Self.misleads(scalar):
+            case _ where scalar.misleads:
                 escaped += "[U+" + String(scalar.value, radix: 16, uppercase: true) + "]"
             default: escaped.unicodeScalars.append(scalar)
             }
         }
         return escaped
-    }
-
-    private static func misleads(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned: true
-        default: false
-        }
     }
 }
