@@ -265,12 +265,15 @@ extension Catalogue {
     func coverage(at time: Int, limit: Int, btf: (BuildID) -> Digest?, _ database: Database) throws -> Coverage {
         // Or there is none to be had.
         let btfIsThere = "btf OR NOT btfLost AND NOT coalesce(sighted.hasBTF, 1)"
-        let gap = "(trust IS NULL OR damage > 0 OR NOT (\(btfIsThere)))"
+        // Damaged ones are there, and can't be had.
+        let headersAreThere = "trust IS NOT NULL AND damage = 0"
+        let gap = "(NOT (\(headersAreThere)) OR NOT (\(btfIsThere)))"
         let sums = try Row.fetchOne(
             database,
             sql: """
-                SELECT count(*) AS kernels, total(trust IS NOT NULL) AS headers, total(\(btfIsThere)) AS btf,
-                    total(pch) AS pch, total(hosts) AS hosts, total(hosts * (trust IS NOT NULL)) AS headersHosts,
+                SELECT count(*) AS kernels, total(\(headersAreThere)) AS headers,
+                    total(\(btfIsThere)) AS btf,
+                    total(pch) AS pch, total(hosts) AS hosts, total(hosts * (\(headersAreThere))) AS headersHosts,
                     total(hosts * (\(btfIsThere))) AS btfHosts, total(hosts * pch) AS pchHosts, total(\(gap)) AS gaps
                 FROM sighted INDEXED BY sighted_hosts WHERE hosts > 0
                 """)
