@@ -1,9 +1,17 @@
 import HTTPTypes
 import Hummingbird
+import KernelHeaders
 
 /// Counts requests and answers. It stands around ``ProblemMiddleware``, so that refusals are answers like others.
 struct MetricsMiddleware<Context: RequestContext>: RouterMiddleware {
     let registry: MetricsRegistry
+
+    init(registry: MetricsRegistry) {
+        self.registry = registry
+        for status in Set(ProblemCode.allCases.map(\.status)) where status >= 500 {
+            registry.begin("error_count", .init(["code": "\(status)"]))
+        }
+    }
 
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response

@@ -79,6 +79,11 @@ final class MetricsRegistry: Sendable {
         }
     }
 
+    /// Has a counter be there, with 0, before it counts anything: to Prometheus, what begins with 1 has not increased.
+    func begin(_ name: String, _ labels: Labels = Labels()) {
+        state.withLock { $0.counters[name, default: [:]][labels, default: 0] += 0 }
+    }
+
     /// Counts one more.
     func count(_ name: String, _ labels: Labels) {
         state.withLock { $0.counters[name, default: [:]][labels, default: 0] += 1 }

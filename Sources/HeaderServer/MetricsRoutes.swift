@@ -37,6 +37,9 @@ struct MetricsRoutes<Context: RequestContext> {
             ("pchs", status.pchs ?? 0), ("pch_bytes", status.pchBytes ?? 0), ("pch_builds_waiting", builds.waiting),
             ("pch_builds_running", builds.running), ("uploads", uploads.count), ("disk_free_bytes", space.free),
             ("disk_reserved_bytes", space.reserved), ("read_only", store.hasRoomForUploads ? 0 : 1),
+            ("damaged_kernels", status.damagedKernels ?? 0), ("lost_btf_kernels", status.lostBTF ?? 0),
+            ("lost_blobs", status.lostBlobs ?? 0), ("quarantined_files", status.quarantined ?? 0),
+            ("quarantined_bytes", status.quarantinedBytes ?? 0), ("verify_findings", store.verification.found),
             ("running_kernels", coverage.kernels.all), ("running_hosts", coverage.hosts.all),
         ]
         var gauges = [
@@ -45,6 +48,9 @@ struct MetricsRoutes<Context: RequestContext> {
                 name: "filesys_free_ratio", labels: .init(["purpose": "database"]), value: try store.freeRatio())
         ]
         gauges += own.map { MetricsRegistry.Gauge(name: "kheaderd_\($0.0)", value: Double($0.1)) }
+        if let time = store.verification.lastWhole {
+            gauges.append(.init(name: "kheaderd_verify_ended_timestamp_seconds", value: Double(time)))
+        }
         for (name, count) in [("kernels", coverage.kernels), ("hosts", coverage.hosts)] {
             gauges += lacking(count).map { artefact, count in
                 MetricsRegistry.Gauge(

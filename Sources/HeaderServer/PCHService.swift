@@ -3,6 +3,7 @@ import HTTPTypes
 import HeaderStore
 import KernelHeaders
 import Logging
+import OperatorDocuments
 import PrecompiledHeaders
 import Synchronization
 import Tracing
@@ -79,6 +80,15 @@ actor PCHService {
         self.logger = logger
         trees = UnpackedTrees(store: store, capacity: max(2, options.builders))
         queue = BuildQueue(capacity: options.queue, width: options.builders)
+        for answer in ["ready", "waiting", "refused"] {
+            metrics.begin("kheaderd_pch_requests_total", .init(["answer": answer]))
+        }
+        for result in ["built", "cancelled", "failed"] {
+            metrics.begin("kheaderd_pch_builds_total", .init(["result": result]))
+        }
+        for state in [SmokeResult.State.verified, .failed] {
+            metrics.begin("kheaderd_smoke_compiles_total", .init(["state": state.rawValue]))
+        }
     }
 
     var menuTask: Task<PCHMenu, Never>?

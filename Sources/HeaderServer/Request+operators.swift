@@ -55,6 +55,7 @@ extension Request {
         kernels.hasPCH = try boolean("pch")
         kernels.source = try choice("source", HeaderSource.allCases)
         kernels.hasConflicts = try boolean("conflict")
+        kernels.isDamaged = try boolean("damaged")
         kernels.isPinned = try boolean("pinned")
         kernels.isRunning = try boolean("running")
         kernels.isPurged = try boolean("purged")

@@ -11,6 +11,7 @@ struct SightingRoutes<Context: RequestContext> {
     let registry: MetricsRegistry
 
     func add(to router: Router<Context>) {
+        registry.begin("kheaderd_sightings_total")
         router.post("/v1/kernels/{buildID}/sightings", use: report)
     }
 

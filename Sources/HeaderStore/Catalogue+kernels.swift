@@ -23,7 +23,8 @@ struct KernelRow: FetchableRecord, Sendable {
             distribution: row["distribution"], headers: headers, hasPCH: row["pch"], firstSeen: row["firstSeen"],
             lastSeen: row["lastSeen"], hosts: row["hosts"], conflicts: row["conflicts"],
             smoke: headers == nil ? nil : Self.smoke(row), pin: Self.mark(row["pinnedAt"], row["pinReason"]),
-            purge: Self.mark(row["purgedAt"], row["purgeReason"]))
+            purge: Self.mark(row["purgedAt"], row["purgeReason"]),
+            damaged: (row["damage"] > 0 ? [.headers] : []) + (row["btfLost"] ? [.btf] : []))
         hasBTFHere = row["btf"]
     }
 
@@ -44,7 +45,7 @@ struct KernelRow: FetchableRecord, Sendable {
         """
         SELECT sighted.buildID, sighted.release, sighted.versionLine, sighted.architecture, sighted.hasBTF, distribution,
             sighted.firstSeen, sighted.lastSeen, hosts, btf, pch, conflicts, pinnedAt, pinReason, purgedAt, purgeReason,
-            kernel.source, tree.digest AS treeDigest, files, bytes, smoke.state AS smokeState,
+            damage, btfLost, kernel.source, tree.digest AS treeDigest, files, bytes, smoke.state AS smokeState,
             smoke.compiler AS smokeCompiler, smoke.detail AS smokeDetail, smoke.time AS smokeTime
         FROM sighted \(index.map { "INDEXED BY \($0)" } ?? "") LEFT JOIN kernel ON kernel.buildID = sighted.buildID
             LEFT JOIN tree ON tree.id = kernel.tree LEFT JOIN smoke ON smoke.treeDigest = tree.digest
@@ -128,6 +129,7 @@ extension Catalogue {
         status.deadTrees = row["deadTrees"]
         status.lostBlobs = row["lostBlobs"]
         status.damagedKernels = row["damagedKernels"]
+        status.lostBTF = row["lostBTF"]
         return status
     }
 }

@@ -102,6 +102,7 @@ extension Catalogue {
         if let has = query.hasPCH { add("pch = ?", has) }
         if let source = query.source { add("trust = ?", (HeaderSource.allCases.firstIndex(of: source) ?? -1) + 1) }
         if let has = query.hasConflicts { add(has ? "conflicts > 0" : "conflicts = 0") }
+        if let isDamaged = query.isDamaged { add(isDamaged ? "(damage > 0 OR btfLost)" : "damage = 0 AND NOT btfLost") }
         if let isPinned = query.isPinned { add(isPinned ? "pinnedAt IS NOT NULL" : "pinnedAt IS NULL") }
         if let runs = query.isRunning { add(runs ? "hosts > 0" : "hosts = 0") }
         switch query.isPurged {
@@ -268,13 +269,16 @@ extension Catalogue {
     ///   - btf: the digest of the BTF that the store has of a kernel.
     func coverage(at time: Int, limit: Int, btf: (BuildID) -> Digest?, _ database: Database) throws -> Coverage {
         // Or there is none to be had.
-        let btfIsThere = "btf OR NOT coalesce(sighted.hasBTF, 1)"
-        let gap = "(trust IS NULL OR NOT (\(btfIsThere)))"
+        let btfIsThere = "btf OR NOT btfLost AND NOT coalesce(sighted.hasBTF, 1)"
+        // Damaged ones are there, and can't be had.
+        let headersAreThere = "trust IS NOT NULL AND damage = 0"
+        let gap = "(NOT (\(headersAreThere)) OR NOT (\(btfIsThere)))"
         let sums = try Row.fetchOne(
             database,
             sql: """
-                SELECT count(*) AS kernels, total(trust IS NOT NULL) AS headers, total(\(btfIsThere)) AS btf,
-                    total(pch) AS pch, total(hosts) AS hosts, total(hosts * (trust IS NOT NULL)) AS headersHosts,
+                SELECT count(*) AS kernels, total(\(headersAreThere)) AS headers,
+                    total(\(btfIsThere)) AS btf,
+                    total(pch) AS pch, total(hosts) AS hosts, total(hosts * (\(headersAreThere))) AS headersHosts,
                     total(hosts * (\(btfIsThere))) AS btfHosts, total(hosts * pch) AS pchHosts, total(\(gap)) AS gaps
                 FROM sighted INDEXED BY sighted_hosts WHERE hosts > 0
                 """)
@@ -286,9 +290,11 @@ extension Catalogue {
                 ORDER BY hosts DESC, sighted.buildID DESC LIMIT ?
                 """, arguments: [limit]
         ).map { row in
-            let lacksBTF = !row.hasBTFHere && row.entry.identity.hasBTF != false
+            let damaged = row.entry.damaged
+            let lacksHeaders = row.entry.headers == nil || damaged.contains(.headers)
+            let lacksBTF = !row.hasBTFHere && (damaged.contains(.btf) || row.entry.identity.hasBTF != false)
             return Coverage.Gap(
-                kernel: row.entry, lacks: (row.entry.headers == nil ? [.headers] : []) + (lacksBTF ? [.btf] : []),
+                kernel: row.entry, lacks: (lacksHeaders ? [.headers] : []) + (lacksBTF ? [.btf] : []),
                 reports: try reports(of: row.entry.identity.buildID, limit: KernelDetail.maximumReports, database))
         }
         let releases = try ambiguousReleases(database)
@@ -435,7 +441,7 @@ extension Catalogue {
             try database.execute(sql: "DELETE FROM \(table) WHERE buildID = ?", arguments: [id])
         }
         try database.execute(
-            sql: "UPDATE sighted SET btf = 0, purgedAt = ?, purgeReason = ? WHERE buildID = ?",
+            sql: "UPDATE sighted SET btf = 0, btfLost = 0, purgedAt = ?, purgeReason = ? WHERE buildID = ?",
             arguments: [mark.time, mark.reason, id])
     }
 
@@ -446,13 +452,14 @@ extension Catalogue {
         try database.execute(
             sql: """
                 INSERT INTO sighted (buildID, release, firstSeen, lastSeen, hosts, btf) VALUES (?, '', ?, ?, 0, 1)
-                ON CONFLICT (buildID) DO UPDATE SET btf = 1, lastSeen = max(lastSeen, excluded.lastSeen),
+                ON CONFLICT (buildID) DO UPDATE SET btf = 1, btfLost = 0, lastSeen = max(lastSeen, excluded.lastSeen),
                     purgedAt = NULL, purgeReason = NULL
                 """, arguments: [id, time, time])
     }
 
-    func btfWent(_ id: BuildID, _ database: Database) throws {
-        try database.execute(sql: "UPDATE sighted SET btf = 0 WHERE buildID = ?", arguments: [id])
+    /// Notes that a kernel's BTF was found damaged, or its file is gone. That counts as lost until some is uploaded.
+    func btfWasLost(_ id: BuildID, _ database: Database) throws {
+        try database.execute(sql: "UPDATE sighted SET btf = 0, btfLost = 1 WHERE buildID = ?", arguments: [id])
     }
 
     /// The document with the names of files of BTF that are to go: of kernels that were deleted.
@@ -485,7 +492,7 @@ extension Catalogue {
         if !new.isEmpty || !gone.isEmpty {
             try write { database in
                 for id in new { try btfCame(id, at: time, database) }
-                for id in gone { try btfWent(id, database) }
+                for id in gone { try btfWasLost(id, database) }
             }
         }
         return Array(interrupted)

@@ -195,6 +195,9 @@ enum CatalogueSchema {
             try database.execute(sql: "DELETE FROM otherDigest WHERE hosts < 1")
             try database.execute(sql: StoreTotals.schema)
         }
+        migrator.registerMigration("7: kernels know what damage took of them") { database in
+            try database.execute(sql: KnownKernels.damageSchema)
+        }
         return migrator
     }
 }

@@ -68,9 +68,7 @@ struct Damage {
         var incomplete: [Int] = []
         for row in rows where !trees.contains(row.id) && row.damage != .manifest && !blobs.isEmpty {
             guard let manifest = try PackReader.unlessDamaged({ try walk.manifest(row) }) else { continue }
-            let hit = manifest.entries.filter { entry in
-                if case .file(let number, _) = entry.kind { blobs.contains(number) } else { false }
-            }
+            let hit = manifest.entries.filter { $0.isOne(of: blobs) }
             paths.formUnion(hit.map(\.path))
             if !hit.isEmpty { incomplete.append(row.id) }
         }
@@ -79,6 +77,20 @@ struct Damage {
             Consequences(kernels: kernels.values.joined().sorted { "\($0)" < "\($1)" }, paths: paths.sorted()),
             incomplete
         )
+    }
+
+    // MARK: Told
+
+    /// The files of a tree whose contents are lost, in the manifest's order; nil if the manifest is. Only reads, and so may run
+    /// beside ingests.
+    func lostPaths(ofTree digest: Digest) throws -> [HeaderPath]? {
+        let (row, blobs) = try catalogue.pool.read { database in
+            (try catalogue.tree(digest, database), Set(try catalogue.lostBlobs(database).map(\.number)))
+        }
+        guard let row, row.damage != .manifest else { return nil }
+        var walk = ManifestWalk(catalogue: catalogue, content: content)
+        let manifest = try PackReader.unlessDamaged { try walk.manifest(row) }
+        return manifest?.entries.filter { $0.isOne(of: blobs) }.map(\.path)
     }
 
     // MARK: Brought back
@@ -114,5 +126,11 @@ struct Damage {
             try catalogue.set(.contents, ofTrees: incomplete, database)
             return Array(try catalogue.kernels(ofTrees: healed, database).values.joined())
         }
+    }
+}
+
+extension StoredManifest.Entry {
+    fileprivate func isOne(of blobs: Set<Int>) -> Bool {
+        if case .file(let number, _) = kind { blobs.contains(number) } else { false }
     }
 }

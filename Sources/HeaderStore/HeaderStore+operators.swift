@@ -65,6 +65,7 @@ extension HeaderStore {
         if let purge = detail.entry.purge, detail.entry.hosts == 0 { throw Catalogue.purged(id, purge) }
         if detail.entry.headers == nil { detail.absence = try await absent(id, detail.entry).detail }
         detail.entry = withBTF(detail.entry)
+        detail.damage = try await damage(of: detail.entry)
         if let record = btf.record(id) {
             let artefact = KernelArtefact(
                 .btf, path: APIPath.btfSection(id), bytes: record.bytes, digest: record.digest,
@@ -73,6 +74,29 @@ extension HeaderStore {
                 artefact, at: detail.artefacts.firstIndex { $0.kind == .pch } ?? detail.artefacts.endIndex)
         }
         return detail
+    }
+
+    /// What damage took of a kernel; nil if nothing.
+    private func damage(of kernel: KernelEntry) async throws -> KernelDamage? {
+        guard !kernel.damaged.isEmpty else { return nil }
+        var damage = KernelDamage(detail: "")
+        var lost: [String] = []
+        if kernel.damaged.contains(.headers), let headers = kernel.headers {
+            let paths = try await reads.run { [catalogue, content] in
+                try Damage(catalogue: catalogue, content: content).lostPaths(ofTree: headers.treeDigest)
+            }
+            // An upload may just have brought them back.
+            damage = KernelDamage(detail: "", paths: paths ?? [])
+            lost.append(
+                paths.map { "the contents of \($0.count) of the \(headers.files) files of its headers" }
+                    ?? "the list of its headers' files, and so all of them")
+        }
+        if kernel.damaged.contains(.btf) { lost.append("its BTF") }
+        damage.detail = """
+            Damage on the server's disk took \(lost.joined(separator: ", and ")). The next host that reports this kernel is \
+            asked to upload it again; kheader push and import bring it back, too.
+            """
+        return damage
     }
 
     /// Hosts whose last report was of a kernel, in the order of their IDs.

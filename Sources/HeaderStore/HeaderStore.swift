@@ -65,7 +65,7 @@ public final class HeaderStore: Sendable {
     let index: KernelIndex
     let ingests = WorkQueue(label: "ingest", width: 1)
     let btfIngests = WorkQueue(label: "btf", width: 1)
-    private let reads = WorkQueue(label: "reads", width: 4)
+    let reads = WorkQueue(label: "reads", width: 4)
     /// Work for PCHs that takes its time: a tree is unpacked, a PCH compressed.
     let derivations = WorkQueue(label: "pch", width: 2)
     let verifies = WorkQueue(label: "verify", width: 1)
@@ -133,7 +133,7 @@ public final class HeaderStore: Sendable {
                 loseBTF: { [btf, btfIngests, catalogue] id, record in
                     try btfIngests.runAndWait {
                         guard try btf.quarantineIfDamaged(id, record) else { return false }
-                        try catalogue.write { try catalogue.btfWent(id, $0) }
+                        try catalogue.write { try catalogue.btfWasLost(id, $0) }
                         return true
                     }
                 }, logger: logger), pace: pace)

@@ -72,7 +72,7 @@ enum KnownKernels {
     }
 
     /// One for each order.
-    private static var indexes: String {
+    private static func indexes(_ facets: String) -> String {
         KernelQuery.Sort.allCases.map { sort -> String in
             let facets = facets.replacing("release, ", with: sort == .release ? "" : "release, ")
             return "CREATE INDEX sighted_\(sort.rawValue) ON sighted (\(sort.rawValue), buildID, \(facets));"
@@ -96,7 +96,7 @@ enum KnownKernels {
         UPDATE sighted SET release = '' WHERE release IS NULL;
         \(enter("SELECT \(values("kernel")) FROM kernel WHERE true"))
         UPDATE sighted SET conflicts = \(conflicts(of: "sighted.buildID"));
-        \(indexes)
+        \(indexes(facets))
         CREATE INDEX sighted_conflict ON sighted (buildID) WHERE conflicts > 0;
         CREATE TRIGGER kernel_insert AFTER INSERT ON kernel BEGIN
             \(enter("VALUES (\(values("NEW")))"))
@@ -112,6 +112,36 @@ enum KnownKernels {
         \(recount("otherDigest"))
         \(lookForPCH("INSERT", "NEW"))
         \(lookForPCH("DELETE", "OLD"))
+        """
+
+    /// The damage of a kernel's tree. One trigger for all that enters a kernel: of several, SQLite says no order.
+    private static func damage(ofTree tree: String) -> String { "(SELECT damaged FROM tree WHERE id = \(tree))" }
+
+    /// Since migration 7.
+    static let damageSchema = """
+        ALTER TABLE sighted ADD COLUMN damage INTEGER NOT NULL DEFAULT 0;  -- as its tree has it
+        ALTER TABLE sighted ADD COLUMN btfLost INTEGER NOT NULL DEFAULT 0; -- 1: the store had its BTF, and found it damaged
+        UPDATE sighted SET damage = coalesce((SELECT damaged FROM kernel JOIN tree ON tree.id = kernel.tree
+            WHERE kernel.buildID = sighted.buildID), 0);
+        \(KernelQuery.Sort.allCases.map { "DROP INDEX sighted_\($0.rawValue);" }.joined(separator: "\n"))
+        \(indexes("\(facets), damage, btfLost"))
+        CREATE INDEX sighted_btfLost ON sighted (buildID) WHERE btfLost;
+        DROP TRIGGER kernel_insert;
+        CREATE TRIGGER kernel_insert AFTER INSERT ON kernel BEGIN
+            \(enter("VALUES (\(values("NEW")))"))
+            UPDATE sighted SET damage = \(damage(ofTree: "NEW.tree")) WHERE buildID = NEW.buildID;
+        END;
+        DROP TRIGGER kernel_delete;
+        CREATE TRIGGER kernel_delete AFTER DELETE ON kernel BEGIN
+            UPDATE sighted SET trust = NULL, pch = 0, damage = 0 WHERE buildID = OLD.buildID;
+        END;
+        CREATE TRIGGER kernel_damage AFTER UPDATE OF tree ON kernel BEGIN
+            UPDATE sighted SET damage = \(damage(ofTree: "NEW.tree")) WHERE buildID = NEW.buildID;
+        END;
+        CREATE TRIGGER tree_damage AFTER UPDATE OF damaged ON tree BEGIN
+            UPDATE sighted SET damage = NEW.damaged
+                WHERE buildID IN (SELECT buildID FROM kernel WHERE tree = NEW.id);
+        END;
         """
 
     /// What SQL can't tell of the rows that are there.

@@ -71,6 +71,7 @@ enum StoreTotals {
         SELECT total.*, (SELECT count(*) FROM blob INDEXED BY blob_damaged WHERE damaged) AS lostBlobs,
             (SELECT count(*) FROM tree INDEXED BY tree_damaged CROSS JOIN kernel ON kernel.tree = tree.id
                 WHERE damaged) AS damagedKernels,
+            (SELECT count(*) FROM sighted INDEXED BY sighted_btfLost WHERE btfLost) AS lostBTF,
             (SELECT coalesce(sum(hosts), 0) FROM sighted INDEXED BY sighted_hosts WHERE hosts > 0) AS hosts
         FROM total
         """

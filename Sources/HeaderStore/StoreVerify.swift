@@ -74,7 +74,7 @@ final class StoreVerify: Sendable {
             let progress = state.document.progress
             guard progress.state == .idle || !progress.isOnDemand else { return nil }
             state.turn += 1
-            state.document = Document(progress: fresh(after: progress.round, isOnDemand: true))
+            state.document = Document(progress: fresh(after: progress, isOnDemand: true))
             return state.turn
         }
     }
@@ -88,7 +88,7 @@ final class StoreVerify: Sendable {
             guard progress.state == .idle else { return nil }
             state.turn += 1
             if progress.ended != nil || progress.started == nil {
-                state.document = Document(progress: fresh(after: progress.round, isOnDemand: false))
+                state.document = Document(progress: fresh(after: progress, isOnDemand: false))
             } else {
                 state.document.progress.state = .running
                 state.document.progress.isOnDemand = false
@@ -98,10 +98,12 @@ final class StoreVerify: Sendable {
         }
     }
 
-    private func fresh(after round: Int, isOnDemand: Bool) -> StoreVerification {
+    private func fresh(after last: StoreVerification, isOnDemand: Bool) -> StoreVerification {
         var progress = StoreVerification()
         progress.state = .running
-        progress.round = round + 1
+        progress.round = last.round + 1
+        progress.lastEnded = last.lastWhole
+        progress.earlier = last.lastFindings
         progress.isOnDemand = isOnDemand
         progress.started = tools.now()
         return progress
@@ -215,9 +217,12 @@ final class StoreVerify: Sendable {
         case .pack(let digest): return try checkPack(digest, examination, wait)
         case .btf(let id, let record):
             try wait(record.storedBytes)
+            let name = tools.btf.fileName(id, record)
+            let wasThere = Self.isThere("\(tools.layout.btf)/\(name)")
             guard try tools.loseBTF(id, record) else { return nil }
             return damage(
-                .btf, tools.btf.fileName(id, record), "It is in quarantine, and the next host that offers it is asked.",
+                .btf, name,
+                "\(Self.whereabouts(wasThere)) The next host that offers this kernel's BTF is asked for it.",
                 Damage.Consequences(kernels: [id]))
         case .bundle(let key, let record):
             return try checkFiles(of: key, record, tools.bundles, wait).map {
@@ -260,13 +265,24 @@ final class StoreVerify: Sendable {
     private func checkPack(
         _ digest: Digest, _ examination: PackExamination, _ wait: (_ bytes: Int) throws -> Void
     ) throws -> StoreDamage? {
+        let wasThere = Self.isThere(tools.layout.pack(digest))
         guard try examination.run(digest, wait) != nil, let (finding, consequences) = try tools.lose(digest) else {
             return nil
         }
-        let lost = "\(finding.blobs.count) files' contents and \(finding.trees.count) manifests"
-        return damage(
+        let (contents, manifests) = (finding.blobs.count, finding.trees.count)
+        var lost = [contents == 1 ? "the contents of 1 file" : "the contents of \(contents) files"]
+        if manifests > 0 { lost.append(manifests == 1 ? "1 manifest" : "\(manifests) manifests") }
+        var damage = damage(
             .pack, "\(digest).khpack",
-            "It is in quarantine, without \(lost) of it. The next upload of each kernel brings back what it lacks.",
-            consequences)
+            "\(Self.whereabouts(wasThere)) Lost of it: \(lost.joined(separator: " and ")). The next upload of each kernel "
+                + "brings back what it lacks.", consequences)
+        (damage.lostContents, damage.lostManifests) = (contents, manifests)
+        return damage
+    }
+
+    private static func isThere(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    private static func whereabouts(_ wasThere: Bool) -> String {
+        wasThere ? "It is in quarantine." : "Its file was gone."
     }
 }

@@ -39,6 +39,12 @@ public struct Coverage: Codable, Sendable, Equatable {
             self.reports = reports
         }
 
+        /// In words, what the server had and lost; nil if nothing.
+        public var loss: String? {
+            let names = kernel.damaged.map { $0 == .btf ? "BTF" : "headers" }
+            return names.isEmpty ? nil : "lost to damage of the server's disk: \(names.joined(separator: ", "))"
+        }
+
         private enum CodingKeys: String, CodingKey { case lacks, reports }
 
         public init(from decoder: any Decoder) throws {

@@ -15,6 +15,8 @@ public struct KernelDetail: Codable, Sendable, Equatable {
     /// Bytes that the headers added to the store when they came, manifest included; nil if there are none, or they have
     /// been packed together with others since.
     public var addedBytes: Int?
+    /// What damage of the server's disk took of it; nil if nothing, or all of it came back.
+    public var damage: KernelDamage?
 
     /// The most ``reports``.
     public static let maximumReports = 5
@@ -31,7 +33,7 @@ public struct KernelDetail: Codable, Sendable, Equatable {
         self.addedBytes = addedBytes
     }
 
-    private enum CodingKeys: String, CodingKey { case artefacts, absence, reports, conflict, addedBytes }
+    private enum CodingKeys: String, CodingKey { case artefacts, absence, reports, conflict, addedBytes, damage }
 
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
@@ -42,6 +44,7 @@ public struct KernelDetail: Codable, Sendable, Equatable {
         reports = try values.decodeIfPresent([AgentReport].self, forKey: .reports) ?? []
         conflict = try values.decodeIfPresent(KernelConflict.self, forKey: .conflict)
         addedBytes = try values.decodeIfPresent(Int.self, forKey: .addedBytes)
+        damage = try values.decodeIfPresent(KernelDamage.self, forKey: .damage)
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -52,6 +55,7 @@ public struct KernelDetail: Codable, Sendable, Equatable {
         try values.encode(reports, forKey: .reports)
         try values.encodeIfPresent(conflict, forKey: .conflict)
         try values.encodeIfPresent(addedBytes, forKey: .addedBytes)
+        try values.encodeIfPresent(damage, forKey: .damage)
     }
 }
 

@@ -40,11 +40,14 @@ public struct KernelEntry: Codable, Sendable, Equatable {
     public var pin: KernelMark?
     /// Nil unless it was deleted, and did not come back.
     public var purge: KernelMark?
+    /// Of what damage of the server's disk took something, and no upload has brought it back yet. ``KernelDetail/damage`` has
+    /// more.
+    public var damaged: [Artefact]
 
     public init(
         identity: KernelIdentity, distribution: String? = nil, headers: Headers?, btfBytes: Int? = nil,
         hasPCH: Bool = false, firstSeen: Int, lastSeen: Int, hosts: Int, conflicts: Int, smoke: SmokeResult? = nil,
-        pin: KernelMark? = nil, purge: KernelMark? = nil
+        pin: KernelMark? = nil, purge: KernelMark? = nil, damaged: [Artefact] = []
     ) {
         self.identity = identity
         self.distribution = distribution
@@ -58,6 +61,7 @@ public struct KernelEntry: Codable, Sendable, Equatable {
         self.smoke = smoke
         self.pin = pin
         self.purge = purge
+        self.damaged = damaged
     }
 
     /// The same of a kernel with headers; nil if there are none.
@@ -72,7 +76,7 @@ public struct KernelEntry: Codable, Sendable, Equatable {
     private enum CodingKeys: String, CodingKey {
         case distribution, source, treeDigest, files, bytes, btfBytes, hasPCH, firstSeen, lastSeen, hosts, conflicts,
             smoke
-        case pin, purge
+        case pin, purge, damaged
     }
 
     // All in one object, as in `KernelSummary`: `jq '.kernels[].release'` does what one expects.
@@ -94,6 +98,7 @@ public struct KernelEntry: Codable, Sendable, Equatable {
         smoke = try values.decodeIfPresent(SmokeResult.self, forKey: .smoke)
         pin = try values.decodeIfPresent(KernelMark.self, forKey: .pin)
         purge = try values.decodeIfPresent(KernelMark.self, forKey: .purge)
+        damaged = try values.decodeIfPresent([Artefact].self, forKey: .damaged) ?? []
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -113,5 +118,6 @@ public struct KernelEntry: Codable, Sendable, Equatable {
         try values.encodeIfPresent(smoke, forKey: .smoke)
         try values.encodeIfPresent(pin, forKey: .pin)
         try values.encodeIfPresent(purge, forKey: .purge)
+        if !damaged.isEmpty { try values.encode(damaged, forKey: .damaged) }
     }
 }

@@ -30,6 +30,8 @@ public struct KernelQuery: Sendable, Equatable {
     /// Where their headers came from, exactly.
     public var source: HeaderSource?
     public var hasConflicts: Bool?
+    /// Whether damage took something of them that did not come back yet.
+    public var isDamaged: Bool?
     public var isPinned: Bool?
     /// Whether a host's last report was of them.
     public var isRunning: Bool?
@@ -57,8 +59,9 @@ public struct KernelQuery: Sendable, Equatable {
         return [
             ("release", release), ("releaseGlob", releaseGlob), ("architecture", architecture),
             ("distribution", distribution), ("headers", text(hasHeaders)), ("btf", text(hasBTF)), ("pch", text(hasPCH)),
-            ("source", source?.rawValue), ("conflict", text(hasConflicts)), ("pinned", text(isPinned)),
-            ("running", text(isRunning)), ("purged", text(isPurged)), ("seenSince", seenSince.map { "\($0)" }),
+            ("source", source?.rawValue), ("conflict", text(hasConflicts)), ("damaged", text(isDamaged)),
+            ("pinned", text(isPinned)), ("running", text(isRunning)), ("purged", text(isPurged)),
+            ("seenSince", seenSince.map { "\($0)" }),
             ("sort", sort == .release ? nil : sort.rawValue), ("order", isDescending.map { $0 ? "desc" : "asc" }),
             ("limit", limit == Self.maximumLimit ? nil : "\(limit)"), ("cursor", cursor),
         ]

@@ -40,6 +40,8 @@ public struct StoreStatus: Codable, Sendable, Equatable {
     /// Contents that a verify found damaged and no upload has brought back yet; kernels that lack some, or their manifest.
     public var lostBlobs: Int?
     public var damagedKernels: Int?
+    /// Kernels whose BTF was found damaged, and that no upload has brought back yet.
+    public var lostBTF: Int?
     /// Files in quarantine, and their bytes.
     public var quarantined: Int?
     public var quarantinedBytes: Int?

@@ -30,10 +30,40 @@ public struct StoreVerification: Codable, Sendable, Equatable {
     public var findings: [StoreDamage] = []
     /// Why the round could not go on; nil if it did.
     public var failure: String?
+    /// When the last round before this one that read everything ended; nil if none did.
+    public var lastEnded: Int?
+    /// What the last round before this one that found anything found; nil if none did.
+    public var earlier: Findings?
 
     public static let maximumFindings = 100
 
     public init() {}
+
+    /// When everything had been read for the last time, as seconds since 1970; nil if it never was.
+    public var lastWhole: Int? { ended ?? lastEnded }
+
+    /// What the last round that found anything found, this one included; nil if none did.
+    public var lastFindings: Findings? {
+        found > 0 ? Findings(round: round, started: started, found: found, findings: findings) : earlier
+    }
+}
+
+extension StoreVerification {
+    /// What a round found damaged, with what was done about it then.
+    public struct Findings: Codable, Sendable, Equatable {
+        public var round: Int
+        public var started: Int?
+        /// How many files, and the first ``StoreVerification/maximumFindings`` of them.
+        public var found: Int
+        public var findings: [StoreDamage]
+
+        public init(round: Int, started: Int?, found: Int, findings: [StoreDamage]) {
+            self.round = round
+            self.started = started
+            self.found = found
+            self.findings = findings
+        }
+    }
 }
 
 /// A damaged file of a store, and what was done about it.
@@ -58,6 +88,10 @@ public struct StoreDamage: Codable, Sendable, Equatable {
     public var kernels: [BuildID] = []
     public var pathCount = 0
     public var paths: [String] = []
+    /// Of a pack: how many distinct files' contents are lost with it, and how many manifests. With a manifest, all paths of
+    /// its tree are, which are not among ``paths``: nothing else knows them.
+    public var lostContents: Int?
+    public var lostManifests: Int?
 
     public static let maximumNames = 100
 

@@ -9,8 +9,9 @@ struct CoverageCommand: AsyncParsableCommand {
         commandName: "coverage",
         abstract: "Show which kernels the fleet runs, what the server lacks of them and why, and what disagrees.",
         discussion: """
-            A kernel runs if a host's last report was of it. Under BTF those count, too, that have none. WHY is what most of its hosts' agents found; 'kheader kernels show' \
-            has more. --format json prints the server's document. The exit code is 0 whatever is lacking.
+            A kernel runs if a host's last report was of it. Under BTF those count, too, that have none. WHY is what most of its \
+            hosts' agents found, or that it was deleted, or that damage of the server's disk took it; 'kheader kernels show' has \
+            more. --format json prints the server's document. The exit code is 0 whatever is lacking.
             """)
 
     @Option(help: "How: table, or json.")
@@ -80,6 +81,7 @@ struct CoverageCommand: AsyncParsableCommand {
     }
 
     private static func why(_ gap: Coverage.Gap) -> String {
+        if let loss = gap.loss { return loss }
         if let mark = gap.kernel.purge { return "deleted" + (mark.reason.map { ": \($0)" } ?? "") }
         guard gap.lacks.contains(.headers), let report = gap.reports.first else { return "" }
         return report.steps.filter { $0.outcome != .notNeeded }

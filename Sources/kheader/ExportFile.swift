@@ -64,6 +64,8 @@ struct ExportFileError: Error, CustomStringConvertible {
         case versionUnknown = "export-version-unknown"
         /// There is nothing to put into it.
         case empty = "export-empty"
+        /// It was written, without what the server has lost.
+        case incomplete = "export-incomplete"
     }
 
     let code: Code

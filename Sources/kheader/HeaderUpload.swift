@@ -4,7 +4,8 @@ internal import KernelHeaders
 
 /// The forms in which an upload is reported on standard output.
 enum ReceiptFormat: String, ExpressibleByArgument, CaseIterable {
-    /// `BUILDID TREEDIGEST created`, or `known` if the server had that tree already; of BTF `BUILDID btf DIGEST created`.
+    /// `BUILDID TREEDIGEST created`, or `known` if the server had that tree already, or `healed` if damage of its disk had taken
+    /// something of that; of BTF `BUILDID btf DIGEST created`.
     case text
     /// The server's receipt, a line each.
     case json
@@ -23,7 +24,7 @@ struct HeaderUpload {
         }
         switch format {
         case .text:
-            try Console.put("\(receipt.buildID) \(receipt.treeDigest) \(isNew ? "created" : "known")")
+            try Console.put("\(receipt.buildID) \(receipt.treeDigest) \(Self.outcome(isNew, receipt.storedBytes))")
         case .json: try Console.put(JSONText.text(receipt, isPretty: false))
         }
         Console.say(Self.report(receipt, isNew: isNew, release: identity.release, sent: file.size))
@@ -35,19 +36,38 @@ struct HeaderUpload {
             try await client.pushBTF(file, of: id) { bar.update($0, of: $1) }
         }
         switch format {
-        case .text: try Console.put("\(id) btf \(receipt.digest) \(isNew ? "created" : "known")")
+        case .text: try Console.put("\(id) btf \(receipt.digest) \(Self.outcome(isNew, receipt.storedBytes))")
         case .json: try Console.put(JSONText.text(receipt, isPretty: false))
         }
         let kernel = identity.release.map { "\($0) (\(id))" } ?? "\(id)"
-        let stored =
-            isNew ? "took the BTF, \(ByteSize.text(receipt.bytes)), stored as" : "has this BTF already, stored as"
-        Console.say("\(kernel): the server \(stored) \(ByteSize.text(receipt.storedBytes)).")
+        let words =
+            switch Self.outcome(isNew, receipt.storedBytes) {
+            case .created:
+                "took the BTF, \(ByteSize.text(receipt.bytes)), stored as \(ByteSize.text(receipt.storedBytes))"
+            case .known: "has this BTF already"
+            case .healed: "had this BTF, damaged, and has it whole again"
+            }
+        Console.say("\(kernel): the server \(words).")
+    }
+
+    /// What became of an upload.
+    private enum Outcome: String { case created, known, healed }
+
+    /// - Parameter stored: what the server wrote. Of what it has already, that is what damage had taken.
+    private static func outcome(_ isNew: Bool, _ stored: Int) -> Outcome {
+        isNew ? .created : stored > 0 ? .healed : .known
     }
 
     static func report(_ receipt: IngestReceipt, isNew: Bool, release: String?, sent: Int) -> String {
         let kernel = release.map { "\($0) (\(receipt.buildID))" } ?? "\(receipt.buildID)"
         let contents = "\(receipt.files) files, \(ByteSize.text(receipt.bytes))"
-        guard isNew else { return "\(kernel): the server has this tree already, \(contents)." }
+        switch outcome(isNew, receipt.storedBytes) {
+        case .known: return "\(kernel): the server has this tree already, \(contents)."
+        case .healed:
+            let lost = receipt.newBlobs == 0 ? "the list of its files" : "\(receipt.newBlobs) files' contents"
+            return "\(kernel): the server has this tree, \(contents). Damage had taken \(lost), which it has again."
+        case .created: break
+        }
         return """
             \(kernel): the server took the tree, \(contents), as \(ByteSize.text(sent)).
               tree         \(receipt.treeDigest)

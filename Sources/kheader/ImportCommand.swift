@@ -11,7 +11,7 @@ struct ImportCommand: AsyncParsableCommand {
         discussion: """
             A kernel needs its image package, which the build ID comes out of, and its header packages. They may be given \
             in any order, those of several kernels together. Standard output has one line a kernel: the build ID, the \
-            tree digest, and 'created' or 'known'.
+            tree digest, and 'created', 'known', or 'healed' if damage of the server's disk had taken something of it.
 
               kheader import linux-image-6.1.0-56-amd64_*.deb linux-headers-6.1.0-56-*.deb
             """)

@@ -41,6 +41,13 @@ struct KernelFilterOptions: ParsableArguments {
         help: "Only kernels that hosts, or uploads, disagree on; or that none does.")
     var conflicts: Bool?
 
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .exclusive,
+        help:
+            "Only kernels of which damage of the server's disk took something, until it is uploaded again; or the others."
+    )
+    var damaged: Bool?
+
     @Flag(inversion: .prefixedNo, exclusivity: .exclusive, help: "Only kernels that are pinned, or are not.")
     var pinned: Bool?
 
@@ -87,6 +94,7 @@ struct KernelFilterOptions: ParsableArguments {
         query.hasPCH = pch
         query.source = source
         query.hasConflicts = conflicts
+        query.isDamaged = damaged
         query.isPinned = pinned
         query.isRunning = running
         query.isPurged = purged

@@ -16,7 +16,8 @@ struct KernelsListCommand: AsyncParsableCommand {
         discussion: """
             SOURCE says where the headers come from: import, push, agreed (hosts have the same), agent (one host's word); '-' \
             if there are none. HOSTS are those whose last report was of the kernel. Sizes are those of the headers unpacked; \
-            times are UTC. NOTES are what somebody may have to look at: smoke failed (the server's clang could not compile a \
+            times are UTC. NOTES are what somebody may have to look at: damaged (damage of the server's disk took something, and no upload \
+            brought it back yet), smoke failed (the server's clang could not compile a \
             small program with the headers), conflicts (hosts or uploads that disagree), pinned, deleted. --format json \
             prints an array, with all that is known.
 
@@ -76,6 +77,9 @@ struct KernelsListCommand: AsyncParsableCommand {
 
     private static func notes(_ kernel: KernelEntry) -> String {
         var notes: [String] = []
+        if !kernel.damaged.isEmpty {
+            notes.append("damaged: " + kernel.damaged.map { $0 == .btf ? "BTF" : "headers" }.joined(separator: " and "))
+        }
         if kernel.smoke?.state == .failed { notes.append("smoke failed") }
         if kernel.conflicts > 0 { notes.append(kernel.conflicts == 1 ? "1 conflict" : "\(kernel.conflicts) conflicts") }
         if kernel.pin != nil { notes.append("pinned") }

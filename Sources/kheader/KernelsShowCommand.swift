@@ -27,6 +27,9 @@ struct KernelsShowCommand: AsyncParsableCommand {
         }
     }
 
+    /// The most files that are named of those that are lost.
+    private static let shownPaths = 5
+
     static func text(_ detail: KernelDetail, width: Int) -> String {
         let entry = detail.entry
         var lines = LabelledLines(width: width, label: 14)
@@ -46,6 +49,12 @@ struct KernelsShowCommand: AsyncParsableCommand {
             } ?? detail.absence ?? "none")
         add("tree", entry.headers.map { "\($0.treeDigest)" })
         add("added", detail.addedBytes.map { "\(ByteSize.text($0)) to the store" })
+        if let damage = detail.damage {
+            let rest = damage.pathCount - damage.paths.prefix(Self.shownPaths).count
+            lines.add(
+                "damaged",
+                [damage.detail] + damage.paths.prefix(Self.shownPaths) + (rest > 0 ? ["and \(rest) more"] : []))
+        }
         add(
             "BTF",
             entry.btfBytes.map { ByteSize.text($0) }

@@ -16,7 +16,8 @@ struct PushCommand: AsyncParsableCommand {
         abstract: "Send a kernel's headers to the server.",
         discussion: """
             An archive is sent as it is. Of a folder the headers below include/ and arch/ARCH/include/ are packed \
-            first. Standard output has one line: the build ID, the tree digest, and 'created' or 'known'. BTF, which has \
+            first. Standard output has one line: the build ID, the tree digest, and 'created' or 'known', or 'healed' \
+            if damage of the server's disk had taken something of the tree. BTF, which has \
             a line of its own, lets tools find types without headers.
 
             A folder that looks like a part of a tree is not sent: one without include/linux/kconfig.h or \

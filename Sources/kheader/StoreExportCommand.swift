@@ -15,6 +15,9 @@ struct StoreExportCommand: AsyncParsableCommand {
             a tar, whose SHA256SUMS says what is in it. The same kernels give the same bytes. Not in it: kernels of which the \
             server has BTF only, pins, what was deleted, hosts and their reports, PCHs.
 
+            --all leaves out kernels of whose headers damage of the server's disk took something; it names them, and those whose \
+            BTF is lost, and the exit code is 1 though the file is written.
+
               kheader store export --all --output kernels.khx
               kheader store export --build-id 3f1c... --output - | ssh other kheader store import -
             """)
@@ -39,12 +42,14 @@ struct StoreExportCommand: AsyncParsableCommand {
 
     func run() async throws {
         let client = try servers.client()
-        let kernels = try await kernels(client)
+        let (kernels, damaged) = try await kernels(client)
         // A backup of a server that was wiped must not replace the last good one.
         guard !kernels.isEmpty else {
             throw ExportFileError(
                 code: .empty,
-                detail: "The server has no headers of any kernel: nothing is written. Is it the right server?")
+                detail: damaged.isEmpty
+                    ? "The server has no headers of any kernel: nothing is written. Is it the right server?"
+                    : "The headers of all \(damaged.count) kernels are damaged: nothing is written.")
         }
         guard try DownloadedFile.isReplaced(output) else {
             guard output != "-" || isatty(STDOUT_FILENO) == 0 else {
@@ -53,7 +58,8 @@ struct StoreExportCommand: AsyncParsableCommand {
             let place = try DownloadedFile.open(output)
             defer { close(place) }
             try await export(kernels, client, to: FileSink(borrowing: place))
-            return Console.say("kheader: \(Self.count(kernels)).")
+            Console.say("kheader: \(Self.count(kernels)).")
+            return try Self.requireWhole(damaged)
         }
         let file = try ScratchFile(prefix: "\(output).")
         defer { close(file.descriptor) }
@@ -67,21 +73,45 @@ struct StoreExportCommand: AsyncParsableCommand {
         }
         try Console.put(output)
         Console.say("kheader: \(Self.count(kernels)), \(ByteSize.text(try FileSize.of(output))).")
+        try Self.requireWhole(damaged)
+    }
+
+    /// - Throws: ``ExportFileError`` if something could not be exported, which it names.
+    private static func requireWhole(_ damaged: [KernelEntry]) throws {
+        guard !damaged.isEmpty else { return }
+        for kernel in damaged {
+            let lost =
+                kernel.damaged.contains(.headers) ? "is not in the export, its headers are damaged" : "has lost its BTF"
+            Console.say("kheader: \(name(kernel.identity)) \(lost).")
+        }
+        throw ExportFileError(
+            code: .incomplete,
+            detail:
+                "The export is written, without what damage of the server's disk took. Upload that again, then export again."
+        )
+    }
+
+    private static func name(_ kernel: KernelIdentity) -> String {
+        kernel.release.map { "\($0) (\(kernel.buildID))" } ?? "\(kernel.buildID)"
     }
 
     private static func count(_ kernels: [KernelSummary]) -> String {
         kernels.count == 1 ? "1 kernel" : "\(kernels.count) kernels"
     }
 
-    private func kernels(_ client: HeaderServerClient) async throws -> [KernelSummary] {
+    /// What is to be exported, and of what of it, or beside it, something is lost.
+    private func kernels(_ client: HeaderServerClient) async throws -> ([KernelSummary], damaged: [KernelEntry]) {
         var kernels: [KernelSummary] = []
+        var damaged: [KernelEntry] = []
         if all {
             var query = KernelQuery()
             query.hasHeaders = true
-            kernels = try await client.allKernels(query).compactMap(\.summary)
+            let entries = try await client.allKernels(query)
+            kernels = entries.filter { !$0.damaged.contains(.headers) }.compactMap(\.summary)
+            damaged = entries.filter { !$0.damaged.isEmpty }
         }
         for id in Set(buildIDs) { kernels.append(try await client.kernel(id)) }
-        return kernels.sorted { "\($0.identity.buildID)" < "\($1.identity.buildID)" }
+        return (kernels.sorted { "\($0.identity.buildID)" < "\($1.identity.buildID)" }, damaged)
     }
 
     private func export(_ kernels: [KernelSummary], _ client: HeaderServerClient, to sink: any ByteSink) async throws {
@@ -93,9 +123,16 @@ struct StoreExportCommand: AsyncParsableCommand {
                 let id = kernel.identity.buildID
                 bar.update("Exporting \(number + 1) of \(kernels.count), \("\(id)".prefix(12))")
                 let headers = "\(scratch.path)/\(ExportFile.headersName)"
-                _ = try await DownloadedFile.save(to: headers) {
-                    try await client.download(
-                        .tree(kernel.treeDigest), as: .tarZstd, progress: { bar.update($0, of: $1) }, $0)
+                do {
+                    _ = try await DownloadedFile.save(to: headers) {
+                        try await client.download(
+                            .tree(kernel.treeDigest), as: .tarZstd, progress: { bar.update($0, of: $1) }, $0)
+                    }
+                } catch let refusal as ServerRefusal where refusal.problemCode == .storeDamaged {
+                    Console.say(
+                        "kheader: the headers of \(Self.name(kernel.identity)) are damaged on the server. After kheader store "
+                            + "verify, --all leaves them out.")
+                    throw refusal
                 }
                 let btf =
                     kernel.btfBytes == nil ? nil : try await client.btf(of: id) { source, _ in try source.readAll() }

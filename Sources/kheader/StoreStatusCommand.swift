@@ -38,6 +38,7 @@ struct StoreStatusCommand: AsyncParsableCommand {
         }
         if let dead = status.deadTrees { table.add(["trees to collect", "\(dead)", ""]) }
         if let damaged = status.damagedKernels { table.add(["damaged kernels", "\(damaged)", ""]) }
+        if let lost = status.lostBTF { table.add(["BTF lost to damage", "\(lost)", ""]) }
         if let quarantined = status.quarantined {
             table.add(["in quarantine", "\(quarantined)", ByteSize.text(status.quarantinedBytes ?? 0)])
         }
@@ -58,12 +59,16 @@ struct StoreStatusCommand: AsyncParsableCommand {
     }
 
     private static func line(_ verify: StoreVerification) -> String {
-        let found = verify.found == 0 ? "nothing damaged" : "\(verify.found) damaged, see kheader store verify"
+        let hint = "see kheader store verify --last"
+        let found = verify.found == 0 ? "nothing damaged" : "\(verify.found) damaged, \(hint)"
+        let earlier =
+            verify.found == 0 ? verify.earlier.map { "; round \($0.round) found \($0.found), \(hint)" } ?? "" : ""
         if verify.state == .running {
-            return "verify: \(ByteSize.text(verify.bytes)) of \(ByteSize.text(verify.allBytes)) read, \(found)"
+            return
+                "verify: \(ByteSize.text(verify.bytes)) of \(ByteSize.text(verify.allBytes)) read, \(found)\(earlier)"
         }
         if let failure = verify.failure { return "verify: ended early, \(failure)" }
-        return verify.ended.map { "verify: ended \(UTCTime.text($0)), \(found)" } ?? "verify: not done yet"
+        return verify.ended.map { "verify: ended \(UTCTime.text($0)), \(found)\(earlier)" } ?? "verify: not done yet"
     }
 
     private static func line(_ collect: StoreCollection) -> String {

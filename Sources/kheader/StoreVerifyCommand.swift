@@ -12,7 +12,13 @@ struct StoreVerifyCommand: AsyncParsableCommand {
             Waits for the end; if it is interrupted, the server goes on. What is damaged is never served: the server puts it \
             into quarantine, keeps what is good of it, and asks the next host that boots one of the kernels to upload it \
             again. The exit code is 1 if anything was found. It takes an operator's token.
+
+            --last starts nothing, and shows what the last round that found anything found then, in the background or not. The \
+            exit code is 1 while a kernel still lacks something; 'kheader kernels list --damaged' names those.
             """)
+
+    @Flag(help: "Show the last damage that was found, instead of looking for more.")
+    var last = false
 
     @Option(help: "How: table, or json.")
     var format = ListFormat.table
@@ -21,6 +27,7 @@ struct StoreVerifyCommand: AsyncParsableCommand {
 
     func run() async throws {
         let client = try servers.client()
+        if last { return try await showLast(client) }
         let first = try await client.startVerify()
         let result = try await ProgressBar.show("Verifying") { bar in
             try await Upkeep.end(first, ask: { try await client.verification() }) { progress in
@@ -29,7 +36,7 @@ struct StoreVerifyCommand: AsyncParsableCommand {
             }
         }
         switch format {
-        case .table: if result.found > 0 { try Console.put(Self.table(result)) }
+        case .table: if result.found > 0 { try Console.put(Self.table(result.findings)) }
         case .json: try Console.put(JSONText.text(result, isPretty: true))
         }
         if let failure = result.failure { throw UpkeepFailed(what: "The verify", failure: failure) }
@@ -40,15 +47,35 @@ struct StoreVerifyCommand: AsyncParsableCommand {
         Console.say("\(result.files) files, \(ByteSize.text(result.bytes)): all of them are as they were written.")
     }
 
-    static func table(_ result: StoreVerification) -> String {
+    private func showLast(_ client: HeaderServerClient) async throws {
+        let verification = try await client.verification()
+        let findings = verification.lastFindings
+        switch format {
+        case .table: if let findings { try Console.put(Self.table(findings.findings)) }
+        case .json: try Console.put(JSONText.text(findings, isPretty: true))
+        }
+        let status = try await client.store()
+        let lacking = (status.damagedKernels ?? 0) + (status.lostBTF ?? 0)
+        guard lacking == 0 else { throw StoreNotHealed(headers: status.damagedKernels ?? 0, btf: status.lostBTF ?? 0) }
+        guard let findings else { return Console.say("kheader: no round of \(verification.round) has found damage.") }
+        let time = findings.started.map { ", begun \(UTCTime.text($0))," } ?? ""
+        Console.say("kheader: round \(findings.round)\(time) found this. No kernel lacks anything of it any more.")
+    }
+
+    static func table(_ findings: [StoreDamage]) -> String {
         var table = TextTable([.init("WHAT"), .init("FILE"), .init("KERNELS"), .init("PATHS")])
-        for finding in result.findings {
+        for finding in findings {
+            var paths = names(finding.paths, of: finding.pathCount)
+            if let trees = finding.lostManifests, trees > 0 {
+                paths += (paths.isEmpty ? "" : ", and ") + "all of \(trees == 1 ? "1 tree" : "\(trees) trees")"
+            }
             table.add([
                 finding.kind.rawValue, finding.name, names(finding.kernels.map { "\($0)" }, of: finding.kernelCount),
-                names(finding.paths, of: finding.pathCount),
+                paths,
             ])
         }
-        return table.text
+        return ([table.text] + findings.map { "\n\(UTCTime.text($0.time)) \($0.name): \($0.detail)" }).joined(
+            separator: "\n")
     }
 
     private static func names(_ names: [String], of count: Int) -> String {
@@ -81,7 +108,19 @@ private struct StoreDamaged: Error, CustomStringConvertible {
     let found: Int
 
     var description: String {
-        "\(found) files of the store were damaged, and are in quarantine or gone. (store-damaged)"
+        "\(found == 1 ? "1 file" : "\(found) files") of the store \(found == 1 ? "was damaged, and is" : "were damaged, and are") in "
+            + "quarantine or gone. (store-damaged)"
+    }
+}
+
+/// What was found damaged is not all back.
+private struct StoreNotHealed: Error, CustomStringConvertible {
+    let headers: Int
+    let btf: Int
+
+    var description: String {
+        "\(headers) kernels lack something of their headers, \(btf) their BTF, until they are uploaded again: kheader kernels "
+            + "list --damaged (store-damaged)"
     }
 }
 

@@ -37,12 +37,32 @@ import Testing
             #expect(bad.status == 1 && bad.text.contains(name) && bad.text.contains("\(first.id)"))
             #expect(bad.errors.contains("(store-damaged)"))
             let status = try await store(server, "status")
-            #expect(status.text.contains("damaged kernels") && status.text.contains("1 damaged, see"))
+            #expect(
+                status.text.contains("damaged kernels")
+                    && status.text.contains("1 damaged, see kheader store verify --last"))
             let json = try await store(server, "verify", "--format", "json")
             #expect(json.status == 0)
             #expect(try JSONDecoder().decode(StoreVerification.self, from: Data(json.output)).found == 0)
-            try await server.store.put(first)
+            // The findings are still to be had, and the kernel that lacks something.
+            let last = try await store(server, "verify", "--last")
+            #expect(last.status == 1 && last.text.contains(name) && last.text.contains("Lost of it"), "\(last.errors)")
+            #expect(last.errors.contains("kheader kernels list --damaged (store-damaged)"))
+            #expect(
+                try await store(server, "status").text.contains("; round 2 found 1, see kheader store verify --last"))
+            let list = try await run("kheader", "kernels", "list", "--damaged", "--server", server.url)
+            #expect(list.text.contains("\(first.id)") && list.text.contains("damaged: headers"))
+            let show = try await run("kheader", "kernels", "show", "\(first.id)", "--server", server.url)
+            #expect(show.text.contains("the contents of") && show.text.contains("include/linux/"))
+            let archive = try server.folder.write(first.archive, to: "first.tar")
+            let push = try await run(
+                "kheader", "push", archive, "--build-id", "\(first.id)", "--server", server.url)
+            #expect(push.status == 0 && push.text.hasSuffix(" healed\n"), "\(push.text)")
+            #expect(push.errors.contains("Damage had taken"))
             try await server.store.requireWhole(first)
+            let healed = try await store(server, "verify", "--last")
+            #expect(healed.status == 0 && healed.text.contains(name) && healed.errors.contains("round 2, begun"))
+            let none = try await run("kheader", "kernels", "list", "--damaged", "--server", server.url)
+            #expect(!none.text.contains("\(first.id)"))
         }
     }
 
@@ -97,6 +117,35 @@ import Testing
                 #expect(try folder.read("again.khx") == folder.read("kernels.khx"))
                 let known = try await store(other, "import", file)
                 #expect(known.status == 0 && !known.text.contains("created"))
+            }
+        }
+    }
+
+    /// The rest is backed up all the same, and nobody takes it for all.
+    @Test func damagedKernelsAreLeftOutOfAnExportOfAllAndNamed() async throws {
+        try await withExport { _, folder, server in
+            let state = server.folder.path("store")
+            // The pack of the second kernel, which leans on the first's, is the smaller one.
+            let packs = try FolderListing.names(in: "\(state)/packs").map { "\(state)/packs/\($0)" }
+                .map { ($0, try FileSource(path: $0).readAll()) }
+            let (path, bytes) = try #require(packs.min { $0.1.count < $1.1.count })
+            try TemporaryFolder.write(Array(bytes.prefix(bytes.count / 2)), to: path)
+            for name in try FolderListing.names(in: "\(state)/bundles") {
+                try PosixFileSystem().remove("\(state)/bundles/\(name)")
+            }
+            let file = folder.path("rest.khx")
+            // Before a verify, nobody knows: it is refused with the kernel's name.
+            let refused = try await store(server, "export", "--build-id", "\(second.id)", "--output", file)
+            #expect(refused.status == 4 && refused.errors.contains("6.1.0-2 (\(second.id))"), "\(refused.errors)")
+            _ = try await server.store.verify()
+            let rest = try await store(server, "export", "--all", "--output", file)
+            #expect(rest.status == 1 && rest.text == "\(file)\n", "\(rest.errors)")
+            #expect(rest.errors.contains("6.1.0-2 (\(second.id)) is not in the export"))
+            #expect(rest.errors.contains("(export-incomplete)") && rest.errors.contains("1 kernel,"))
+            try await withRunningServer { other in
+                #expect(try await store(other, "import", file).status == 0)
+                try await other.store.requireWhole(first)
+                #expect(try await !other.store.has(second))
             }
         }
     }

@@ -76,6 +76,7 @@ import Testing
                 try await store.requireNoStrays(in: state)
                 #expect(try await store.status().damagedKernels == 2)
                 #expect(try await !store.artefacts(of: kernels[0].id).hasBTF)
+                #expect(try await store.status().lostBTF == 1)
                 #expect(try await store.verify().found == 0)
                 for kernel in kernels { #expect(try await !store.put(kernel).isNew) }
                 for kernel in kernels { try await store.requireWhole(kernel) }

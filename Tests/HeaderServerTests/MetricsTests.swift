@@ -51,7 +51,7 @@ import Testing
             #expect(samples[#"http_responses_transfer_bytes_count{code="404",type="unknown"}"#] == 1)
             let ratio = try #require(samples[#"filesys_free_ratio{purpose="database"}"#])
             #expect((0...1).contains(ratio))
-            #expect(!samples.keys.contains { $0.hasPrefix("error_count") })
+            #expect(samples[#"error_count{code="500"}"#] == 0)
         }
     }
 
@@ -85,6 +85,39 @@ import Testing
                 #expect(samples["kheaderd_\(name)"] == Double(value), "\(name)")
             }
             #expect(status.btfBytes > 0 && status.bundleBytes > 0)
+        }
+    }
+
+    @Test func damageIsCountedUntilItIsBack() async throws {
+        try await withRunningServer { server in
+            try await server.upload()
+            #expect(try await server.put("/v1/kernels/ab/btf", SmallBTF.bytes()).status == 201)
+            let state = server.folder.path("store")
+            func damage() async throws -> [Double?] {
+                let figures = try await samples(server)
+                return [
+                    "damaged_kernels", "lost_btf_kernels", "quarantined_files", "verify_findings",
+                ].map { figures["kheaderd_\($0)"] }
+            }
+            #expect(try await damage() == [0, 0, 0, 0])
+            #expect(try await samples(server)["kheaderd_verify_ended_timestamp_seconds"] == nil)
+            for folder in ["packs", "btf"] {
+                let name = try #require(try FolderListing.names(in: "\(state)/\(folder)").first)
+                var bytes = try FileSource(path: "\(state)/\(folder)/\(name)").readAll()
+                bytes[folder == "packs" ? 40 : bytes.count / 2] ^= 1
+                try TemporaryFolder.write(bytes, to: "\(state)/\(folder)/\(name)")
+            }
+            let ended = try #require(try await server.store.verify().ended)
+            #expect(try await damage() == [1, 1, 2, 2])
+            let figures = try await samples(server)
+            #expect(figures["kheaderd_lost_blobs"].map { $0 > 0 } == true)
+            #expect(figures["kheaderd_quarantined_bytes"].map { $0 > 0 } == true)
+            #expect(figures["kheaderd_verify_ended_timestamp_seconds"] == Double(ended))
+            try await server.upload()
+            #expect(try await server.put("/v1/kernels/ab/btf", SmallBTF.bytes()).status == 201)
+            #expect(try await damage() == [0, 0, 2, 2])
+            _ = try await server.store.verify()
+            #expect(try await damage() == [0, 0, 2, 0])
         }
     }
 
@@ -194,6 +227,29 @@ import Testing
         }
     }
 
+    /// An alert on a counter that begins with its first event misses that.
+    @Test func whatAlertsCountIsThereBeforeItHappens() async throws {
+        let rules = try deployed("prometheus/kheaderd.rules.yaml")
+        let counted = rules.matches(of: /increase\((.+?)\[/).map { String($0.1) }
+        #expect(counted.count > 1)
+        try await withRunningServer { server in
+            let samples = try await samples(server)
+            for series in counted { #expect(samples[series] == 0, "\(series)") }
+            for code in [500, 503, 507] { #expect(samples["error_count{code=\"\(code)\"}"] == 0) }
+            for result in ["built", "failed"] {
+                #expect(samples["kheaderd_pch_builds_total{result=\"\(result)\"}"] == 0)
+            }
+        }
+    }
+
+    private func deployed(_ file: String) throws -> String {
+        var components = #filePath.split(separator: "/", omittingEmptySubsequences: false)
+        components.removeLast(3)
+        return String(
+            decoding: try FileSource(path: components.joined(separator: "/") + "/deploy/" + file).readAll(),
+            as: UTF8.self)
+    }
+
     /// Prometheus' own checker: nothing is wrong but two names that are debuginfod's.
     @Test func promtoolFindsNothing() async throws {
         let files = WatchedFileSystem()
@@ -213,12 +269,9 @@ import Testing
     }
 
     /// Alerts and dashboards ask for what is there.
-    @Test(arguments: ["deploy/prometheus/kheaderd.rules.yaml", "deploy/grafana/kheaderd.json"])
+    @Test(arguments: ["prometheus/kheaderd.rules.yaml", "grafana/kheaderd.json"])
     func whatIsDeployedAsksForWhatIsThere(file: String) throws {
-        var components = #filePath.split(separator: "/", omittingEmptySubsequences: false)
-        components.removeLast(3)
-        let text = String(
-            decoding: try FileSource(path: components.joined(separator: "/") + "/" + file).readAll(), as: UTF8.self)
+        let text = try deployed(file)
         let names = Set(
             text.matches(of: /\b(kheaderd_[a-z_]+|http_responses?_[a-z_]+|http_requests_total)\b/).map { String($0.1) })
         #expect(names.count > 5)

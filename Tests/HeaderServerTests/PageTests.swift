@@ -1,4 +1,5 @@
 import HTTPTypes
+import HeaderArchive
 import HeaderStore
 import Hummingbird
 import KHeaderTestSupport
@@ -272,6 +273,38 @@ import Testing
             #expect(coverage.contains("(12\u{A0}hosts)"))
             let fleet = try await page(server, "/")
             #expect(fleet.contains("Hosts: Headers missing: 100%"))
+        }
+    }
+
+    @Test func damageIsOnThePages() async throws {
+        let kernel = try StoredKernel(id: 1, revision: 1)
+        try await withRunningServer { server in
+            try await server.store.put(kernel)
+            try await server.store.put(btf: SmallBTF.bytes(), of: kernel.id)
+            let json = TestSightings.json(of: "\(kernel.id)")
+            #expect(try await server.post("/v1/kernels/\(kernel.id)/sightings", json).status == 200)
+            for path in ["/", "/coverage", "/kernels/\(kernel.id)"] {
+                #expect(try await !page(server, path).contains("<span class=\"badge poor\">damaged</span>"), "\(path)")
+            }
+            let state = server.folder.path("store")
+            for folder in ["packs", "btf"] {
+                let name = try #require(try FolderListing.names(in: "\(state)/\(folder)").first)
+                var bytes = try FileSource(path: "\(state)/\(folder)/\(name)").readAll()
+                bytes[folder == "packs" ? 40 : bytes.count / 2] ^= 1
+                try TemporaryFolder.write(bytes, to: "\(state)/\(folder)/\(name)")
+            }
+            #expect(try await server.store.verify().found == 2)
+            for path in ["/", "/?damaged=true", "/kernels/\(kernel.id)"] {
+                #expect(try await page(server, path).contains("<span class=\"badge poor\">damaged</span>"), "\(path)")
+            }
+            #expect(try await page(server, "/?damaged=false").contains("No kernel is like that."))
+            let html = try await page(server, "/kernels/\(kernel.id)")
+            #expect(html.contains("Damage on the server") && html.contains(", and its BTF"))
+            #expect(html.contains("<li><code>include/linux/sched.h</code></li>"))
+            #expect(html.contains("<span class=\"badge poor\">BTF: lost</span>"))
+            let coverage = try await page(server, "/coverage")
+            #expect(
+                coverage.contains("disk: headers, BTF</p>") && !coverage.contains("None: all that hosts run is here."))
         }
     }
 

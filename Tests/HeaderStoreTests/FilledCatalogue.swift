@@ -27,13 +27,14 @@ struct FilledCatalogue {
                 sql: """
                     WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n + 1 < ?)
                     INSERT INTO sighted (id, buildID, release, architecture, hasBTF, firstSeen, lastSeen, hosts, distribution,
-                        trust, btf, pch, conflicts, pinnedAt, purgedAt)
+                        trust, btf, pch, conflicts, pinnedAt, purgedAt, damage, btfLost)
                     SELECT n + 1, CAST(printf('%020d', n * 7919 % 1000003) AS BLOB),
                         CASE n % 50 WHEN 0 THEN '' ELSE printf('6.%d.%d-%d-amd64', n % 13, n % 97, n / 4) END,
                         CASE n % 10 WHEN 0 THEN 'aarch64' ELSE 'x86_64' END, n % 7 != 0, 1000 + n * 31 % 5003,
                         7000 + n * 17 % 4001, n % 20, CASE n % 4 WHEN 0 THEN NULL WHEN 1 THEN 'ubuntu' ELSE 'debian' END,
                         CASE n % 3 WHEN 0 THEN NULL ELSE 1 + n % 4 END, n % 5 = 0, n % 6 = 0, n % 1000 = 7,
-                        CASE n % 2000 WHEN 3 THEN 5 END, CASE n % 500 WHEN 9 THEN 6 WHEN 20 THEN 6 END
+                        CASE n % 2000 WHEN 3 THEN 5 END, CASE n % 500 WHEN 9 THEN 6 WHEN 20 THEN 6 END,
+                        n % 300 = 11, n % 250 = 4
                     FROM number
                     """, arguments: [kernels])
             try database.execute(

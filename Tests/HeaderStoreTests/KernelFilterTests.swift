@@ -19,7 +19,7 @@ import Testing
             && equal(query.hasHeaders, kernel.headers != nil) && equal(query.hasBTF, row.hasBTFHere)
             && equal(query.hasPCH, kernel.hasPCH) && equal(query.source, kernel.headers?.source)
             && equal(query.hasConflicts, kernel.conflicts > 0) && equal(query.isPinned, kernel.pin != nil)
-            && equal(query.isRunning, kernel.hosts > 0)
+            && equal(query.isDamaged, !kernel.damaged.isEmpty) && equal(query.isRunning, kernel.hosts > 0)
             && (query.isPurged.map { $0 == (kernel.purge != nil) } ?? (kernel.purge == nil || kernel.hosts > 0))
             && (query.seenSince.map { kernel.lastSeen >= $0 } ?? true)
     }

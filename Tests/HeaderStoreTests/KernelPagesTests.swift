@@ -21,6 +21,7 @@ import Testing
         ("pch", { $0.hasPCH = true }), ("no pch", { $0.hasPCH = false }),
         ("source", { $0.source = .push }),
         ("conflict", { $0.hasConflicts = true }), ("no conflict", { $0.hasConflicts = false }),
+        ("damaged", { $0.isDamaged = true }), ("not damaged", { $0.isDamaged = false }),
         ("pinned", { $0.isPinned = true }), ("not pinned", { $0.isPinned = false }),
         ("running", { $0.isRunning = true }), ("not running", { $0.isRunning = false }),
         ("purged", { $0.isPurged = true }), ("not purged", { $0.isPurged = false }),
@@ -210,6 +211,17 @@ import Testing
                         #expect(work.rows == 0 && work.steps < most, "by \(order.name): \(work.steps)")
                     }
                 }
+                // Where rows are read, sooner.
+                var never = KernelQuery(sort: .release, limit: 50)
+                never.seenSince = .max
+                let given = try large.catalogue.kernels(never, headersFolder: nil, after: nil, limit: 50, database)
+                let looked = try Int.fetchOne(
+                    database, sql: "SELECT count(*) FROM sighted WHERE (release, buildID) <= (?, ?)",
+                    arguments: KernelCursor.Order(never).start(try #require(given.next)))
+                #expect(given.rows.isEmpty && looked == Catalogue.maximumRowWindow)
+                never.sort = .lastSeen
+                #expect(
+                    try large.catalogue.kernels(never, headersFolder: nil, after: nil, limit: 50, database).next == nil)
                 let id: BuildID = try #require(
                     try BuildID.fetchOne(database, sql: "SELECT buildID FROM sighted WHERE id = 5"))
                 var last: HostID?

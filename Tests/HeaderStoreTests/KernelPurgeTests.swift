@@ -277,6 +277,48 @@ import Testing
         }
     }
 
+    /// One that knew of damage, before kernels did.
+    @Test func anOlderCataloguesDamageIsTakenOver() throws {
+        try withTemporaryFolder { folder in
+            let path = folder.path("old.sqlite")
+            do {
+                let pool = try DatabasePool(path: path)
+                try CatalogueSchema.migrator.migrate(pool, upTo: "6: totals; conflicts that hosts took back")
+                try pool.write { database in
+                    try database.execute(sql: "INSERT INTO pack (id, digest, bytes, blobs) VALUES (1, x'00', 0, 0)")
+                    for (number, id) in [kernel.id, other.id].enumerated() {
+                        try database.execute(
+                            sql: """
+                                INSERT INTO tree (id, digest, files, bytes, pack, offset, compressedLength, rawLength, depth, damaged)
+                                    VALUES (?, ?, 6, 45, 1, 0, 0, 0, 0, ?);
+                                """, arguments: [number + 1, Digest(of: [UInt8(number)]), number])
+                        try database.execute(
+                            sql: """
+                                INSERT INTO kernel (buildID, release, source, tree, archiveDigest, firstSeen, lastSeen)
+                                    VALUES (?, '6.1', 'push', ?, x'00', 1, 2)
+                                """, arguments: [id, number + 1])
+                    }
+                }
+                try pool.close()
+            }
+            let catalogue = try Catalogue(path: path)
+            func damaged() throws -> [BuildID] {
+                var query = KernelQuery()
+                query.isDamaged = true
+                return try catalogue.pool.read { database in
+                    try catalogue.kernels(query, headersFolder: nil, after: nil, limit: 9, database).rows
+                        .map(\.entry.identity.buildID)
+                }
+            }
+            #expect(try damaged() == [other.id])
+            // Triggers keep it.
+            try catalogue.write { try catalogue.set(.none, ofTrees: [2], $0) }
+            #expect(try damaged() == [])
+            try catalogue.write { try catalogue.set(.manifest, ofTrees: [1], $0) }
+            #expect(try damaged() == [kernel.id])
+        }
+    }
+
     /// Of a PCH, the list knows whether there is one, whichever came first, and whatever kernel has the tree.
     @Test func theListFollowsPCHs() async throws {
         let twin = try StoredKernel(id: 3, revision: 1)

@@ -26,6 +26,13 @@ extension HeaderStore {
         return try await checkIn(sighting).verdicts.first?.answer == .upload
     }
 
+    /// Kernels of which something is lost, in the order of the build ID.
+    func damaged() async throws -> [KernelEntry] {
+        var query = KernelQuery()
+        query.isDamaged = true
+        return try await kernels(query).kernels.sorted { $0.identity.buildID < $1.identity.buildID }
+    }
+
     /// That the store says itself that a kernel is damaged: a `StoreFlaw` would be wrong bytes that it took for good ones.
     func requireDamaged(_ kernel: StoredKernel) async throws {
         let problem = await #expect(throws: Problem.self) { try await requireWhole(kernel) }

@@ -158,6 +158,115 @@ import Testing
         }
     }
 
+    /// Whoever looks at a kernel sees what it has lost, until that is back: the list, its details, coverage.
+    @Test func whatIsDamagedIsNamedUntilItIsBack() async throws {
+        try await withStore { state, store in
+            let third = try StoredKernel(id: 3, files: ["include/linux/other.h": Array("int other;\n".utf8)])
+            try await store.put(third)
+            try await store.put(btf: SmallBTF.bytes(), of: first.id)
+            for kernel in [first, second, third] {
+                _ = try await store.wantsHeaders(of: kernel, host: kernel.id.bytes[0])
+            }
+            #expect(try await store.damaged().isEmpty)
+            try PackOnDisk.of(second, in: state).flip(
+                at: try DamagedStoreTests.Place.block.range(
+                    in: PackOnDisk.of(second, in: state)
+                ).lowerBound + 1)
+            let name = try #require(try FolderListing.names(in: "\(state)/btf").first)
+            try PosixFileSystem().remove("\(state)/btf/\(name)")
+            #expect(try await store.verify().found == 2)
+            try store.close()
+            // Not in memory only.
+            let next = try HeaderStore(folder: state)
+            let damaged = try await next.damaged()
+            #expect(damaged.map(\.identity.buildID) == [first.id, second.id])
+            #expect(damaged.map(\.damaged) == [[.btf], [.headers]])
+            let status = try await next.status()
+            #expect(status.damagedKernels == 1 && status.lostBTF == 1)
+            let detail = try await next.detail(of: second.id)
+            #expect(detail.damage?.pathCount == 2)
+            #expect(detail.damage?.paths == ["include/generated/utsrelease.h", "include/linux/sched.h"])
+            #expect(detail.damage?.detail.contains("the contents of 2 of the \(second.contents.count) files") == true)
+            let lost = try #require(try await next.detail(of: first.id).damage)
+            #expect(lost.paths.isEmpty && lost.pathCount == 0 && lost.detail.contains("took its BTF."))
+            #expect(try await next.detail(of: third.id).damage == nil)
+            let gaps = try await next.coverage(limit: 9).gaps.filter { $0.loss != nil }
+            #expect(Set(gaps.map(\.kernel.identity.buildID)) == [first.id, second.id])
+            #expect(gaps.first { $0.kernel.identity.buildID == first.id }?.lacks == [.btf])
+            #expect(gaps.first { $0.kernel.identity.buildID == second.id }?.lacks.contains(.headers) == true)
+            try await next.put(second)
+            try await next.put(btf: SmallBTF.bytes(), of: first.id)
+            #expect(try await next.damaged().isEmpty)
+            #expect(try await next.detail(of: second.id).damage == nil)
+            #expect(try await next.coverage(limit: 9).gaps.allSatisfy { $0.loss == nil })
+            try next.close()
+        }
+    }
+
+    /// Without its manifest, nobody knows which files a tree had: it lacks all of them.
+    @Test(arguments: [true, false])
+    func aPackThatIsTruncatedOrGoneIsToldAsWhatItIs(isGone: Bool) async throws {
+        try await withStore { state, store in
+            let pack = try PackOnDisk.of(second, in: state)
+            if isGone {
+                try PosixFileSystem().remove(pack.path)
+            } else {
+                try pack.overwrite(Array(try pack.bytes.prefix(pack.length / 2)))
+            }
+            let finding = try #require(try await store.verify().findings.first)
+            #expect(finding.lostManifests == 1 && finding.lostContents == 2 && finding.paths.isEmpty)
+            #expect(
+                finding.detail.hasPrefix(
+                    "\(isGone ? "Its file was gone." : "It is in quarantine.") Lost of it: the contents of 2 files and 1 manifest."
+                ), "\(finding.detail)")
+            #expect(try FolderListing.names(in: "\(state)/quarantine").count == (isGone ? 0 : 1))
+            let damage = try #require(try await store.detail(of: second.id).damage)
+            #expect(damage.pathCount == 0 && damage.detail.contains("the list of its headers' files"))
+            try await store.purge(second.id)
+            #expect(try await store.damaged().isEmpty)
+        }
+    }
+
+    /// A crash between the steps of the quarantine, or a file that somebody removed while no server ran.
+    @Test func btfThatIsGoneAtTheStartIsLost() async throws {
+        try await withStore { state, store in
+            try await store.put(btf: SmallBTF.bytes(), of: first.id)
+            try store.close()
+            let name = try #require(try FolderListing.names(in: "\(state)/btf").first)
+            try PosixFileSystem().remove("\(state)/btf/\(name)")
+            let next = try HeaderStore(folder: state)
+            #expect(try await next.damaged().map(\.damaged) == [[.btf]])
+            try await next.purge(first.id)
+            #expect(try await next.status().lostBTF == 0)
+            try next.close()
+        }
+    }
+
+    /// What a round found can be read after the next ones, which find nothing, and after a restart.
+    @Test func findingsOutliveTheRoundsThatFindNothing() async throws {
+        try await withStore { state, store in
+            #expect(store.verification.lastFindings == nil && store.verification.lastWhole == nil)
+            let pack = try PackOnDisk.of(second, in: state)
+            try pack.flip(at: pack.index.blocks[0].offset + 20)
+            // In the background.
+            let turn = try #require(store.verifier.resume())
+            try store.verifier.run(turn: turn, bytesPerSecond: 1 << 40)
+            let found = try #require(store.verification.lastFindings)
+            #expect(found.round == 1 && found.found == 1 && found.findings == store.verification.findings)
+            for _ in 0..<2 { #expect(try await store.verify().found == 0) }
+            #expect(store.verification.lastFindings == found)
+            try store.close()
+            let next = try HeaderStore(folder: state)
+            #expect(next.verification.lastFindings == found && next.verification.round == 3)
+            // While a round is under way, the end of the one before counts.
+            let ended = try #require(next.verification.ended)
+            #expect(next.verifier.begin() != nil)
+            #expect(next.verification.ended == nil && next.verification.lastWhole == ended)
+            #expect(next.verification.lastFindings == found)
+            try next.close()
+        }
+    }
+
     @Test func aDamagedBundleIsDroppedAndMadeAgain() async throws {
         try await withStore { state, store in
             let bytes = try await store.bundleBytes(first, .tarZstd)

@@ -44,6 +44,7 @@ extension CoverageView.Gap {
         architecture = identity.architecture?.machine ?? ""
         hosts = PageText.count(gap.kernel.hosts)
         lacks = gap.lacks.map { $0 == .headers ? .poor("headers") : .fair("BTF") }
+        loss = gap.loss
         let deleted = gap.kernel.purge.map { mark in
             CoverageView.Reason(
                 found: "Deleted by an operator" + (mark.reason.map { ": \($0)" } ?? ""), hosts: UTCTime.text(mark.time))

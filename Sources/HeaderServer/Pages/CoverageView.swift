@@ -17,6 +17,7 @@ struct CoverageView: PageView {
         let architecture: String
         let hosts: String
         let lacks: [Badge]
+        let loss: String?
         let reasons: [Reason]
     }
 
@@ -88,14 +89,14 @@ struct CoverageView: PageView {
         {{#hasGaps}}
         <div class="scroll" role="region" aria-label="Table of gaps" tabindex="0">
         <table role="table"><thead role="rowgroup"><tr role="row"><th scope="col" role="columnheader">Kernel</th><th scope="col" role="columnheader" class="number">Hosts</th><th scope="col" role="columnheader">Lacks</th>
-        <th scope="col" role="columnheader">What agents found</th></tr></thead>
+        <th scope="col" role="columnheader">Why, and what agents found</th></tr></thead>
         <tbody role="rowgroup">
         {{#gaps}}
         <tr role="row"><th scope="row" role="rowheader"><a href="{{path}}"><bdi>{{release}}</bdi></a>
         <span class="sub"><code>{{shortID}}</code> <bdi>{{architecture}}</bdi></span></th>
         <td role="cell" class="number" data-label="Hosts">{{hosts}}</td>
         <td role="cell" data-label="Lacks">{{#lacks}}<span class="badge {{tone}}">{{text}}</span> {{/lacks}}</td>
-        <td role="cell" class="reasons" data-label="Found">{{#reasons}}<p>{{found}} <span class="quiet">({{hosts}})</span></p>{{/reasons}}</td></tr>
+        <td role="cell" class="reasons" data-label="Why">{{#loss}}<p>{{loss}}</p>{{/loss}}{{#reasons}}<p>{{found}} <span class="quiet">({{hosts}})</span></p>{{/reasons}}</td></tr>
         {{/gaps}}
         </tbody></table>
         </div>

@@ -55,6 +55,7 @@ struct FleetQuery: Sendable {
         ("btf", "BTF", isOrNot("here", "missing")),
         ("pch", "PCH", isOrNot("here", "missing")),
         ("conflict", "Conflicts", isOrNot("some", "none")),
+        ("damaged", "Damaged", isOrNot("yes", "no")),
         ("pinned", "Pinned", isOrNot("yes", "no")),
         ("purged", "Deleted", isOrNot("yes", "no")),
         ("seenDays", "Seen within", [("", "any time")] + days.map { ("\($0.0)", $0.1) }),

@@ -101,6 +101,7 @@ extension FleetView.Row {
         btf = .btf(kernel)
         smoke = kernel.smoke.map { .smoke($0) } ?? .none("–")
         var marks: [Badge] = []
+        if !kernel.damaged.isEmpty { marks.append(.poor("damaged")) }
         if kernel.conflicts > 0 { marks.append(.poor("conflict")) }
         if kernel.pin != nil { marks.append(.none("pinned")) }
         self.marks = marks
@@ -119,6 +120,7 @@ extension Badge {
 
     static func btf(_ kernel: KernelEntry) -> Badge {
         if kernel.btfBytes != nil { return .good("here") }
+        if kernel.damaged.contains(.btf) { return .poor("lost") }
         return kernel.identity.hasBTF == false ? .none("has none") : .fair("missing")
     }
 

@@ -31,9 +31,11 @@ extension KernelView {
         badges =
             [.headers(entry).prefixed("headers"), .btf(entry).prefixed("BTF")]
             + [entry.hasPCH ? Badge.good("PCH: here") : nil].compactMap { $0 }
+            + [entry.damaged.isEmpty ? nil : Badge.poor("damaged")].compactMap { $0 }
             + [entry.conflicts > 0 ? Badge.poor(PageText.count(entry.conflicts, "conflict")) : nil].compactMap { $0 }
             + [entry.pin == nil ? nil : Badge.none("pinned")].compactMap { $0 }
         lead = detail.absence
+        damage = detail.damage.map { Damage($0) }
         identity = Self.identity(entry, documents.now)
         hasHeaders = entry.headers != nil
         artefacts = detail.artefacts.map { Artefact($0) }
@@ -197,6 +199,16 @@ extension KernelView.Conflict {
         sentence = PageText.sentence(side, now: now)
         hosts = side.hostIDs.map { "\($0)" }
         rest = side.hosts > hosts.count ? "and \(PageText.count(side.hosts - hosts.count, "host")) more" : nil
+    }
+}
+
+extension KernelView.Damage {
+    init(_ damage: KernelDamage) {
+        sentence = damage.detail
+        paths = damage.paths
+        summary = paths.isEmpty ? nil : PageText.count(damage.pathCount, "file")
+        let rest = damage.pathCount - paths.count
+        more = rest > 0 ? "and \(PageText.count(rest)) more" : nil
     }
 }
 

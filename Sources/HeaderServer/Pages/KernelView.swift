@@ -39,6 +39,15 @@ struct KernelView: PageView {
         let rest: String?
     }
 
+    /// What is lost of it.
+    struct Damage: Sendable {
+        let sentence: String
+        /// Nil if no paths are known.
+        let summary: String?
+        let paths: [String]
+        let more: String?
+    }
+
     struct Other: Sendable {
         let id: String
         let release: String
@@ -63,6 +72,7 @@ struct KernelView: PageView {
     let title: String
     let badges: [Badge]
     let lead: String?
+    let damage: Damage?
     let identity: [Fact]
     let hasHeaders: Bool
     let artefacts: [Artefact]
@@ -93,6 +103,13 @@ struct KernelView: PageView {
         <h1><bdi>{{title}}</bdi></h1>
         <p class="badges">{{#badges}}<span class="badge {{tone}}">{{text}}</span> {{/badges}}</p>
         {{#lead}}<p class="lead">{{lead}}</p>{{/lead}}
+        {{#damage}}
+        <p class="alert" role="alert">{{sentence}}</p>
+        {{#summary}}<details><summary>{{summary}}</summary>
+        <ul class="paths">{{#paths}}<li><code>{{.}}</code></li>{{/paths}}</ul>
+        {{#more}}<p class="quiet">{{more}}</p>{{/more}}
+        </details>{{/summary}}
+        {{/damage}}
         <section class="card" aria-labelledby="identity">
         <h2 id="identity">Identity</h2>
         <dl class="facts">{{#identity}}<div><dt>{{name}}</dt><dd>{{#isCode}}<code>{{text}}</code>{{/isCode}}\
