@@ -18,6 +18,7 @@ import Testing
         "files": "coalesce(sum(files), 0) FROM kernel JOIN tree ON tree.id = kernel.tree",
         "rawBytes": "coalesce(sum(bytes), 0) FROM kernel JOIN tree ON tree.id = kernel.tree",
         "lostBlobs": "count(*) FROM blob WHERE damaged", "hosts": "coalesce(sum(hosts), 0) FROM sighted",
+        "lostBTF": "count(*) FROM sighted WHERE btfLost",
         "damagedKernels": "count(*) FROM kernel JOIN tree ON tree.id = kernel.tree WHERE damaged",
     ]
 
@@ -106,8 +107,8 @@ import Testing
                 }
             }
             let scans = plan.filter { $0.hasPrefix("SCAN ") && $0 != "SCAN total" && $0 != "SCAN CONSTANT ROW" }
-            #expect(scans.allSatisfy { $0.contains("_damaged") }, "\(plan)")
-            #expect(scans.count == 2 && plan.contains { $0.contains("sighted_hosts (hosts>?)") }, "\(plan)")
+            #expect(scans.allSatisfy { $0.contains("_damaged") || $0.contains("sighted_btfLost") }, "\(plan)")
+            #expect(scans.count == 3 && plan.contains { $0.contains("sighted_hosts (hosts>?)") }, "\(plan)")
         }
     }
 }
