@@ -64,7 +64,10 @@ struct HeaderUpload {
         switch outcome(isNew, receipt.storedBytes) {
         case .known: return "\(kernel): the server has this tree already, \(contents)."
         case .healed:
-            let lost = receipt.newBlobs == 0 ? "the list of its files" : "\(receipt.newBlobs) files' contents"
+            let lost =
+                receipt.newBlobs == 0
+                ? "the list of its files"
+                : "the contents of " + (receipt.newBlobs == 1 ? "1 file" : "\(receipt.newBlobs) files")
             return "\(kernel): the server has this tree, \(contents). Damage had taken \(lost), which it has again."
         case .created: break
         }

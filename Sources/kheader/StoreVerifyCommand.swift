@@ -119,8 +119,8 @@ private struct StoreNotHealed: Error, CustomStringConvertible {
     let btf: Int
 
     var description: String {
-        "\(headers) kernels lack something of their headers, \(btf) their BTF, until they are uploaded again: kheader kernels "
-            + "list --damaged (store-damaged)"
+        "Not everything is back, until it is uploaded again: kernels with damaged headers \(headers), without their BTF \(btf): "
+            + "kheader kernels list --damaged (store-damaged)"
     }
 }
 
