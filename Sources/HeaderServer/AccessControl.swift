@@ -116,9 +116,10 @@ public struct AccessControl: Sendable {
     }
 
     /// The ID of the token that a request came with, whether it is one that counts, or ever did: nothing else of what was
-    /// refused may be in a log.
+    /// refused may be in a log. Nil for what looks like none: it may be a password that people use, and its hash a help to
+    /// guess it.
     static func tokenID(authorization: String?) -> String? {
-        (bearer(authorization) ?? password(authorization)).map { TokenRecord.id(ofSecret: $0) }
+        (bearer(authorization) ?? password(authorization)).flatMap { TokenRecord.id(ofSecret: $0) }
     }
 
     private static func bearer(_ authorization: String?) -> String? { credentials("bearer", in: authorization) }

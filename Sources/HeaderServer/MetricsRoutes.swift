@@ -39,7 +39,7 @@ struct MetricsRoutes<Context: RequestContext> {
             ("disk_reserved_bytes", space.reserved), ("read_only", store.hasRoomForUploads ? 0 : 1),
             ("damaged_kernels", status.damagedKernels ?? 0), ("lost_btf_kernels", status.lostBTF ?? 0),
             ("lost_blobs", status.lostBlobs ?? 0), ("quarantined_files", status.quarantined ?? 0),
-            ("quarantined_bytes", status.quarantinedBytes ?? 0), ("verify_findings", store.verification.found),
+            ("quarantined_bytes", status.quarantinedBytes ?? 0), ("verify_findings", store.verification.lastFound),
             ("running_kernels", coverage.kernels.all), ("running_hosts", coverage.hosts.all),
         ]
         var gauges = [

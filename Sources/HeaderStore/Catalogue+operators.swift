@@ -9,8 +9,8 @@ extension Catalogue {
     /// The most kernels that are looked at for one page. With filters that few kernels pass, a page of a larger catalogue has
     /// fewer kernels than it could have.
     static let maximumWindow = 120_000
-    /// The same where a filter is not in the orders' indexes, so that each kernel's row has to be read: those by time, which
-    /// every report would have to change in all of them.
+    /// The same where a filter is not in the orders' indexes, so that each kernel's row has to be read: time and hosts, which
+    /// reports would have to change in all of them.
     static let maximumRowWindow = 20_000
     /// The first stretch of it, which is enough for most filters.
     private static let firstWindow = 2_000
@@ -33,7 +33,8 @@ extension Catalogue {
         window maximum: Int = maximumWindow, _ database: Database
     ) throws -> (rows: [KernelRow], next: KernelCursor?) {
         let order = KernelCursor.Order(query)
-        let readsRows = query.seenSince != nil && order.sort != .lastSeen
+        let readsRows =
+            query.seenSince != nil && order.sort != .lastSeen || query.isRunning != nil && order.sort != .hosts
         let maximum = readsRows ? min(maximum, Self.maximumRowWindow) : maximum
         var place = place
         var rows: [KernelRow] = []
@@ -441,7 +442,7 @@ extension Catalogue {
             try database.execute(sql: "DELETE FROM \(table) WHERE buildID = ?", arguments: [id])
         }
         try database.execute(
-            sql: "UPDATE sighted SET btf = 0, btfLost = 0, purgedAt = ?, purgeReason = ? WHERE buildID = ?",
+            sql: "UPDATE sighted SET btf = 0, btfLost = 0, damage = 0, purgedAt = ?, purgeReason = ? WHERE buildID = ?",
             arguments: [mark.time, mark.reason, id])
     }
 

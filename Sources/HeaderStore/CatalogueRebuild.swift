@@ -185,7 +185,7 @@ public struct CatalogueRebuild {
                 {
                     try database.execute(sql: "INSERT INTO main.\(table) SELECT * FROM old.\(table)")
                 }
-                try database.execute(sql: "UPDATE main.sighted SET trust = NULL, pch = 0")
+                try database.execute(sql: "UPDATE main.sighted SET trust = NULL, pch = 0, damage = 0")
                 return try Row.fetchAll(
                     database, sql: "SELECT buildID, purgedAt, purgeReason FROM main.sighted WHERE purgedAt IS NOT NULL"
                 ).map { Purged(id: $0["buildID"], time: $0["purgedAt"], reason: $0["purgeReason"]) }

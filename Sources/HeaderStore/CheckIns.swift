@@ -9,7 +9,7 @@ internal import Synchronization
 ///
 /// Reports that come while others are being written wait and are written together, in one transaction with one sync: a
 /// fleet that boots at once costs some syncs, not one a host. A report that says nothing new writes nothing but the time,
-/// and those some seconds later, many at once; it waits for no other's transaction. All of it runs on one thread of its own.
+/// and those some seconds later, many at once; by itself it takes no transaction. All of it runs on one thread of its own.
 final class CheckIns: Sendable {
     private struct State {
         var claims: UploadClaims

@@ -101,7 +101,7 @@ extension Catalogue {
                 SELECT sighted.buildID, sighted.release, sighted.lastSeen, tree.pack
                 FROM sighted INDEXED BY sighted_lastSeen LEFT JOIN kernel ON kernel.buildID = sighted.buildID
                     LEFT JOIN tree ON tree.id = kernel.tree
-                WHERE sighted.lastSeen < ? AND purgedAt IS NULL AND pinnedAt IS NULL AND (trust IS NOT NULL OR btf = 1)
+                WHERE sighted.lastSeen < ? AND purgedAt IS NULL AND pinnedAt IS NULL AND (trust IS NOT NULL OR btf = 1 OR btfLost)
                 ORDER BY sighted.lastSeen, sighted.buildID
                 """, arguments: [latest]
         ).map { Candidate(id: $0["buildID"], release: $0["release"], lastSeen: $0["lastSeen"], pack: $0["pack"]) }

@@ -142,6 +142,13 @@ public struct TokenFile: Sendable {
         return revoked
     }
 
+    /// Whether a text has the form of a secret of ours: `khd_client_…`, hexadecimal digits.
+    static func isSecret(_ text: String) -> Bool {
+        let parts = text.split(separator: "_", omittingEmptySubsequences: false)
+        return parts.count == 3 && parts[0] == "khd" && TokenRole(rawValue: String(parts[1])) != nil
+            && parts[2].utf8.count == secretDigits && parts[2].allSatisfy(\.isHexDigit)
+    }
+
     static func digest(of secret: String) -> Digest { SHA256Hash.digest(of: Array(secret.utf8)) }
 
     private func change(_ body: (inout [TokenRecord]) -> Void) throws {

@@ -22,8 +22,10 @@ public struct TokenRecord: Codable, Sendable, Equatable {
 
     static let idLength = 12
 
-    /// The ID of the token that a secret is, or would be.
-    public static func id(ofSecret secret: String) -> String { id(of: TokenFile.digest(of: secret)) }
+    /// The ID of the token that a secret is, or would be; nil for what has not the form of one.
+    public static func id(ofSecret secret: String) -> String? {
+        TokenFile.isSecret(secret) ? id(of: TokenFile.digest(of: secret)) : nil
+    }
 
     static func id(of digest: Digest) -> String { String("\(digest)".prefix(idLength)) }
 

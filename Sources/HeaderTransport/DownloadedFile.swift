@@ -7,14 +7,16 @@ public enum DownloadedFile {
     public typealias Consumer = @Sendable (any ByteSource, Cancellation) throws -> Int
 
     /// - Parameters:
-    ///   - destination: a path, where a file that is there is replaced; `-` for standard output. That, and what is no
-    ///     regular file (a device, a FIFO, a link), gets its bytes only when all have arrived and were found right.
+    ///   - destination: a path, where a file that is there, or that a link there leads to, is replaced; `-` for standard
+    ///     output. That, and what is no regular file (a device, a FIFO), gets its bytes only when all have arrived and were
+    ///     found right.
     ///   - fetch: hands the bytes to the consumer, and returns what that returns.
     /// - Returns: the size in bytes.
     /// - Throws: what `fetch` throws; `SystemCallError`.
     public static func save(
         to destination: String, _ fetch: (@escaping Consumer) async throws -> Int
     ) async throws -> Int {
+        let destination = followed(destination)
         let isReplaced = try isReplaced(destination)
         let file = try ScratchFile(prefix: isReplaced ? "\(destination)." : "\(ScratchFolder.parent)/kheader.")
         defer { close(file.descriptor) }
@@ -40,6 +42,16 @@ public enum DownloadedFile {
         return try source.copy(to: FileSink(borrowing: file.descriptor), cancellation)
     }
 
+    /// Where a link leads, if that is a regular file: it is that which is replaced, and the link stays.
+    package static func followed(_ destination: String) -> String {
+        var (link, file) = (stat(), stat())
+        guard lstat(destination, &link) == 0, link.st_mode & S_IFMT == S_IFLNK, stat(destination, &file) == 0,
+            file.st_mode & S_IFMT == S_IFREG, let path = realpath(destination, nil)
+        else { return destination }
+        defer { free(path) }
+        return String(cString: path)
+    }
+
     /// Whether the place is nothing yet, or a regular file: what may be replaced by another file. Standard output (`-`) is not.
     ///
     /// - Throws: `SystemCallError` if nothing can be there, or a folder is.
@@ -63,7 +75,7 @@ public enum DownloadedFile {
         try FileSource(borrowing: file.descriptor).copy(to: FileSink(borrowing: output), cancellation)
     }
 
-    /// Opens a place that is not replaced: standard output, a device, a FIFO, what a link leads to.
+    /// Opens a place that is not replaced: standard output, a device, a FIFO, what a link to nothing leads to.
     ///
     /// - Returns: a descriptor that the caller closes.
     /// - Throws: `SystemCallError`.

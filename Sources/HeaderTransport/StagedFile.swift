@@ -5,12 +5,13 @@ internal import HeaderArchive
 public enum StagedFile {
     /// Copies a file.
     ///
-    /// - Parameter destination: a regular file that is there is replaced, once the copy is safely on disk; what is something
-    ///   else (a device, a FIFO, a link) is written to.
+    /// - Parameter destination: a regular file that is there, or that a link there leads to, is replaced, once the copy is
+    ///   safely on disk; what is something else (a device, a FIFO) is written to.
     /// - Returns: its size in bytes.
-    /// - Throws: `SystemCallError`; `CancellationError`. Nothing is left then.
+    /// - Throws: `SystemCallError`; `CancellationError`. Nothing is left then of what would have been a regular file.
     public static func copy(_ origin: String, to destination: String, _ cancellation: Cancellation) throws -> Int {
         let source = try FileSource(path: origin)
+        let destination = DownloadedFile.followed(destination)
         guard try DownloadedFile.isReplaced(destination) else {
             let output = try DownloadedFile.open(destination)
             defer { close(output) }

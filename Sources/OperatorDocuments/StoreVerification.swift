@@ -42,6 +42,12 @@ public struct StoreVerification: Codable, Sendable, Equatable {
     /// When everything had been read for the last time, as seconds since 1970; nil if it never was.
     public var lastWhole: Int? { ended ?? lastEnded }
 
+    /// How many damaged files the last whole round found; one under way counts once it has found some itself.
+    public var lastFound: Int {
+        let isOfRoundBefore = state == .running && earlier?.round == round - 1
+        return found == 0 && isOfRoundBefore ? earlier?.found ?? 0 : found
+    }
+
     /// What the last round that found anything found, this one included; nil if none did.
     public var lastFindings: Findings? {
         found > 0 ? Findings(round: round, started: started, found: found, findings: findings) : earlier

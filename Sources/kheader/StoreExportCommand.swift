@@ -51,22 +51,23 @@ struct StoreExportCommand: AsyncParsableCommand {
                     ? "The server has no headers of any kernel: nothing is written. Is it the right server?"
                     : "The headers of all \(damaged.count) kernels are damaged: nothing is written.")
         }
-        guard try DownloadedFile.isReplaced(output) else {
+        let place = DownloadedFile.followed(output)
+        guard try DownloadedFile.isReplaced(place) else {
             guard output != "-" || isatty(STDOUT_FILENO) == 0 else {
                 throw ValidationError("Standard output is a terminal. Send it into a pipe or a file.")
             }
-            let place = try DownloadedFile.open(output)
-            defer { close(place) }
-            try await export(kernels, client, to: FileSink(borrowing: place))
+            let file = try DownloadedFile.open(place)
+            defer { close(file) }
+            try await export(kernels, client, to: FileSink(borrowing: file))
             Console.say("kheader: \(Self.count(kernels)).")
             return try Self.requireWhole(damaged)
         }
-        let file = try ScratchFile(prefix: "\(output).")
+        let file = try ScratchFile(prefix: "\(place).")
         defer { close(file.descriptor) }
         do {
             try await export(kernels, client, to: FileSink(borrowing: file.descriptor))
-            try SystemCallError.check("fsync", output) { fsync(file.descriptor) }
-            try file.publish(as: output)
+            try SystemCallError.check("fsync", place) { fsync(file.descriptor) }
+            try file.publish(as: place)
         } catch {
             unlink(file.path)
             throw error
@@ -110,7 +111,11 @@ struct StoreExportCommand: AsyncParsableCommand {
             kernels = entries.filter { !$0.damaged.contains(.headers) }.compactMap(\.summary)
             damaged = entries.filter { !$0.damaged.isEmpty }
         }
-        for id in Set(buildIDs) { kernels.append(try await client.kernel(id)) }
+        for id in Set(buildIDs) {
+            kernels.append(try await client.kernel(id))
+            let entry = try await client.detail(of: id).entry
+            if !entry.damaged.isEmpty { damaged.append(entry) }
+        }
         return (kernels.sorted { "\($0.identity.buildID)" < "\($1.identity.buildID)" }, damaged)
     }
 

@@ -74,8 +74,10 @@ struct StoreVerifyCommand: AsyncParsableCommand {
                 paths,
             ])
         }
-        return ([table.text] + findings.map { "\n\(UTCTime.text($0.time)) \($0.name): \($0.detail)" }).joined(
-            separator: "\n")
+        let sentences = findings.map {
+            "\n\(UTCTime.text($0.time)) \(Console.printable("\($0.name): \($0.detail)", lineEnd: "?"))"
+        }
+        return ([table.text] + sentences).joined(separator: "\n")
     }
 
     private static func names(_ names: [String], of count: Int) -> String {

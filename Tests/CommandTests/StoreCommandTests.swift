@@ -282,7 +282,8 @@ import Testing
         }
     }
 
-    /// A device, a FIFO and a link are written to, and stay what they are.
+    /// A device, a FIFO and a link are written to, and stay what they are; the file that a link leads to is the last good one
+    /// until the next is whole.
     @Test func whatIsNoRegularFileIsNotReplaced() async throws {
         try await withExport { file, folder, server in
             let result = try await run(
@@ -293,6 +294,11 @@ import Testing
                     test -p fifo && test -L link && cmp read "$4" && cmp target "$4"
                     "$2" store export --all --output full --server "$3" && exit 9
                     test ! -f full || exit 8
+                    echo old > kept; ln -s kept latest
+                    (ulimit -f 1; "$2" store export --all --output latest --server "$3") && exit 7
+                    test "$(cat kept)" = old || exit 6
+                    "$2" store export --all --output latest --server "$3"
+                    test -L latest && cmp kept "$4"
                     """#, folder.path, BuiltProgram.path("kheader"), server.url, file)
             #expect(result.status == 0, "\(result.status): \(result.errors)")
             #expect(result.errors.contains("No space left on device"))

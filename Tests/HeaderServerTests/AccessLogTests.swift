@@ -65,17 +65,21 @@ import Testing
         try await withTemporaryFolder { folder in
             let made = try TokenFile(state: folder.path("store")).create(
                 role: .client, label: "x", expires: nil, now: 1)
+            let unknown =
+                "khd_client_\(String(repeating: "0", count: made.secret.utf8.count - "khd_client_".utf8.count))"
             let requests = try await requests(in: folder) { server in
                 _ = try await server.get("/v1/kernels", "Authorization: Bearer \(made.secret)")
-                _ = try await server.get("/v1/kernels", "Authorization: Bearer x")
+                _ = try await server.get("/v1/kernels", "Authorization: Bearer \(unknown)")
+                _ = try await server.get("/v1/kernels", "Authorization: Bearer hunter2")
                 _ = try await server.get("/v1/kernels")
                 _ = try await server.request(
                     "DELETE", "/v1/kernels/ab", ["Authorization: Bearer \(made.secret)"], body: [])
             }
             // Of one that is refused, too, so that it can be looked up in the list.
             #expect(
-                requests.map { $0["token"] } == [made.token.id, TokenRecord.id(ofSecret: "x"), nil, made.token.id])
-            #expect(requests.map { $0["status"] } == ["200", "401", "401", "403"])
+                requests.map { $0["token"] }
+                    == [made.token.id, TokenRecord.id(ofSecret: unknown), nil, nil, made.token.id])
+            #expect(requests.map { $0["status"] } == ["200", "401", "401", "401", "403"])
             #expect(!"\(requests)".contains(made.secret))
         }
     }

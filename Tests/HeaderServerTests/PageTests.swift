@@ -268,7 +268,7 @@ import Testing
             #expect(html.contains("/v1/kernels/ab/hosts"))
             #expect(!html.contains("Compare with another kernel"))
             let coverage = try await page(server, "/coverage")
-            #expect(coverage.contains("href=\"/?running=true&amp;headers=false&amp;sort=hosts\">Kernels without"))
+            #expect(coverage.contains("href=\"/?running=true&amp;pch=false&amp;sort=hosts\">Kernels without"))
             #expect(coverage.contains("sysfs missing, source-folder damaged"))
             #expect(coverage.contains("(12\u{A0}hosts)"))
             let fleet = try await page(server, "/")

@@ -3,6 +3,7 @@ import HeaderArchive
 import KHeaderTestSupport
 import KernelHeaders
 import OperatorDocuments
+import Synchronization
 import Testing
 
 @testable import HeaderStore
@@ -237,6 +238,27 @@ import Testing
             let next = try HeaderStore(folder: state)
             #expect(try await next.damaged().map(\.damaged) == [[.btf]])
             try await next.purge(first.id)
+            #expect(try await next.status().lostBTF == 0)
+            try next.close()
+        }
+    }
+
+    /// A kernel of which there was nothing but that goes as it would have gone with it.
+    @Test func btfThatIsLostIsNotRememberedForEver() async throws {
+        try await withTemporaryFolder { folder in
+            let clock = Mutex(1_000_000)
+            let state = folder.path("store")
+            let store = try HeaderStore(folder: state) { $0.now = { clock.withLock { $0 } } }
+            try await store.put(btf: SmallBTF.bytes(), of: first.id)
+            try store.close()
+            let name = try #require(try FolderListing.names(in: "\(state)/btf").first)
+            try PosixFileSystem().remove("\(state)/btf/\(name)")
+            let next = try HeaderStore(folder: state) { $0.now = { clock.withLock { $0 } } }
+            #expect(try await next.status().lostBTF == 1)
+            clock.withLock { $0 += 30 * 86_400 }
+            var rules = RetentionRules()
+            (rules.days, rules.newest) = (1, 0)
+            #expect(try await next.prune(rules, isDryRun: false).removals.map(\.buildID) == [first.id])
             #expect(try await next.status().lostBTF == 0)
             try next.close()
         }

@@ -13,7 +13,8 @@ extension CoverageView {
             let (here, missing) = (hosts[keyPath: there], hosts.all - hosts[keyPath: there])
             let of = "\(PageText.count(kernels[keyPath: there])) of \(PageText.count(kernels.all, "kernel"))"
             return Bar(
-                id: id, name: "\(name): \(of)", missing: missing > 0 ? "/?running=true&\(id)=false&sort=hosts" : nil,
+                id: id, name: "\(name): \(of)",
+                missing: id == "pch" && missing > 0 ? "/?running=true&pch=false&sort=hosts" : nil,
                 bar: CoverageBar("Hosts", [("good", "Hosts with it", here), (tone, "Hosts without", missing)]))
         }
         bars = [

@@ -5,7 +5,7 @@ struct CoverageView: PageView {
     struct Bar: Sendable {
         let id: String
         let name: String
-        /// The list of the kernels that lack it.
+        /// The list of the kernels that lack it, where they are not among the gaps.
         let missing: String?
         let bar: CoverageBar
     }
@@ -100,7 +100,7 @@ struct CoverageView: PageView {
         {{/gaps}}
         </tbody></table>
         </div>
-        {{#moreGaps}}<p class="quiet">{{moreGaps}} <a href="/?running=true&amp;headers=false&amp;sort=hosts">without headers</a>, <a href="/?running=true&amp;btf=false&amp;sort=hosts">without BTF</a></p>{{/moreGaps}}
+        {{#moreGaps}}<p class="quiet">{{moreGaps}} <a href="/?running=true&amp;headers=false&amp;sort=hosts">without headers</a>, <a href="/?running=true&amp;btf=false&amp;sort=hosts">without BTF</a>, <a href="/?running=true&amp;damaged=true&amp;sort=hosts">damaged</a></p>{{/moreGaps}}
         {{/hasGaps}}
         {{^hasGaps}}<p class="quiet">None: all that hosts run is here.</p>{{/hasGaps}}
         </section>
