@@ -24,7 +24,7 @@ struct MetricsRoutes<Context: RequestContext> {
 
     private func gauges() async throws -> [MetricsRegistry.Gauge] {
         let (status, coverage) = (try await store.status(), try await store.coverage(limit: 1))
-        let (builds, space) = (await pch.figures, try store.diskSpace())
+        let builds = await pch.figures
         let lacking = { (count: Coverage.Count) in
             [("headers", count.all - count.headers), ("btf", count.all - count.btf), ("pch", count.all - count.pch)]
         }
@@ -35,8 +35,9 @@ struct MetricsRoutes<Context: RequestContext> {
             ("catalogue_bytes", status.catalogueBytes), ("bundle_bytes", status.bundleBytes),
             ("btf_bytes", status.btfBytes), ("hosts", status.hosts), ("claims", store.liveClaims),
             ("pchs", status.pchs ?? 0), ("pch_bytes", status.pchBytes ?? 0), ("pch_builds_waiting", builds.waiting),
-            ("pch_builds_running", builds.running), ("uploads", uploads.count), ("disk_free_bytes", space.free),
-            ("disk_reserved_bytes", space.reserved), ("read_only", store.hasRoomForUploads ? 0 : 1),
+            ("pch_builds_running", builds.running), ("uploads", uploads.count),
+            ("disk_free_bytes", status.diskFreeBytes ?? 0),
+            ("disk_reserved_bytes", status.diskReservedBytes ?? 0), ("read_only", status.isReadOnly == true ? 1 : 0),
             ("damaged_kernels", status.damagedKernels ?? 0), ("lost_btf_kernels", status.lostBTF ?? 0),
             ("lost_blobs", status.lostBlobs ?? 0), ("quarantined_files", status.quarantined ?? 0),
             ("quarantined_bytes", status.quarantinedBytes ?? 0), ("verify_findings", store.verification.lastFound),

@@ -79,24 +79,23 @@ extension HeaderStore {
     /// What damage took of a kernel; nil if nothing.
     private func damage(of kernel: KernelEntry) async throws -> KernelDamage? {
         guard !kernel.damaged.isEmpty else { return nil }
-        var damage = KernelDamage(detail: "")
+        var paths: [HeaderPath]?
         var lost: [String] = []
         if kernel.damaged.contains(.headers), let headers = kernel.headers {
-            let paths = try await reads.run { [catalogue, content] in
+            paths = try await reads.run { [catalogue, content] in
                 try Damage(catalogue: catalogue, content: content).lostPaths(ofTree: headers.treeDigest)
             }
-            // An upload may just have brought them back.
-            damage = KernelDamage(detail: "", paths: paths ?? [])
+            // None if an upload has just brought them back.
             lost.append(
                 paths.map { "the contents of \($0.count) of the \(headers.files) files of its headers" }
                     ?? "the list of its headers' files, and so all of them")
         }
         if kernel.damaged.contains(.btf) { lost.append("its BTF") }
-        damage.detail = """
+        let detail = """
             Damage on the server's disk took \(lost.joined(separator: ", and ")). The next host that reports this kernel is \
             asked to upload it again; kheader push and import bring it back, too.
             """
-        return damage
+        return KernelDamage(detail: detail, paths: paths ?? [])
     }
 
     /// Hosts whose last report was of a kernel, in the order of their IDs.

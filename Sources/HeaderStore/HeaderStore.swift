@@ -395,9 +395,6 @@ public final class HeaderStore: Sendable {
         disk.hasRoom(for: 1, derived: bundles.bytes + pchs.bytes)
     }
 
-    /// What the store's disk has free, and what of it is promised to uploads and builds under way, in bytes.
-    public func diskSpace() throws -> (free: Int, reserved: Int) { try disk.space() }
-
     private static func fileSize(_ path: String) -> Int {
         var status = stat()
         return stat(path, &status) == 0 ? Int(status.st_size) : 0

@@ -10,7 +10,6 @@ import struct
 import subprocess
 import tempfile
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
@@ -271,13 +270,9 @@ def _debuginfod(folder: Path, image: Path) -> tuple[str, Peer]:
 
 
 def _await(url: str) -> None:
-    for _ in range(300):
-        try:
-            with urllib.request.urlopen(url):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
-    raise RuntimeError(f"{url} has nothing after 30 seconds")
+    """Neither peer says when it is ready: curl asks again, until it is."""
+    again = ["--retry", "30", "--retry-delay", "1", "--retry-all-errors"]
+    subprocess.run(["curl", "-sSf", "-o", os.devnull, *again, url], stderr=subprocess.DEVNULL, check=True)
 
 
 def _tag(url: str) -> str:

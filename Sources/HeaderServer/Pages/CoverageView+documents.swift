@@ -9,21 +9,25 @@ extension CoverageView {
             isEmpty
             ? "No host has reported to this server."
             : "\(PageText.count(hosts.all, "host")) run \(PageText.count(kernels.all, "kernel"))."
-        func bar(_ id: String, _ name: String, _ there: KeyPath<Coverage.Count, Int>, _ tone: String) -> Bar {
+        func bar(
+            _ id: String, _ name: String, _ there: KeyPath<Coverage.Count, Int>, _ tone: String, list: String? = nil
+        ) -> Bar {
             let (here, missing) = (hosts[keyPath: there], hosts.all - hosts[keyPath: there])
             let of = "\(PageText.count(kernels[keyPath: there])) of \(PageText.count(kernels.all, "kernel"))"
             return Bar(
                 id: id, name: "\(name): \(of)",
-                missing: id == "pch" && missing > 0 ? "/?running=true&pch=false&sort=hosts" : nil,
+                missing: missing > 0 ? list : nil,
                 bar: CoverageBar("Hosts", [("good", "Hosts with it", here), (tone, "Hosts without", missing)]))
         }
         bars = [
             bar("headers", "Headers", \.headers, "poor"), bar("btf", "BTF, or the kernel has none", \.btf, "fair"),
-            bar("pch", "Precompiled headers, made when asked for", \.pch, "none"),
+            bar(
+                "pch", "Precompiled headers, made when asked for", \.pch, "none",
+                list: "/?running=true&pch=false&sort=hosts"),
         ]
         gaps = coverage.gaps.map { Gap($0) }
         hasGaps = !gaps.isEmpty
-        moreGaps = coverage.gapCount > gaps.count ? "and \(PageText.count(coverage.gapCount - gaps.count)) more:" : nil
+        moreGaps = PageText.more(coverage.gapCount, shown: gaps.count)
         ambiguities = coverage.releases.map { Ambiguity($0) }
         moreAmbiguities = Self.more(coverage.releaseCount, ambiguities.count)
         splits = coverage.conflicts.map { Split($0, now: coverage.time) }
@@ -32,7 +36,7 @@ extension CoverageView {
     }
 
     private static func more(_ all: Int, _ shown: Int) -> String? {
-        all > shown ? "and \(PageText.count(all - shown)) more, in the API" : nil
+        PageText.more(all, shown: shown).map { "\($0), in the API" }
     }
 }
 
@@ -77,10 +81,9 @@ extension CoverageView.Split {
         shortID = PageText.short("\(conflict.buildID)")
         sides = conflict.sides.map { side in
             let shown = side.hostIDs.prefix(Self.shownHosts)
-            let rest = side.hosts - shown.count
             return Side(
                 tree: PageText.side(side), sentence: PageText.sentence(side, now: now), hosts: shown.map { "\($0)" },
-                rest: rest > 0 ? "and \(PageText.count(rest, "host")) more" : nil)
+                rest: PageText.more(side.hosts, shown: shown.count, "host"))
         }
     }
 

@@ -100,7 +100,7 @@ struct CoverageView: PageView {
         {{/gaps}}
         </tbody></table>
         </div>
-        {{#moreGaps}}<p class="quiet">{{moreGaps}} <a href="/?running=true&amp;headers=false&amp;sort=hosts">without headers</a>, <a href="/?running=true&amp;btf=false&amp;sort=hosts">without BTF</a>, <a href="/?running=true&amp;damaged=true&amp;sort=hosts">damaged</a></p>{{/moreGaps}}
+        {{#moreGaps}}<p class="quiet">{{moreGaps}}: <a href="/?running=true&amp;headers=false&amp;sort=hosts">without headers</a>, <a href="/?running=true&amp;btf=false&amp;sort=hosts">without BTF</a>, <a href="/?running=true&amp;damaged=true&amp;sort=hosts">damaged</a></p>{{/moreGaps}}
         {{/hasGaps}}
         {{^hasGaps}}<p class="quiet">None: all that hosts run is here.</p>{{/hasGaps}}
         </section>

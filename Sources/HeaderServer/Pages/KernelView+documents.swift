@@ -28,12 +28,14 @@ extension KernelView {
         let (detail, entry) = (documents.detail, documents.detail.entry)
         let id = "\(entry.identity.buildID)"
         title = entry.identity.release ?? id
-        badges =
-            [.headers(entry).prefixed("headers"), .btf(entry).prefixed("BTF")]
-            + [entry.hasPCH ? Badge.good("PCH: here") : nil].compactMap { $0 }
-            + [entry.damaged.isEmpty ? nil : Badge.poor("damaged")].compactMap { $0 }
-            + [entry.conflicts > 0 ? Badge.poor(PageText.count(entry.conflicts, "conflict")) : nil].compactMap { $0 }
-            + [entry.pin == nil ? nil : Badge.none("pinned")].compactMap { $0 }
+        let marks: [Badge?] = [
+            .headers(entry).prefixed("headers"), .btf(entry).prefixed("BTF"),
+            entry.hasPCH ? .good("PCH: here") : nil,
+            entry.damaged.isEmpty ? nil : .poor("damaged"),
+            entry.conflicts > 0 ? .poor(PageText.count(entry.conflicts, "conflict")) : nil,
+            entry.pin == nil ? nil : Badge.none("pinned"),
+        ]
+        badges = marks.compactMap(\.self)
         lead = detail.absence
         damage = detail.damage.map { Damage($0) }
         identity = Self.identity(entry, documents.now)
@@ -198,7 +200,7 @@ extension KernelView.Conflict {
         tree = PageText.side(side)
         sentence = PageText.sentence(side, now: now)
         hosts = side.hostIDs.map { "\($0)" }
-        rest = side.hosts > hosts.count ? "and \(PageText.count(side.hosts - hosts.count, "host")) more" : nil
+        rest = PageText.more(side.hosts, shown: hosts.count, "host")
     }
 }
 
@@ -207,8 +209,7 @@ extension KernelView.Damage {
         sentence = damage.detail
         paths = damage.paths
         summary = paths.isEmpty ? nil : PageText.count(damage.pathCount, "file")
-        let rest = damage.pathCount - paths.count
-        more = rest > 0 ? "and \(PageText.count(rest)) more" : nil
+        more = PageText.more(damage.pathCount, shown: paths.count)
     }
 }
 
@@ -221,10 +222,9 @@ extension KernelView.Difference {
             ? "the trees are the same." : "\(PageText.count(difference.equal, "entry", "entries")) in common."
         parts = [("Added", difference.added), ("Removed", difference.removed), ("Changed", difference.changed)].map {
             name, part in
-            let more = part.count - part.paths.count
             return Part(
                 name: name, count: PageText.count(part.count), isOpen: (1...50).contains(part.count),
-                paths: part.paths, more: more > 0 ? "and \(PageText.count(more)) more" : nil)
+                paths: part.paths, more: PageText.more(part.count, shown: part.paths.count))
         }
     }
 }

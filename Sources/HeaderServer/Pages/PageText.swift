@@ -18,6 +18,12 @@ enum PageText {
         "\(count(number))\u{A0}\(number == 1 ? noun : plural ?? noun + "s")"
     }
 
+    /// `and 3 hosts more`, of a list that shows some of all; nil if it shows all.
+    static func more(_ all: Int, shown: Int, _ noun: String? = nil) -> String? {
+        let rest = all - shown
+        return rest > 0 ? "and \(noun.map { count(rest, $0) } ?? count(rest)) more" : nil
+    }
+
     /// `12%`; nearly all is not all, and nearly nothing is not nothing.
     static func share(_ part: Int, of total: Int) -> String {
         guard total > 0 else { return "0%" }
