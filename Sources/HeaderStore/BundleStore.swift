@@ -66,9 +66,10 @@ final class BundleStore: Sendable {
 
     private func write(_ tree: StoredTree, to sink: any ByteSink) throws {
         let writer = TarWriter(sink)
+        let reading = TreeReading(content)
         var locations = try content.locations(of: tree.numbers.compactMap(\.self))[...]
         try writer.add(tree.manifest) { _, write in
-            let bytes = try content.contents(locations.removeFirst())
+            let bytes = try reading.contents(locations.removeFirst())
             try bytes.withUnsafeBytes { try write($0) }
         }
         try writer.finish()

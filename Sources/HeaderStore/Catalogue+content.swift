@@ -3,16 +3,23 @@ internal import KernelHeaders
 
 /// Blobs, trees and packs.
 extension Catalogue {
-    /// The number of a blob and the pack it came with, or nil if the store lacks it; it may have had it once.
-    func blobNumber(_ digest: Digest, _ database: Database) throws -> (number: Int, pack: Int, isLost: Bool)? {
-        let statement = try database.cachedStatement(sql: "SELECT number, pack, damaged FROM blob WHERE digest = ?")
-        return try Row.fetchOne(statement, arguments: [digest]).map { ($0["number"], $0["pack"], $0["damaged"]) }
+    /// Where the store has the contents of a digest, the newest place first; or had them, and lost them.
+    func places(of digest: Digest, _ database: Database) throws -> [(place: BlobPlace, isLost: Bool)] {
+        let statement = try database.cachedStatement(
+            sql: """
+                SELECT number, pack, block, damaged FROM blob
+                WHERE substr(digest, 1, 8) = substr(?1, 1, 8) AND digest = ?1 ORDER BY number DESC
+                """)
+        return try Row.fetchAll(statement, arguments: [digest]).map { row in
+            (BlobPlace(number: row[0], block: BlockKey(pack: row[1], block: row[2])), row[3])
+        }
     }
 
-    /// Where the blob of a digest is now; nil if it is not known.
+    /// Where contents are now; nil if they are not known.
     func location(of digest: Digest, _ database: Database) throws -> BlobLocation? {
-        guard let (number, _, _) = try blobNumber(digest, database) else { return nil }
-        return try locations(of: [number], database)[0]
+        let places = try places(of: digest, database)
+        guard let place = places.first(where: { !$0.isLost }) ?? places.first else { return nil }
+        return try locations(of: [place.place.number], database)[0]
     }
 
     /// Where the blobs of these numbers are; `Problem` with `store-damaged` if one is not there.
@@ -52,6 +59,18 @@ extension Catalogue {
                  WHERE tree.pack = ? AND EXISTS (SELECT 1 FROM kernel WHERE kernel.tree = tree.id)
                     ORDER BY tree.id DESC LIMIT 1
                 """, arguments: [pack])
+    }
+
+    /// Raw bytes of a tree's manifest, and of its parents'.
+    func manifestBytes(ofTree id: Int, _ database: Database) throws -> Int {
+        try Int.fetchOne(
+            database,
+            sql: """
+                WITH RECURSIVE line (parent, bytes) AS (
+                    SELECT parent, rawLength FROM tree WHERE id = ?
+                    UNION ALL SELECT tree.parent, rawLength FROM line JOIN tree ON tree.id = line.parent
+                ) SELECT sum(bytes) FROM line
+                """, arguments: [id]) ?? 0
     }
 
     static let treeQuery = """

@@ -198,6 +198,27 @@ enum CatalogueSchema {
         migrator.registerMigration("7: kernels know what damage took of them") { database in
             try database.execute(sql: KnownKernels.damageSchema)
         }
+        migrator.registerMigration("8: contents may be stored more than once") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE newBlob (
+                        number INTEGER PRIMARY KEY,  -- never used again for another blob
+                        digest BLOB NOT NULL,        -- the same contents may have several numbers, each where it is read with others
+                        length INTEGER NOT NULL,
+                        pack INTEGER NOT NULL REFERENCES pack (id),
+                        block INTEGER NOT NULL,      -- in the pack
+                        offset INTEGER NOT NULL,     -- in the block's raw bytes
+                        damaged INTEGER NOT NULL DEFAULT 0
+                    ) STRICT;
+                    INSERT INTO newBlob SELECT number, digest, length, pack, block, offset, damaged FROM blob;
+                    DROP TABLE blob;
+                    ALTER TABLE newBlob RENAME TO blob;
+                    -- Eight bytes tell nearly all digests apart, and the whole ones would take as much room again.
+                    CREATE INDEX blob_digest ON blob (substr(digest, 1, 8));
+                    CREATE INDEX blob_damaged ON blob (number) WHERE damaged;
+                    \(StoreTotals.blobTriggers)
+                    """)
+        }
         return migrator
     }
 }

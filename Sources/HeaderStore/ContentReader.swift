@@ -23,19 +23,17 @@ struct BlockKey: Hashable, Sendable {
 ///
 /// While somebody reads, packs may be written anew: what then is not where it was is looked up again.
 ///
-/// Memory: ``cacheBytes`` of raw blocks, ``fileBytes`` of files, 128 open packs' block tables, the manifests of the last 8
-/// trees and as many as documents, and what the caller holds.
+/// Memory: ``cacheBytes`` of raw blocks, ``fileBytes`` of files, 128 open packs, the tables of blocks of 4,096 packs, how the
+/// last 65,536 blocks lean on one another, the manifests of the last 8 trees and as many as documents, and what the caller
+/// holds.
 final class ContentReader: Sendable {
     static let cacheBytes = 64 << 20
     /// Of single files that were asked for lately.
     private static let fileBytes = 8 << 20
     private static let openPacks = 128
+    private static let knownTables = 4096
+    private static let knownNodes = 65_536
     private static let keptTrees = 8
-
-    private struct OpenPack {
-        let reader: PackReader
-        let blocks: [PackIndex.Block]
-    }
 
     typealias Document = (bytes: [UInt8], digest: Digest)
 
@@ -46,7 +44,10 @@ final class ContentReader: Sendable {
     }
 
     private struct State {
-        var packs: [Int: OpenPack] = [:]
+        var packs: [Int: PackReader] = [:]
+        /// The blocks of a pack; a pack's number is never that of another.
+        var tables: [Int: [PackIndex.Block]] = [:]
+        var nodes: [BlockKey: BlockGraph.Node] = [:]
         var trees: [(digest: Digest, tree: StoredTree)] = []
         /// Manifests as they are sent.
         var documents: [(tree: Digest, document: Document)] = []
@@ -91,6 +92,8 @@ final class ContentReader: Sendable {
             state.documents = []
             // An open file that has no name any more keeps its room on the disk.
             state.packs = [:]
+            state.tables = [:]
+            state.nodes = [:]
         }
     }
 
@@ -202,25 +205,26 @@ final class ContentReader: Sendable {
 
     /// A blob's contents.
     ///
+    /// - Parameter reading: holds the blocks; nil for those that all share.
     /// - Throws: `Problem` with `store-damaged` if they do not have the digest.
-    func contents(_ location: BlobLocation) throws -> [UInt8] {
+    func contents(_ location: BlobLocation, in reading: TreeReading? = nil) throws -> [UInt8] {
         let moves = state.withLock { $0.moves }
         do {
-            return try read(location)
+            return try read(location, reading)
         } catch let problem as Problem where problem.code == .storeDamaged {
             let now = try catalogue.pool.unsafeReentrantRead { try catalogue.location(of: location.digest, $0) }
             // What it is compressed with may have moved, too.
             guard let now, now != location || state.withLock({ $0.moves }) != moves else { throw problem }
-            return try contents(now)
+            return try contents(now, in: reading)
         }
     }
 
-    private func read(_ location: BlobLocation) throws -> [UInt8] {
+    private func read(_ location: BlobLocation, _ reading: TreeReading?) throws -> [UInt8] {
         guard !location.isLost else {
             throw Problem(
                 .storeDamaged, "The contents \(location.digest) are lost, as a verify found. \(Self.remedy)")
         }
-        let block = try self.block(location.block, ofPack: location.pack)
+        let block = try self.block(BlockKey(pack: location.pack, block: location.block), reading)
         guard location.offset <= block.count, location.length <= block.count - location.offset else {
             throw PackedReader.damaged
         }
@@ -235,52 +239,73 @@ final class ContentReader: Sendable {
         try catalogue.pool.unsafeReentrantRead { try catalogue.locations(of: numbers, $0) }
     }
 
-    /// The prefix that blobs make: those whose block is not too deep already.
-    func prefix(of numbers: [Int]) throws -> BlockPrefix {
-        var prefix = BlockPrefix.none
-        for (number, location) in zip(numbers, try locations(of: numbers)) {
-            guard !location.isLost else { continue }
-            let depth = try blockEntry(location.block, ofPack: location.pack).depth + 1
-            guard depth <= PackIndex.maximumDepth else { continue }
-            prefix.numbers.append(number)
-            prefix.contents += try contents(location)
-            prefix.depth = max(prefix.depth, depth)
+    /// A block, and the blocks that it leans on.
+    ///
+    /// - Throws: `Problem` with `store-damaged`.
+    func node(_ key: BlockKey) throws -> BlockGraph.Node {
+        let (known, moves) = state.withLock { ($0.nodes[key], $0.moves) }
+        if let known { return known }
+        let block = try blockEntry(key)
+        var node = BlockGraph.Node(rawLength: block.rawLength, depth: block.depth, bases: [])
+        for location in try locations(of: block.prefix) {
+            let base = BlockKey(pack: location.pack, block: location.block)
+            try requireAbove(base, block)
+            if node.bases.last != base { node.bases.append(base) }
         }
-        return prefix
+        state.withLock { [node] state in
+            guard state.moves == moves else { return }
+            if state.nodes.count >= Self.knownNodes { state.nodes.removeAll() }
+            state.nodes[key] = node
+        }
+        return node
     }
 
-    private func block(_ block: Int, ofPack pack: Int) throws -> [UInt8] {
-        try cache.bytes(.init(pack: pack, block: block)) {
-            let entry = try blockEntry(block, ofPack: pack)
-            // Depth falls with each step, so that a damaged index can't send this round in a circle.
+    private func block(_ key: BlockKey, _ reading: TreeReading?) throws -> [UInt8] {
+        func decompress() throws -> [UInt8] {
+            let entry = try blockEntry(key)
             let prefix = try locations(of: entry.prefix).flatMap { location in
-                guard try blockEntry(location.block, ofPack: location.pack).depth < entry.depth else {
-                    throw PackedReader.damaged
-                }
-                return try contents(location)
+                try requireAbove(BlockKey(pack: location.pack, block: location.block), entry)
+                return try contents(location, in: reading)
             }
-            let frame = try openPack(pack).reader.read(at: entry.offset, count: entry.compressedLength)
+            let frame = try openPack(key.pack).read(at: entry.offset, count: entry.compressedLength)
             return try ZstdFrame.decompress(frame, rawLength: entry.rawLength, prefix: prefix)
         }
+        return try reading?.block(key, decompress: decompress) ?? cache.bytes(key, read: decompress)
     }
 
-    private func blockEntry(_ block: Int, ofPack pack: Int) throws -> PackIndex.Block {
-        let blocks = try openPack(pack).blocks
-        guard block < blocks.count else { throw PackedReader.damaged }
-        return blocks[block]
+    /// Depth falls with each step, so that a damaged index can't send a reading round in a circle.
+    private func requireAbove(_ base: BlockKey, _ block: PackIndex.Block) throws {
+        guard try blockEntry(base).depth < block.depth else { throw PackedReader.damaged }
     }
 
-    private func openPack(_ id: Int) throws -> OpenPack {
+    private func blockEntry(_ key: BlockKey) throws -> PackIndex.Block {
+        let blocks = try table(ofPack: key.pack)
+        guard key.block < blocks.count else { throw PackedReader.damaged }
+        return blocks[key.block]
+    }
+
+    private func table(ofPack id: Int) throws -> [PackIndex.Block] {
+        let (known, moves) = state.withLock { ($0.tables[id], $0.moves) }
+        if let known { return known }
+        let blocks = try openPack(id).readIndex().blocks
+        state.withLock { state in
+            guard state.moves == moves else { return }
+            if state.tables.count >= Self.knownTables { state.tables.removeAll() }
+            state.tables[id] = blocks
+        }
+        return blocks
+    }
+
+    private func openPack(_ id: Int) throws -> PackReader {
         if let open = state.withLock({ $0.packs[id] }) { return open }
         guard let digest = try catalogue.pool.unsafeReentrantRead({ try catalogue.packDigest(id, $0) }) else {
             throw PackedReader.damaged
         }
         let reader = try PackReader(digest, layout: layout)
-        let open = OpenPack(reader: reader, blocks: try reader.readIndex().blocks)
         state.withLock { state in
             if state.packs.count >= Self.openPacks { state.packs.removeAll() }
-            state.packs[id] = open
+            state.packs[id] = reader
         }
-        return open
+        return reader
     }
 }

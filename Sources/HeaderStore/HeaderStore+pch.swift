@@ -136,12 +136,13 @@ extension HeaderStore {
             let reservation = try disk.reserve(tree.manifest.contentBytes)
             let extractor = try TreeExtractor(directory: folder)
             do {
+                let reading = TreeReading(content)
                 var locations = try content.locations(of: tree.numbers.compactMap(\.self))[...]
                 for entry in tree.manifest.entries {
                     guard case .file(let size, let digest, let executable) = entry.kind else { continue }
                     try reservation.use(Self.diskBytes(size))
                     try extractor.beginFile(entry.path, size: size, executable: executable)
-                    let bytes = try content.contents(locations.removeFirst())
+                    let bytes = try reading.contents(locations.removeFirst())
                     try bytes.withUnsafeBytes { try extractor.write($0) }
                     try extractor.endFile(entry.path, digest: digest)
                 }

@@ -27,8 +27,6 @@ struct Ingest {
         var healed: [BuildID] = []
     }
 
-    /// The most bytes of older contents that a block is compressed with.
-    private static let maximumPrefix = 4 << 20
     /// Up to this many new bytes are compressed as tightly as zstd can: a revision's changes. A whole new tree has ten
     /// times as much and would take half a minute.
     private static let tightBytes = 4 << 20
@@ -75,33 +73,30 @@ struct Ingest {
         let manifest: TreeManifest
         let spool: BlobSpool
         /// The numbers of those that the store had and lost.
-        let lost: [Digest: Int]
-        /// How many of the archive's blobs came with each older pack.
-        let knownPerPack: [Int: Int]
+        let lost: [Digest: [Int]]
     }
 
     private func unpack(_ upload: StagedUpload) throws -> Unpacked {
         // One snapshot for all look-ups: no other ingest runs, and a read transaction for each of 6,000 files costs more
         // than the archive.
         try catalogue.pool.unsafeReentrantRead { database in
-            var knownPerPack: [Int: Int] = [:]
-            var lost: [Digest: Int] = [:]
+            var lost: [Digest: [Int]] = [:]
             let reservation = try disk.reserve(0)
             let spool = try BlobSpool(files: files, layout: layout) { digest in
-                guard let (number, pack, isLost) = try catalogue.blobNumber(digest, database) else { return nil }
-                guard !isLost else {
-                    lost[digest] = number
+                let places = try catalogue.places(of: digest, database)
+                // What is lost comes back, wherever else it is: manifests name it by that number.
+                guard !places.contains(where: \.isLost) else {
+                    lost[digest] = places.filter(\.isLost).map(\.place.number)
                     return nil
                 }
-                knownPerPack[pack, default: 0] += 1
-                return number
+                return places.first?.place
             } reserve: {
                 try reservation.use($0)
             }
             do {
                 let manifest = try HeaderTreeReader.read(FileSource(path: upload.path), limits: limits, visitor: spool)
                 try spool.finish()
-                return Unpacked(manifest: manifest, spool: spool, lost: lost, knownPerPack: knownPerPack)
+                return Unpacked(manifest: manifest, spool: spool, lost: lost)
             } catch {
                 try spool.discard()
                 throw error
@@ -172,14 +167,15 @@ struct Ingest {
             (try catalogue.tree(treeDigest, $0), try catalogue.nextBlobNumber($0))
         }
         let newBytes = unpacked.spool.newBlobs.reduce(0) { $0 + $1.length }
-        let reservation = try disk.reserve(newBytes)
+        // A tree that another kernel has already adds nothing but the kernel, and what was lost of it.
+        let filling = tree?.damage == TreeRow.Damage.none ? nil : try self.filling(unpacked, of: tree)
+        let reservation = try disk.reserve(filling?.plan.blocks.reduce(0) { $0 + $1.rawLength } ?? 0)
         defer { withExtendedLifetime(reservation) {} }
         let isHealing = !unpacked.lost.isEmpty || tree.map { $0.damage != .none } ?? false
         let pack = try PackWriter(files: files, layout: layout, replacing: isHealing ? [] : nil)
         let digest: Digest
         do {
-            // A tree that another kernel has already adds nothing but the kernel, and what was lost of it.
-            try fill(pack, unpacked, of: tree, firstNumber: firstNumber)
+            if let filling { try fill(pack, unpacked, by: filling, of: tree, firstNumber: firstNumber) }
             if let record { pack.addKernel(record) }
             digest = try pack.commit(to: layout)
         } catch {
@@ -209,82 +205,125 @@ struct Ingest {
         return Outcome(receipt: receipt, isNew: record != nil, healed: healed)
     }
 
+    /// What a pack is filled with.
+    private struct Filling {
+        let plan: BlockPlan
+        /// Where the store has the rest of the tree.
+        let places: [Digest: BlobPlace]
+        /// Whose manifest this one's leans on.
+        let manifestParent: StoredTree?
+    }
+
     /// - Parameter tree: what the store has of it; nil if it is new.
-    private func fill(_ pack: PackWriter, _ unpacked: Unpacked, of tree: TreeRow?, firstNumber: Int) throws {
-        // A tree that is there and whole brings nothing new.
-        guard tree?.damage != TreeRow.Damage.none else { return }
-        let parent = try chooseParent(unpacked.knownPerPack)
-        let blobs = unpacked.spool.newBlobs.sorted { $0.path < $1.path }
-        let new = blobs.map(\.digest).filter { unpacked.lost[$0] == nil }
-        // Manifests name what was lost by the number that it had.
-        let numbers = Dictionary(uniqueKeysWithValues: zip(new, firstNumber...))
-            .merging(unpacked.spool.known) { own, _ in own }.merging(unpacked.lost) { own, _ in own }
-        let level = blobs.reduce(0) { $0 + $1.length } <= Self.tightBytes ? 19 : 7
-        for block in Self.blocks(of: blobs) {
-            try pack.addBlock(
-                try block.flatMap { try unpacked.spool.contents(of: $0) },
-                blobs: block.map { (numbers[$0.digest] ?? 0, $0.digest, $0.length) },
-                prefix: try prefix(for: block, from: parent), level: level)
+    private func filling(_ unpacked: Unpacked, of tree: TreeRow?) throws -> Filling {
+        let parents = try chooseParents(unpacked.spool.known.values)
+        let places = try preferred(unpacked.spool.known, of: parents.first)
+        let manifestParent = parents.first.flatMap { $0.row.depth < StoredManifest.maximumDepth ? $0 : nil }
+        let items = unpacked.spool.newBlobs.map {
+            BlockPlan.Item(path: $0.path, digest: $0.digest, length: $0.length)
+        }
+        var plan = try BlockPlan(of: items, parents: parents, content: content)
+        // The manifest that is there names what it named.
+        if tree?.damage != .contents {
+            let above = try manifestParent.map { parent in
+                try catalogue.pool.read { try catalogue.manifestBytes(ofTree: parent.row.id, $0) }
+            }
+            let own = unpacked.manifest.entries.reduce(0) { $0 + $1.path.string.utf8.count + 8 }
+            try plan.bound(unpacked.manifest, places: places, manifestBytes: (above ?? 0) + own)
+        }
+        return Filling(plan: plan, places: places, manifestParent: manifestParent)
+    }
+
+    private func fill(
+        _ pack: PackWriter, _ unpacked: Unpacked, by filling: Filling, of tree: TreeRow?, firstNumber: Int
+    ) throws {
+        let blocks = filling.plan.blocks
+        let new = blocks.flatMap(\.items).map(\.digest).filter { unpacked.lost[$0] == nil }
+        // Manifests name what was lost by the numbers that it had.
+        let own = Dictionary(uniqueKeysWithValues: zip(new, (firstNumber...).lazy.map { [$0] }))
+            .merging(unpacked.lost) { own, _ in own }
+        let spooled = Dictionary(uniqueKeysWithValues: unpacked.spool.newBlobs.map { ($0.digest, $0) })
+        let reading = TreeReading(content)
+        let level = blocks.reduce(0) { $0 + $1.rawLength } <= Self.tightBytes ? 19 : 7
+        for block in blocks {
+            var raw: [UInt8] = []
+            var blobs: [(number: Int, digest: Digest, length: Int)] = []
+            for item in block.items {
+                let bytes = try contents(
+                    of: item.digest, unpacked, spooled, filling.places[item.digest], reading)
+                for number in own[item.digest] ?? [] {
+                    raw += bytes
+                    blobs.append((number, item.digest, item.length))
+                }
+            }
+            try pack.addBlock(raw, blobs: blobs, prefix: try prefix(for: block, reading), level: level)
         }
         guard tree?.damage != .contents else { return }
         let entries = unpacked.manifest.entries.map { entry in
             switch entry.kind {
-            case .link(let target): StoredManifest.Entry(path: entry.path, kind: .link(target: target))
+            case .link(let target): return StoredManifest.Entry(path: entry.path, kind: .link(target: target))
             case .file(_, let digest, let executable):
-                StoredManifest.Entry(
-                    path: entry.path, kind: .file(number: numbers[digest] ?? 0, executable: executable))
+                let number = own[digest]?.first ?? filling.places[digest]?.number ?? 0
+                return StoredManifest.Entry(path: entry.path, kind: .file(number: number, executable: executable))
             }
         }
-        let manifestParent = parent.flatMap { $0.row.depth < StoredManifest.maximumDepth ? $0 : nil }
         try pack.addManifest(
             StoredManifest(entries: entries), digest: unpacked.manifest.digest, files: unpacked.manifest.fileCount,
-            bytes: unpacked.manifest.contentBytes, parent: manifestParent.map { ($0.row.digest, $0.raw) })
+            bytes: unpacked.manifest.contentBytes, parent: filling.manifestParent.map { ($0.row.digest, $0.raw) })
     }
 
-    /// Blobs in the order of their paths, cut into blocks.
-    private static func blocks(of blobs: [BlobSpool.NewBlob]) -> [[BlobSpool.NewBlob]] {
-        var blocks: [[BlobSpool.NewBlob]] = []
-        var size = 0
-        for blob in blobs {
-            if blocks.isEmpty || (size > 0 && size + blob.length > PackIndex.blockSize) {
-                blocks.append([])
-                size = 0
-            }
-            blocks[blocks.count - 1].append(blob)
-            size += blob.length
-        }
-        return blocks
+    private func contents(
+        of digest: Digest, _ unpacked: Unpacked, _ spooled: [Digest: BlobSpool.NewBlob], _ place: BlobPlace?,
+        _ reading: TreeReading
+    ) throws -> [UInt8] {
+        if let blob = spooled[digest] { return try unpacked.spool.contents(of: blob) }
+        guard let place else { throw PackedReader.damaged }
+        return try reading.contents(try content.locations(of: [place.number])[0])
     }
 
-    /// The tree to compress against, whatever it is called: that of the pack of which this archive has the largest part,
-    /// the newest of several. The pack of the revision before has a hundred blobs, and the next revision nearly all of
-    /// them; that of another flavour has a few, and others do not share them.
-    private func chooseParent(_ knownPerPack: [Int: Int]) throws -> StoredTree? {
-        let row = try catalogue.pool.read { database in
-            let counts = try catalogue.blobCounts(ofPacks: Array(knownPerPack.keys), database)
-            func part(_ pack: Int) -> Double { Double(knownPerPack[pack] ?? 0) / Double(max(counts[pack] ?? 1, 1)) }
-            return try knownPerPack.keys.max { (part($0), $0) < (part($1), $1) }.flatMap {
-                try catalogue.tree(inPack: $0, database)
-            }
+    /// What the block is compressed with; nothing if that can't be read.
+    private func prefix(for block: BlockPlan.Block, _ reading: TreeReading) throws -> BlockPrefix {
+        try PackReader.unlessDamaged {
+            BlockPrefix(
+                numbers: block.prefix,
+                contents: try content.locations(of: block.prefix).flatMap { try reading.contents($0) },
+                depth: block.depth)
+        } ?? .none
+    }
+
+    /// The trees to compress against, whatever they are called. First that of the pack of which this archive has the largest
+    /// part, the newest of several: the pack of the revision before has a hundred blobs, and the next revision nearly all of
+    /// them; that of another flavour has a few, and others do not share them. Then that of the pack with most of this
+    /// archive's blobs: its blocks have to be read anyway, and lean on little.
+    private func chooseParents(_ places: some Collection<BlobPlace>) throws -> [StoredTree] {
+        var perPack: [Int: Int] = [:]
+        for place in places { perPack[place.block.pack, default: 0] += 1 }
+        let rows = try catalogue.pool.read { [perPack] database in
+            let counts = try catalogue.blobCounts(ofPacks: Array(perPack.keys), database)
+            func part(_ pack: Int) -> Double { Double(perPack[pack] ?? 0) / Double(max(counts[pack] ?? 1, 1)) }
+            let packs = [
+                perPack.keys.max { (part($0), $0) < (part($1), $1) },
+                perPack.max { ($0.value, $0.key) < ($1.value, $1.key) }?.key,
+            ]
+            return try packs.compactMap(\.self).compactMap { try catalogue.tree(inPack: $0, database) }
         }
         // What the store can't read any more is no base for something new, and no reason to refuse it.
-        return try PackReader.unlessDamaged { try row.map { try content.tree($0.digest) } } ?? nil
+        let trees = try rows.compactMap { row in try PackReader.unlessDamaged { try content.tree(row.digest) } }
+        return trees.count == 2 && trees[0].row.id == trees[1].row.id ? [trees[0]] : trees
     }
 
-    /// What the parent has at the paths of a block.
-    private func prefix(for block: [BlobSpool.NewBlob], from parent: StoredTree?) throws -> BlockPrefix {
-        guard let parent else { return .none }
-        var numbers: [Int] = []
-        var taken: Set<Int> = []
-        var size = 0
-        for blob in block {
-            guard let index = parent.manifest.index(of: blob.path), let number = parent.numbers[index],
-                case .file(let length, _, _) = parent.manifest.entries[index].kind, size + length <= Self.maximumPrefix,
-                taken.insert(number).inserted
-            else { continue }
-            numbers.append(number)
-            size += length
+    /// Where a tree has its contents: where its parent has them, if they are stored more than once.
+    private func preferred(_ known: [Digest: BlobPlace], of parent: StoredTree?) throws -> [Digest: BlobPlace] {
+        guard let parent else { return known }
+        var known = known
+        let others = zip(parent.manifest.entries, parent.numbers).compactMap { entry, number -> Int? in
+            guard case .file(_, let digest, _) = entry.kind, let place = known[digest] else { return nil }
+            return place.number == number ? nil : number
         }
-        return try PackReader.unlessDamaged { try content.prefix(of: numbers) } ?? .none
+        for (number, location) in zip(others, try content.locations(of: others)) where !location.isLost {
+            known[location.digest] = BlobPlace(
+                number: number, block: BlockKey(pack: location.pack, block: location.block))
+        }
+        return known
     }
 }

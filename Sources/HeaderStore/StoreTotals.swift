@@ -22,6 +22,11 @@ enum StoreTotals {
         }.joined(separator: ", ")
     }
 
+    static let blobTriggers = """
+        \(trigger("blob", "INSERT", "blobs = blobs + 1, blobBytes = blobBytes + NEW.length"))
+        \(trigger("blob", "DELETE", "blobs = blobs - 1, blobBytes = blobBytes - OLD.length"))
+        """
+
     static let schema = """
         CREATE TABLE total (                 -- one row
             kernels INTEGER NOT NULL,
@@ -52,8 +57,7 @@ enum StoreTotals {
             """))
         \(trigger("tree", "INSERT", "trees = trees + 1, deadTrees = deadTrees + 1"))
         \(trigger("tree", "DELETE", "trees = trees - 1, deadTrees = deadTrees - 1"))
-        \(trigger("blob", "INSERT", "blobs = blobs + 1, blobBytes = blobBytes + NEW.length"))
-        \(trigger("blob", "DELETE", "blobs = blobs - 1, blobBytes = blobBytes - OLD.length"))
+        \(blobTriggers)
         \(trigger("pack", "INSERT", "packs = packs + (NOT NEW.retired), packBytes = packBytes + (NOT NEW.retired) * NEW.bytes"))
         \(trigger("pack", "DELETE", "packs = packs - (NOT OLD.retired), packBytes = packBytes - (NOT OLD.retired) * OLD.bytes"))
         \(trigger("pack", "UPDATE", of: "bytes, retired", """

@@ -1,0 +1,189 @@
+internal import HeaderArchive
+internal import KernelHeaders
+
+/// What an upload's pack gets: which contents in which blocks, and what each block is compressed with.
+///
+/// Contents are in the order of their paths. A block's prefix is what the tree's parents have at the same paths, as long as
+/// reading stays bounded, whatever the store holds:
+///
+/// - To read one file, at most ``fileBytes`` are decompressed (or the file itself, if it is larger). A block leans only on
+///   blocks that, with all that these lean on, leave it below that.
+/// - To read a whole tree, at most ``treeFactor`` times its bytes are decompressed, its manifest and that one's parents
+///   included. A tree whose files lie too far apart, because each revision of hundreds changed a few others, has those of
+///   the emptiest blocks stored once more, side by side. Its predecessors go on reading theirs where they are: what reading
+///   a tree costs is settled when it is uploaded.
+struct BlockPlan {
+    /// Raw bytes.
+    static let fileBytes = 4 << 20
+    static let treeFactor = 3
+    /// What a tree is brought down to that would need more: the next revisions have some room then.
+    private static let roomyFactor = 2
+    /// How often the emptiest blocks are looked for before all is stored anew.
+    private static let attempts = 4
+
+    /// Contents that are to be stored.
+    struct Item {
+        let path: HeaderPath
+        let digest: Digest
+        let length: Int
+    }
+
+    struct Block {
+        var items: [Item] = []
+        var rawLength = 0
+        /// The blobs that it is compressed with, by their numbers.
+        var prefix: [Int] = []
+        var depth = 0
+        fileprivate var bases: [BlockKey] = []
+        /// All blocks that reading it needs, and their raw bytes, without itself.
+        fileprivate var closure: Set<BlockKey> = []
+        fileprivate var closureBytes = 0
+    }
+
+    private let content: ContentReader
+    private let parents: [StoredTree]
+    private var graph: BlockGraph
+    private(set) var blocks: [Block] = []
+    /// What the store has, and gets once more.
+    private(set) var again: Set<Digest> = []
+
+    /// - Parameter parents: trees to compress with; the first that serves is taken for each path.
+    init(of items: [Item], parents: [StoredTree], content: ContentReader) throws {
+        self.content = content
+        self.parents = parents
+        graph = BlockGraph(content: content)
+        blocks = try arrange(items, parents)
+    }
+
+    /// Stores more of the tree anew if reading it would cost too much.
+    ///
+    /// - Parameters:
+    ///   - places: where the store has what it has of it.
+    ///   - manifestBytes: raw bytes of the manifests that have to be read first.
+    mutating func bound(_ manifest: TreeManifest, places: [Digest: BlobPlace], manifestBytes: Int) throws {
+        let limit = max(Self.treeFactor * manifest.contentBytes - manifestBytes, Self.fileBytes)
+        let files = manifest.entries.compactMap { entry -> Item? in
+            guard case .file(let length, let digest, _) = entry.kind else { return nil }
+            return Item(path: entry.path, digest: digest, length: length)
+        }
+        let new = blocks.flatMap(\.items)
+        func items() -> [Item] {
+            var taken: Set<Digest> = []
+            return new + files.filter { again.contains($0.digest) && taken.insert($0.digest).inserted }
+        }
+        for _ in 0..<Self.attempts {
+            let cost = try forecast(files, places)
+            let total = cost.values.reduce(0, +)
+            guard total > limit else { return }
+            let target = limit / Self.treeFactor * Self.roomyFactor
+            again.formUnion(emptiest(files, places, cost, saving: total - target))
+            blocks = try arrange(items(), parents)
+        }
+        guard try forecast(files, places).values.reduce(0, +) > limit else { return }
+        again.formUnion(places.keys)
+        blocks = try arrange(items(), [])
+    }
+
+    // MARK: Blocks
+
+    private mutating func arrange(_ items: [Item], _ parents: [StoredTree]) throws -> [Block] {
+        var blocks: [Block] = []
+        for item in items.sorted(by: { $0.path < $1.path }) {
+            let base = try base(of: item, parents)
+            if let last = blocks.last, let grown = try grow(last, by: item, base) {
+                blocks[blocks.count - 1] = grown
+            } else if let first = try grow(Block(), by: item, base) {
+                blocks.append(first)
+            }
+        }
+        return blocks
+    }
+
+    /// An older blob to compress with.
+    private struct Base {
+        let number: Int
+        let block: BlockKey
+        let depth: Int
+    }
+
+    /// What a parent has at the path, if reading the two is not too much.
+    private mutating func base(of item: Item, _ parents: [StoredTree]) throws -> Base? {
+        for parent in parents {
+            guard let index = parent.manifest.index(of: item.path), let number = parent.numbers[index],
+                case .file(_, let digest, _) = parent.manifest.entries[index].kind, digest != item.digest
+            else { continue }
+            let location = try content.locations(of: [number])[0]
+            let key = BlockKey(pack: location.pack, block: location.block)
+            guard !location.isLost, let node = try graph.node(key), node.depth < PackIndex.maximumDepth,
+                try item.length + graph.bytes(of: try graph.closure(of: key)) <= Self.fileBytes
+            else { continue }
+            return Base(number: number, block: key, depth: node.depth)
+        }
+        return nil
+    }
+
+    /// - Returns: nil if it would become too large.
+    private mutating func grow(_ block: Block, by item: Item, _ base: Base?) throws -> Block? {
+        var block = block
+        block.items.append(item)
+        block.rawLength += item.length
+        if let base, !block.prefix.contains(base.number) {
+            block.prefix.append(base.number)
+            block.depth = max(block.depth, base.depth + 1)
+            if block.bases.last != base.block { block.bases.append(base.block) }
+            let more = try graph.closure(of: base.block).subtracting(block.closure)
+            block.closure.formUnion(more)
+            block.closureBytes += try graph.bytes(of: more)
+        }
+        // A file that is larger stands alone.
+        guard block.items.count > 1 else { return block }
+        let fits =
+            block.rawLength <= PackIndex.blockSize && block.rawLength + block.closureBytes <= Self.fileBytes
+        return fits ? block : nil
+    }
+
+    // MARK: What reading costs
+
+    /// - Returns: as ``BlockGraph/forecast(_:)``.
+    private mutating func forecast(_ files: [Item], _ places: [Digest: BlobPlace]) throws -> [BlockKey: Int] {
+        graph.plan(blocks.map { .init(rawLength: $0.rawLength, depth: $0.depth, bases: $0.bases) })
+        var keys = places.mapValues(\.block)
+        for (position, block) in blocks.enumerated() {
+            for item in block.items { keys[item.digest] = BlockGraph.planned(position) }
+        }
+        return try graph.forecast(files.compactMap { keys[$0.digest] })
+    }
+
+    /// - Returns: what the tree has in blocks that hold little else of it, until so many bytes need not be read.
+    private func emptiest(
+        _ files: [Item], _ places: [Digest: BlobPlace], _ cost: [BlockKey: Int], saving: Int
+    ) -> Set<Digest> {
+        var living: [BlockKey: (bytes: Int, digests: Set<Digest>)] = [:]
+        for file in files {
+            guard !again.contains(file.digest), let place = places[file.digest],
+                living[place.block, default: (0, [])].digests.insert(file.digest).inserted
+            else { continue }
+            living[place.block]?.bytes += file.length
+        }
+        let ranked = living.map { key, living in
+            (
+                key: key, waste: (cost[key] ?? 0) - living.bytes, digests: living.digests,
+                share: Double(living.bytes) / Double(max(cost[key] ?? 0, 1))
+            )
+        }.sorted { ($0.share, $0.key.pack, $0.key.block) < ($1.share, $1.key.pack, $1.key.block) }
+        var chosen: Set<Digest> = []
+        var saved = 0
+        for block in ranked {
+            guard saved < saving else { break }
+            chosen.formUnion(block.digests)
+            saved += block.waste
+        }
+        return chosen
+    }
+}
+
+/// Where the store has contents.
+struct BlobPlace: Sendable {
+    var number: Int
+    var block: BlockKey
+}
