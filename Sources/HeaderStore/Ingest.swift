@@ -219,8 +219,10 @@ struct Ingest {
         let parents = try chooseParents(unpacked.spool.known.values)
         let places = try preferred(unpacked.spool.known, of: parents.first)
         let manifestParent = parents.first.flatMap { $0.row.depth < StoredManifest.maximumDepth ? $0 : nil }
-        let items = unpacked.spool.newBlobs.map {
-            BlockPlan.Item(path: $0.path, digest: $0.digest, length: $0.length)
+        let items = unpacked.spool.newBlobs.map { blob in
+            // What was lost under several numbers comes back under each.
+            BlockPlan.Item(
+                path: blob.path, digest: blob.digest, length: blob.length * (unpacked.lost[blob.digest]?.count ?? 1))
         }
         var plan = try BlockPlan(of: items, parents: parents, content: content)
         // The manifest that is there names what it named.
@@ -253,7 +255,7 @@ struct Ingest {
                     of: item.digest, unpacked, spooled, filling.places[item.digest], reading)
                 for number in own[item.digest] ?? [] {
                     raw += bytes
-                    blobs.append((number, item.digest, item.length))
+                    blobs.append((number, item.digest, bytes.count))
                 }
             }
             try pack.addBlock(raw, blobs: blobs, prefix: try prefix(for: block, reading), level: level)

@@ -33,7 +33,8 @@ internal import KernelHeaders
 /// them, as manifests still name those blobs and an upload brings them back. That upload's pack has version 2 as well.
 ///
 /// **Numbers.** Each blob of the store has a number, given in the order of arrival and never again to another blob;
-/// manifests and prefixes name blobs by it. **Prefix.** A block may be compressed with older blobs before it, of this
+/// manifests and prefixes name blobs by it. The same contents may be there several times, each with a number of its own
+/// (``BlockPlan``). **Prefix.** A block may be compressed with older blobs before it, of this
 /// pack's ancestors: their contents, one after the other in the order given, are the frame's prefix. A block without one
 /// has depth 0, one with a prefix one more than the deepest block that holds a blob of it; at most ``maximumDepth``.
 struct PackIndex: Equatable {
