@@ -7,7 +7,8 @@ internal import KernelHeaders
 /// reading stays bounded, whatever the store holds:
 ///
 /// - To read one file, at most ``fileBytes`` are decompressed (or the file itself, if it is larger). A block leans only on
-///   blocks that, with all that these lean on, leave it below that.
+///   blocks that, with all that these lean on, leave it below that, and leave as much room as it has itself to a block
+///   that will lean on it.
 /// - To read a whole tree, at most ``treeFactor`` times its bytes are decompressed, its manifest and that one's parents
 ///   included. A tree whose files lie too far apart, because each revision of hundreds changed a few others, has those of
 ///   the emptiest blocks stored once more, side by side. Its predecessors go on reading theirs where they are: what reading
@@ -115,7 +116,7 @@ struct BlockPlan {
             let location = try content.locations(of: [number])[0]
             let key = BlockKey(pack: location.pack, block: location.block)
             guard !location.isLost, let node = try graph.node(key), node.depth < PackIndex.maximumDepth,
-                try item.length + graph.bytes(of: try graph.closure(of: key)) <= Self.fileBytes
+                try 2 * item.length + graph.bytes(of: try graph.closure(of: key)) <= Self.fileBytes
             else { continue }
             return Base(number: number, block: key, depth: node.depth)
         }
@@ -138,7 +139,7 @@ struct BlockPlan {
         // A file that is larger stands alone.
         guard block.items.count > 1 else { return block }
         let fits =
-            block.rawLength <= PackIndex.blockSize && block.rawLength + block.closureBytes <= Self.fileBytes
+            block.rawLength <= PackIndex.blockSize && 2 * block.rawLength + block.closureBytes <= Self.fileBytes
         return fits ? block : nil
     }
 

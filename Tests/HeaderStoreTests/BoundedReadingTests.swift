@@ -2,6 +2,7 @@ import GRDB
 import HeaderArchive
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Testing
 
 @testable import HeaderStore
