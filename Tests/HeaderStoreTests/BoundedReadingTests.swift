@@ -9,8 +9,8 @@ import Testing
 
 /// What reading decompresses, whatever the store holds.
 @Suite struct BoundedReadingTests {
-    private static let files = 48
-    private static let fileBytes = 48 << 10
+    private static let files = 36
+    private static let fileBytes = 40 << 10
 
     /// A line of revisions, of which each changes a few files of those of the one before.
     private static func revisions(_ count: Int, changed: Int = 3) throws -> [StoredKernel] {
@@ -104,9 +104,12 @@ import Testing
         }
         // Larger than the bound: it stands alone.
         files["include/linux/large.h"] = IngestTests.text(seed: "large", bytes: 5 << 20)
+        // By this one they know one another.
+        let common = "include/linux/common.h"
+        files[common] = IngestTests.text(seed: "common", bytes: 1000)
         var revisions = [try StoredKernel(id: 1, files: files)]
         for revision in 2...12 {
-            for path in files.keys { files[path]?[revision] = UInt8(ascii: "/") }
+            for path in files.keys where path != common { files[path]?[revision] = UInt8(ascii: "/") }
             revisions.append(try StoredKernel(id: UInt8(revision), files: files))
         }
         try await withTemporaryFolder { folder in
