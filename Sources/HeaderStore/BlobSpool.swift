@@ -14,12 +14,12 @@ final class BlobSpool: TreeVisitor {
     }
 
     private(set) var newBlobs: [NewBlob] = []
-    /// Where the store has each blob of the archive that it has already.
-    private(set) var known: [Digest: BlobPlace] = [:]
+    /// Where the store has each blob of the archive that it has already: in all places, the newest first.
+    private(set) var known: [Digest: [BlobPlace]] = [:]
     /// The files that say which kernel this is, as far as they have come.
     private(set) var labels = TreeLabels()
 
-    private let lookUp: (Digest) throws -> BlobPlace?
+    private let lookUp: (Digest) throws -> [BlobPlace]
     private let reserve: (Int) throws -> Void
     private let files: any FileSystem
     private let path: String
@@ -29,10 +29,10 @@ final class BlobSpool: TreeVisitor {
     private var end = 0
 
     /// - Parameters:
-    ///   - lookUp: where the store has a blob; nil if it lacks it.
+    ///   - lookUp: where the store has a blob; nowhere if it lacks it.
     ///   - reserve: is asked before bytes are written, and throws if the disk has no room for them.
     init(
-        files: any FileSystem, layout: StoreLayout, lookUp: @escaping (Digest) throws -> BlobPlace?,
+        files: any FileSystem, layout: StoreLayout, lookUp: @escaping (Digest) throws -> [BlobPlace],
         reserve: @escaping (Int) throws -> Void
     ) throws {
         self.files = files
@@ -57,8 +57,9 @@ final class BlobSpool: TreeVisitor {
     func endFile(_ path: HeaderPath, digest: Digest) throws {
         labels.end()
         if !spooled.contains(digest), known[digest] == nil {
-            if let place = try lookUp(digest) {
-                known[digest] = place
+            let places = try lookUp(digest)
+            if !places.isEmpty {
+                known[digest] = places
             } else {
                 spooled.insert(digest)
                 newBlobs.append(NewBlob(path: path, digest: digest, offset: fileStart, length: end - fileStart))

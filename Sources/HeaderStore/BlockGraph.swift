@@ -44,6 +44,23 @@ struct BlockGraph {
     /// Raw bytes of these blocks.
     func bytes(of blocks: Set<BlockKey>) throws -> Int { try blocks.reduce(0) { $0 + (try node($1)?.rawLength ?? 0) } }
 
+    /// Of what is stored more than once, the place in whose block a tree has most of the rest: that it read little else.
+    func densest(_ places: [Digest: [BlobPlace]], of manifest: TreeManifest) throws -> [Digest: BlobPlace] {
+        var living: [BlockKey: Int] = [:]
+        var taken: Set<Digest> = []
+        for case .file(let length, let digest, _) in manifest.entries.map(\.kind) where taken.insert(digest).inserted {
+            for place in places[digest] ?? [] { living[place.block, default: 0] += length }
+        }
+        func share(_ block: BlockKey) throws -> Double {
+            Double(living[block] ?? 0) / Double(max(try node(block)?.rawLength ?? .max, 1))
+        }
+        return try places.compactMapValues { places in
+            guard places.count > 1 else { return places.first }
+            return try places.map { (share: try share($0.block), place: $0) }
+                .max { ($0.share, $0.place.number) < ($1.share, $1.place.number) }?.place
+        }
+    }
+
     /// What a ``TreeReading`` decompresses.
     ///
     /// - Parameter keys: of each file of a tree in turn, the block that holds it.

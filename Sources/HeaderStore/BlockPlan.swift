@@ -11,14 +11,14 @@ internal import KernelHeaders
 ///   that will lean on it.
 /// - To read a whole tree, at most ``treeFactor`` times its bytes are decompressed, its manifest and that one's parents
 ///   included. A tree whose files lie too far apart, because each revision of hundreds changed a few others, has those of
-///   the emptiest blocks stored once more, side by side. Its predecessors go on reading theirs where they are: what reading
+///   the emptiest blocks stored once more, side by side, until a quarter of what it may is left to the next revisions. Its predecessors go on reading theirs where they are: what reading
 ///   a tree costs is settled when it is uploaded.
 struct BlockPlan {
     /// Raw bytes.
     static let fileBytes = 4 << 20
     static let treeFactor = 3
-    /// What a tree is brought down to that would need more: the next revisions have some room then.
-    private static let roomyFactor = 2
+    /// The part of a tree's bytes that may be read only because others lean on it.
+    private static let detour = 16
     /// How often the emptiest blocks are looked for before all is stored anew.
     private static let attempts = 4
 
@@ -43,54 +43,68 @@ struct BlockPlan {
 
     private let content: ContentReader
     private let parents: [StoredTree]
+    private let places: [Digest: BlobPlace]
+    /// In the order of the manifest.
+    private let files: [Item]
     private var graph: BlockGraph
     private(set) var blocks: [Block] = []
     /// What the store has, and gets once more.
     private(set) var again: Set<Digest> = []
 
-    /// - Parameter parents: trees to compress with; the first that serves is taken for each path.
-    init(of items: [Item], parents: [StoredTree], content: ContentReader) throws {
+    /// - Parameters:
+    ///   - new: what the store lacks.
+    ///   - places: where it has the rest of the tree.
+    ///   - parents: trees to compress with; the first that serves is taken for each path.
+    init(
+        of manifest: TreeManifest, new: [Item], places: [Digest: BlobPlace], parents: [StoredTree],
+        content: ContentReader
+    ) throws {
         self.content = content
         self.parents = parents
-        graph = BlockGraph(content: content)
-        blocks = try arrange(items, parents)
-    }
-
-    /// Stores more of the tree anew if reading it would cost too much.
-    ///
-    /// - Parameters:
-    ///   - places: where the store has what it has of it.
-    ///   - manifestBytes: raw bytes of the manifests that have to be read first.
-    mutating func bound(_ manifest: TreeManifest, places: [Digest: BlobPlace], manifestBytes: Int) throws {
-        let limit = max(Self.treeFactor * manifest.contentBytes - manifestBytes, Self.fileBytes)
-        let files = manifest.entries.compactMap { entry -> Item? in
+        self.places = places
+        files = manifest.entries.compactMap { entry -> Item? in
             guard case .file(let length, let digest, _) = entry.kind else { return nil }
             return Item(path: entry.path, digest: digest, length: length)
         }
+        graph = BlockGraph(content: content)
+        blocks = try arrange(new)
+    }
+
+    private var treeBytes: Int { files.reduce(0) { $0 + $1.length } }
+
+    /// Stores more of the tree anew if reading it would cost too much.
+    ///
+    /// - Parameter manifestBytes: raw bytes of the manifests that have to be read first.
+    mutating func bound(manifestBytes: Int) throws {
+        let limit = max(Self.treeFactor * treeBytes - manifestBytes, Self.fileBytes)
+        let target = limit / 4 * 3
         let new = blocks.flatMap(\.items)
-        func items() -> [Item] {
-            var taken: Set<Digest> = []
-            return new + files.filter { again.contains($0.digest) && taken.insert($0.digest).inserted }
-        }
-        for _ in 0..<Self.attempts {
-            let cost = try forecast(files, places)
+        for attempt in 0...Self.attempts {
+            let cost = try forecast()
             let total = cost.values.reduce(0, +)
-            guard total > limit else { return }
-            let target = limit / Self.treeFactor * Self.roomyFactor
-            again.formUnion(emptiest(files, places, cost, saving: total - target))
-            blocks = try arrange(items(), parents)
+            guard total > (attempt == 0 ? limit : target) else { return }
+            if attempt < Self.attempts {
+                again.formUnion(emptiest(cost, saving: total - target))
+            } else {
+                again.formUnion(places.keys)
+            }
+            var taken: Set<Digest> = []
+            blocks = try arrange(
+                new + files.filter { again.contains($0.digest) && taken.insert($0.digest).inserted })
         }
-        guard try forecast(files, places).values.reduce(0, +) > limit else { return }
-        again.formUnion(places.keys)
-        blocks = try arrange(items(), [])
     }
 
     // MARK: Blocks
 
-    private mutating func arrange(_ items: [Item], _ parents: [StoredTree]) throws -> [Block] {
+    private mutating func arrange(_ items: [Item]) throws -> [Block] {
         var blocks: [Block] = []
+        var choice = BaseChoice(bytes: max(treeBytes, Self.fileBytes) / Self.detour)
+        let living = places.filter { [again] place in !again.contains(place.key) }
+        for block in Set(living.values.map(\.block)) {
+            choice.read.formUnion(try graph.closure(of: block))
+        }
         for item in items.sorted(by: { $0.path < $1.path }) {
-            let base = try base(of: item, parents)
+            let base = try base(of: item, &choice)
             if let last = blocks.last, let grown = try grow(last, by: item, base) {
                 blocks[blocks.count - 1] = grown
             } else if let first = try grow(Block(), by: item, base) {
@@ -98,6 +112,14 @@ struct BlockPlan {
             }
         }
         return blocks
+    }
+
+    /// What the tree's blocks may lean on.
+    private struct BaseChoice {
+        /// Blocks that have to be read anyway.
+        var read: Set<BlockKey> = []
+        /// Of those that have not, so many more.
+        var bytes: Int
     }
 
     /// An older blob to compress with.
@@ -108,17 +130,25 @@ struct BlockPlan {
     }
 
     /// What a parent has at the path, if reading the two is not too much.
-    private mutating func base(of item: Item, _ parents: [StoredTree]) throws -> Base? {
+    private mutating func base(of item: Item, _ choice: inout BaseChoice) throws -> Base? {
         for parent in parents {
-            guard let index = parent.manifest.index(of: item.path), let number = parent.numbers[index],
+            guard let index = parent.manifest.index(of: item.path),
                 case .file(_, let digest, _) = parent.manifest.entries[index].kind, digest != item.digest
             else { continue }
-            let location = try content.locations(of: [number])[0]
-            let key = BlockKey(pack: location.pack, block: location.block)
-            guard !location.isLost, let node = try graph.node(key), node.depth < PackIndex.maximumDepth,
-                try 2 * item.length + graph.bytes(of: try graph.closure(of: key)) <= Self.fileBytes
-            else { continue }
-            return Base(number: number, block: key, depth: node.depth)
+            var best: (base: Base, more: Set<BlockKey>, bytes: Int)?
+            for place in try content.places(of: digest) {
+                guard let node = try graph.node(place.block), node.depth < PackIndex.maximumDepth else { continue }
+                let closure = try graph.closure(of: place.block)
+                guard try 2 * item.length + graph.bytes(of: closure) <= Self.fileBytes else { continue }
+                let more = closure.subtracting(choice.read)
+                let bytes = try graph.bytes(of: more)
+                guard bytes < best?.bytes ?? choice.bytes + 1 else { continue }
+                best = (Base(number: place.number, block: place.block, depth: node.depth), more, bytes)
+            }
+            guard let best else { continue }
+            choice.read.formUnion(best.more)
+            choice.bytes -= best.bytes
+            return best.base
         }
         return nil
     }
@@ -146,7 +176,7 @@ struct BlockPlan {
     // MARK: What reading costs
 
     /// - Returns: as ``BlockGraph/forecast(_:)``.
-    private mutating func forecast(_ files: [Item], _ places: [Digest: BlobPlace]) throws -> [BlockKey: Int] {
+    private mutating func forecast() throws -> [BlockKey: Int] {
         graph.plan(blocks.map { .init(rawLength: $0.rawLength, depth: $0.depth, bases: $0.bases) })
         var keys = places.mapValues(\.block)
         for (position, block) in blocks.enumerated() {
@@ -156,9 +186,7 @@ struct BlockPlan {
     }
 
     /// - Returns: what the tree has in blocks that hold little else of it, until so many bytes need not be read.
-    private func emptiest(
-        _ files: [Item], _ places: [Digest: BlobPlace], _ cost: [BlockKey: Int], saving: Int
-    ) -> Set<Digest> {
+    private func emptiest(_ cost: [BlockKey: Int], saving: Int) -> Set<Digest> {
         var living: [BlockKey: (bytes: Int, digests: Set<Digest>)] = [:]
         for file in files {
             guard !again.contains(file.digest), let place = places[file.digest],

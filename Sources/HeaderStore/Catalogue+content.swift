@@ -83,7 +83,7 @@ extension Catalogue {
         try Digest.fetchOne(database, sql: "SELECT digest FROM pack WHERE id = ?", arguments: [id])
     }
 
-    /// How many blobs came with each of these packs.
+    /// How many blobs came with each of these packs, and were not there before.
     func blobCounts(ofPacks packs: [Int], _ database: Database) throws -> [Int: Int] {
         let statement = try database.cachedStatement(sql: "SELECT blobs FROM pack WHERE id = ?")
         var counts: [Int: Int] = [:]
@@ -103,9 +103,16 @@ extension Catalogue {
     /// Makes a pack's own row.
     ///
     /// - Returns: its number.
-    func insertRow(ofPack digest: Digest, bytes: Int, blobs: Int, _ database: Database) throws -> Int {
+    func insertRow(ofPack digest: Digest, bytes: Int, blobs: [PackIndex.Blob], _ database: Database) throws -> Int {
+        // Of which it has the first copy.
+        let statement = try database.cachedStatement(
+            sql: """
+                SELECT NOT EXISTS (SELECT 1 FROM blob
+                    WHERE substr(digest, 1, 8) = substr(?1, 1, 8) AND digest = ?1 AND number < ?2)
+                """)
+        let own = try blobs.filter { try Bool.fetchOne(statement, arguments: [$0.digest, $0.number]) ?? true }.count
         try database.execute(
-            sql: "INSERT INTO pack (digest, bytes, blobs) VALUES (?, ?, ?)", arguments: [digest, bytes, blobs])
+            sql: "INSERT INTO pack (digest, bytes, blobs) VALUES (?, ?, ?)", arguments: [digest, bytes, own])
         return Int(database.lastInsertedRowID)
     }
 
@@ -113,7 +120,7 @@ extension Catalogue {
     ///
     /// - Throws: `Problem` with `store-damaged` if a manifest's parent is not known.
     func insert(pack digest: Digest, bytes: Int, index: PackIndex, _ database: Database) throws {
-        let pack = try insertRow(ofPack: digest, bytes: bytes, blobs: index.blobs.count, database)
+        let pack = try insertRow(ofPack: digest, bytes: bytes, blobs: index.blobs, database)
         let statement = try database.cachedStatement(
             sql: """
                 INSERT INTO blob (number, digest, length, pack, block, offset) VALUES (?, ?, ?, ?, ?, ?)

@@ -127,7 +127,7 @@ public struct CatalogueRebuild {
             }
             // Their files go at the next start.
             for digest in replaced {
-                _ = try catalogue.insertRow(ofPack: digest, bytes: 0, blobs: 0, database)
+                _ = try catalogue.insertRow(ofPack: digest, bytes: 0, blobs: [], database)
                 try catalogue.retire(pack: digest, database)
             }
         }

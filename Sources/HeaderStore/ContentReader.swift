@@ -235,6 +235,13 @@ final class ContentReader: Sendable {
         return bytes
     }
 
+    /// Where the contents of a digest are: in all places, the newest first.
+    func places(of digest: Digest) throws -> [BlobPlace] {
+        try catalogue.pool.unsafeReentrantRead { database in
+            try catalogue.places(of: digest, database).filter { !$0.isLost }.map(\.place)
+        }
+    }
+
     func locations(of numbers: [Int]) throws -> [BlobLocation] {
         try catalogue.pool.unsafeReentrantRead { try catalogue.locations(of: numbers, $0) }
     }

@@ -74,6 +74,8 @@ struct Ingest {
         let spool: BlobSpool
         /// The numbers of those that the store had and lost.
         let lost: [Digest: [Int]]
+        /// How many of the archive's blobs came first with each older pack.
+        let firstWith: [Int: Int]
     }
 
     private func unpack(_ upload: StagedUpload) throws -> Unpacked {
@@ -81,22 +83,24 @@ struct Ingest {
         // than the archive.
         try catalogue.pool.unsafeReentrantRead { database in
             var lost: [Digest: [Int]] = [:]
+            var firstWith: [Int: Int] = [:]
             let reservation = try disk.reserve(0)
             let spool = try BlobSpool(files: files, layout: layout) { digest in
                 let places = try catalogue.places(of: digest, database)
                 // What is lost comes back, wherever else it is: manifests name it by that number.
                 guard !places.contains(where: \.isLost) else {
                     lost[digest] = places.filter(\.isLost).map(\.place.number)
-                    return nil
+                    return []
                 }
-                return places.first?.place
+                if let first = places.last { firstWith[first.place.block.pack, default: 0] += 1 }
+                return places.map(\.place)
             } reserve: {
                 try reservation.use($0)
             }
             do {
                 let manifest = try HeaderTreeReader.read(FileSource(path: upload.path), limits: limits, visitor: spool)
                 try spool.finish()
-                return Unpacked(manifest: manifest, spool: spool, lost: lost)
+                return Unpacked(manifest: manifest, spool: spool, lost: lost, firstWith: firstWith)
             } catch {
                 try spool.discard()
                 throw error
@@ -216,22 +220,24 @@ struct Ingest {
 
     /// - Parameter tree: what the store has of it; nil if it is new.
     private func filling(_ unpacked: Unpacked, of tree: TreeRow?) throws -> Filling {
-        let parents = try chooseParents(unpacked.spool.known.values)
-        let places = try preferred(unpacked.spool.known, of: parents.first)
-        let manifestParent = parents.first.flatMap { $0.row.depth < StoredManifest.maximumDepth ? $0 : nil }
+        let parent = try chooseParent(unpacked.firstWith)
+        let places = try BlockGraph(content: content).densest(unpacked.spool.known, of: unpacked.manifest)
+        let parents = [parent, try root(places.values)].compactMap(\.self)
+        let manifestParent = parent.flatMap { $0.row.depth < StoredManifest.maximumDepth ? $0 : nil }
         let items = unpacked.spool.newBlobs.map { blob in
             // What was lost under several numbers comes back under each.
             BlockPlan.Item(
                 path: blob.path, digest: blob.digest, length: blob.length * (unpacked.lost[blob.digest]?.count ?? 1))
         }
-        var plan = try BlockPlan(of: items, parents: parents, content: content)
+        var plan = try BlockPlan(
+            of: unpacked.manifest, new: items, places: places, parents: parents, content: content)
         // The manifest that is there names what it named.
         if tree?.damage != .contents {
             let above = try manifestParent.map { parent in
                 try catalogue.pool.read { try catalogue.manifestBytes(ofTree: parent.row.id, $0) }
             }
             let own = unpacked.manifest.entries.reduce(0) { $0 + $1.path.string.utf8.count + 8 }
-            try plan.bound(unpacked.manifest, places: places, manifestBytes: (above ?? 0) + own)
+            try plan.bound(manifestBytes: (above ?? 0) + own)
         }
         return Filling(plan: plan, places: places, manifestParent: manifestParent)
     }
@@ -293,39 +299,31 @@ struct Ingest {
         } ?? .none
     }
 
-    /// The trees to compress against, whatever they are called. First that of the pack of which this archive has the largest
-    /// part, the newest of several: the pack of the revision before has a hundred blobs, and the next revision nearly all of
-    /// them; that of another flavour has a few, and others do not share them. Then that of the pack with most of this
-    /// archive's blobs: its blocks have to be read anyway, and lean on little.
-    private func chooseParents(_ places: some Collection<BlobPlace>) throws -> [StoredTree] {
-        var perPack: [Int: Int] = [:]
-        for place in places { perPack[place.block.pack, default: 0] += 1 }
-        let rows = try catalogue.pool.read { [perPack] database in
-            let counts = try catalogue.blobCounts(ofPacks: Array(perPack.keys), database)
-            func part(_ pack: Int) -> Double { Double(perPack[pack] ?? 0) / Double(max(counts[pack] ?? 1, 1)) }
-            let packs = [
-                perPack.keys.max { (part($0), $0) < (part($1), $1) },
-                perPack.max { ($0.value, $0.key) < ($1.value, $1.key) }?.key,
-            ]
-            return try packs.compactMap(\.self).compactMap { try catalogue.tree(inPack: $0, database) }
+    /// The tree to compress against, whatever it is called: that of the pack of which this archive has the largest part,
+    /// the newest of several. The pack of the revision before has a hundred blobs, and the next revision nearly all of
+    /// them; that of another flavour has a few, and others do not share them. One blob too many is counted, as a pack of a
+    /// single one that stays for ever would else be the parent for ever. What was stored once more does not count: it is
+    /// what all have.
+    private func chooseParent(_ firstWith: [Int: Int]) throws -> StoredTree? {
+        try tree { database in
+            let counts = try catalogue.blobCounts(ofPacks: Array(firstWith.keys), database)
+            func part(_ pack: Int) -> Double { Double(firstWith[pack] ?? 0) / Double((counts[pack] ?? 0) + 1) }
+            return firstWith.keys.max { (part($0), $0) < (part($1), $1) }
         }
-        // What the store can't read any more is no base for something new, and no reason to refuse it.
-        let trees = try rows.compactMap { row in try PackReader.unlessDamaged { try content.tree(row.digest) } }
-        return trees.count == 2 && trees[0].row.id == trees[1].row.id ? [trees[0]] : trees
     }
 
-    /// Where a tree has its contents: where its parent has them, if they are stored more than once.
-    private func preferred(_ known: [Digest: BlobPlace], of parent: StoredTree?) throws -> [Digest: BlobPlace] {
-        guard let parent else { return known }
-        var known = known
-        let others = zip(parent.manifest.entries, parent.numbers).compactMap { entry, number -> Int? in
-            guard case .file(_, let digest, _) = entry.kind, let place = known[digest] else { return nil }
-            return place.number == number ? nil : number
+    /// The tree of the pack with most of a tree's blobs: its blocks have to be read anyway, and lean on little.
+    private func root(_ places: some Collection<BlobPlace>) throws -> StoredTree? {
+        var perPack: [Int: Int] = [:]
+        for place in places { perPack[place.block.pack, default: 0] += 1 }
+        return try tree { [perPack] _ in perPack.max { ($0.value, $0.key) < ($1.value, $1.key) }?.key }
+    }
+
+    /// - Returns: nil if the store can't read it any more, which is no reason to refuse something new.
+    private func tree(inPack pack: (Database) throws -> Int?) throws -> StoredTree? {
+        let row = try catalogue.pool.unsafeReentrantRead { database in
+            try pack(database).flatMap { try catalogue.tree(inPack: $0, database) }
         }
-        for (number, location) in zip(others, try content.locations(of: others)) where !location.isLost {
-            known[location.digest] = BlobPlace(
-                number: number, block: BlockKey(pack: location.pack, block: location.block))
-        }
-        return known
+        return try PackReader.unlessDamaged { try row.map { try content.tree($0.digest) } } ?? nil
     }
 }

@@ -180,7 +180,7 @@ struct PackRewrite {
         try catalogue.retire(pack: old.digest, database)
         guard let (digest, pack) = new else { return }
         let id = try catalogue.insertRow(
-            ofPack: digest, bytes: pack.length, blobs: pack.index.blobs.count, database)
+            ofPack: digest, bytes: pack.length, blobs: pack.index.blobs, database)
         let move = try database.cachedStatement(
             sql: "UPDATE blob SET pack = ?, block = ?, offset = ? WHERE number = ? AND pack = ? AND NOT damaged")
         for blob in pack.index.blobs {
