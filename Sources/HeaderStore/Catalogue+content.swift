@@ -83,10 +83,14 @@ extension Catalogue {
 
     /// Makes a pack's own row.
     ///
+    /// - Parameter isTight: whether its blocks can't be made smaller.
     /// - Returns: its number.
-    func insertRow(ofPack digest: Digest, bytes: Int, blobs: Int, _ database: Database) throws -> Int {
+    func insertRow(
+        ofPack digest: Digest, bytes: Int, blobs: Int, isTight: Bool, _ database: Database
+    ) throws -> Int {
         try database.execute(
-            sql: "INSERT INTO pack (digest, bytes, blobs) VALUES (?, ?, ?)", arguments: [digest, bytes, blobs])
+            sql: "INSERT INTO pack (digest, bytes, blobs, tight) VALUES (?, ?, ?, ?)",
+            arguments: [digest, bytes, blobs, isTight])
         return Int(database.lastInsertedRowID)
     }
 
@@ -94,7 +98,8 @@ extension Catalogue {
     ///
     /// - Throws: `Problem` with `store-damaged` if a manifest's parent is not known.
     func insert(pack digest: Digest, bytes: Int, index: PackIndex, _ database: Database) throws {
-        let pack = try insertRow(ofPack: digest, bytes: bytes, blobs: index.blobs.count, database)
+        let pack = try insertRow(
+            ofPack: digest, bytes: bytes, blobs: index.blobs.count, isTight: index.isFromTightIngest, database)
         let statement = try database.cachedStatement(
             sql: """
                 INSERT INTO blob (number, digest, length, pack, block, offset) VALUES (?, ?, ?, ?, ?, ?)

@@ -198,6 +198,14 @@ enum CatalogueSchema {
         migrator.registerMigration("7: kernels know what damage took of them") { database in
             try database.execute(sql: KnownKernels.damageSchema)
         }
+        migrator.registerMigration("8: packs that a repack may make smaller") { database in
+            try database.execute(
+                sql: """
+                    -- its blocks can't be made smaller, as far as is known
+                    ALTER TABLE pack ADD COLUMN tight INTEGER NOT NULL DEFAULT 0;
+                    CREATE INDEX pack_loose ON pack (id, digest, bytes) WHERE NOT tight AND bytes > 0;
+                    """)
+        }
         return migrator
     }
 }

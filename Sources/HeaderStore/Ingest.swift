@@ -29,9 +29,6 @@ struct Ingest {
 
     /// The most bytes of older contents that a block is compressed with.
     private static let maximumPrefix = 4 << 20
-    /// Up to this many new bytes are compressed as tightly as zstd can: a revision's changes. A whole new tree has ten
-    /// times as much and would take half a minute.
-    private static let tightBytes = 4 << 20
 
     let catalogue: Catalogue
     let content: ContentReader
@@ -219,7 +216,7 @@ struct Ingest {
         // Manifests name what was lost by the number that it had.
         let numbers = Dictionary(uniqueKeysWithValues: zip(new, firstNumber...))
             .merging(unpacked.spool.known) { own, _ in own }.merging(unpacked.lost) { own, _ in own }
-        let level = blobs.reduce(0) { $0 + $1.length } <= Self.tightBytes ? 19 : 7
+        let level = blobs.reduce(0) { $0 + $1.length } <= PackIndex.tightBytes ? ZstdFrame.tight : 7
         for block in Self.blocks(of: blobs) {
             try pack.addBlock(
                 try block.flatMap { try unpacked.spool.contents(of: $0) },

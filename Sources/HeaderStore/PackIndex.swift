@@ -47,6 +47,9 @@ struct PackIndex: Equatable {
     static let maximumDepth = 8
     /// Raw bytes from which a block is closed. A larger file is a block of its own.
     static let blockSize = 1 << 20
+    /// Up to this many raw bytes an ingest compresses tightly: a revision's changes. A whole new tree has ten times as much
+    /// and would take half a minute, which a repack does later (``StoreRepack``).
+    static let tightBytes = 4 << 20
 
     struct Block: Equatable {
         var offset: Int
@@ -101,6 +104,18 @@ struct PackIndex: Equatable {
     /// With ``replaced``.
     var random = 0
     var lost = Lost()
+
+    /// Whether the blocks are as an ingest compressed them, and that was tightly. Of a pack that was written anew only the
+    /// catalogue knows.
+    var isFromTightIngest: Bool {
+        guard replaced?.isEmpty ?? true else { return false }
+        var left = Self.tightBytes
+        for block in blocks {
+            guard block.rawLength <= left else { return false }
+            left -= block.rawLength
+        }
+        return true
+    }
 
     func encoded() throws -> [UInt8] {
         var writer = PackedWriter()
