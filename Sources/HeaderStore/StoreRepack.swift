@@ -13,7 +13,8 @@ internal import Synchronization
 /// pack that would not stays. What is done is on record in the catalogue (`pack.tight`), so that it is not tried again; a
 /// rebuild takes that from the old catalogue, or else tries packs once more.
 ///
-/// Disk: a pack's own size once more, reserved before. Memory: a block with what it leans on, and what zstd takes for it.
+/// Disk: a pack's own size once more, reserved before. Memory: a block with what it leans on, and what zstd takes for it, 140 MB
+/// at most for a block of the usual size.
 final class StoreRepack: Sendable {
     struct Tools: Sendable {
         let catalogue: Catalogue

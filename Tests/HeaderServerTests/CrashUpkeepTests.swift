@@ -126,7 +126,7 @@ import Testing
         let kernels = [try StoredKernel(id: 1, large: 1), try StoredKernel(id: 2, revision: 2)]
         try await withTemporaryFolder { folder in
             let state = folder.path("store")
-            let loss = try PowerLoss(of: state, gallery: try folder.makeFolder("gallery"))
+            let loss = PowerLoss(of: state, gallery: try folder.makeFolder("gallery"))
             let store = try HeaderStore(folder: state) { $0.files = loss.files }
             for kernel in kernels { try await store.put(kernel) }
             loss.watch()
