@@ -32,6 +32,9 @@ internal import KernelHeaders
 /// version 2 at both ends: it names the packs whose place it took, whose files a crash may have left, and what was damaged in
 /// them, as manifests still name those blobs and an upload brings them back. That upload's pack has version 2 as well.
 ///
+/// How hard its blocks were compressed a pack does not say: an ingest goes by their bytes (``tightBytes``), and whether one that
+/// was written anew can become smaller is in the catalogue (``StoreRepack``).
+///
 /// **Numbers.** Each blob of the store has a number, given in the order of arrival and never again to another blob;
 /// manifests and prefixes name blobs by it. **Prefix.** A block may be compressed with older blobs before it, of this
 /// pack's ancestors: their contents, one after the other in the order given, are the frame's prefix. A block without one

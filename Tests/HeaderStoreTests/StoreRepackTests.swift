@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    /// Blocks of one that came fast lean on another that did; a small one leans on both.
+    /// Blocks of one that came fast lean on those of another that did.
     @Test func whatLeansOnARewrittenPackIsRead() async throws {
         let next = try StoredKernel(id: 3, large: 2)
         let kernels = [large, small, next, try StoredKernel(id: 4, large: 3)]
@@ -292,7 +292,9 @@ import Testing
     /// A flipped bit must not get a digest that makes it right; the other packs have their turn nevertheless.
     @Test func aDamagedPackIsNotWrittenAnew() async throws {
         var files: [String: [UInt8]] = [:]
-        for (path, contents) in large.contents { files["other/\(path)"] = Array(contents.reversed()) }
+        for (number, contents) in large.contents.values.enumerated() {
+            files["include/other/\(number).h"] = Array(contents.reversed())
+        }
         let other = try StoredKernel(id: 3, files: files)
         try await withStore { state, store in
             try await store.put(other)
