@@ -1,7 +1,6 @@
 internal import GRDB
 internal import HeaderArchive
 internal import KernelHeaders
-internal import Logging
 internal import OperatorDocuments
 internal import Synchronization
 
