@@ -73,6 +73,8 @@ enum Audience: Sendable {
         "POST /v1/store/verify": .operators,
         "GET /v1/store/collect": .operators,
         "POST /v1/store/collect": .operators,
+        "GET /v1/store/repack": .operators,
+        "POST /v1/store/repack": .operators,
 
         "GET /": .readers,
         "GET /kernels/{buildID}": .readers,

@@ -100,7 +100,7 @@ public enum HeaderServer {
         let expiry = Task { try await sessions.expireForEver() }
         let retention =
             store.retention.isOn ? Task { await RetentionTask(store: store, logger: logger).run() } : nil
-        let upkeep = Task { await store.verifyForEver() }
+        let upkeep = [Task { await store.verifyForEver() }, Task { await store.repackForEver() }]
         await service.start()
         let result = await Result {
             let services = ServiceGroupConfiguration(
@@ -111,9 +111,9 @@ public enum HeaderServer {
         expiry.cancel()
         retention?.cancel()
         await retention?.value
-        upkeep.cancel()
+        for task in upkeep { task.cancel() }
         await store.stopUpkeep()
-        await upkeep.value
+        for task in upkeep { await task.value }
         // What goes on without its client may use the store until here.
         await sessions.close()
         await service.close()

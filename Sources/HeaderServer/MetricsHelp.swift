@@ -37,6 +37,8 @@ enum MetricsHelp {
         "kheaderd_lost_blobs": "Files' contents that were found damaged, and did not come back yet.",
         "kheaderd_quarantined_files": "Damaged files that are kept until a collect.",
         "kheaderd_quarantined_bytes": "Their bytes.",
+        "kheaderd_loose_packs": "Packs that a repack may make smaller.",
+        "kheaderd_loose_pack_bytes": "Their bytes.",
         "kheaderd_verify_findings": "Damaged files that the last round of the verify found, or the one under way.",
         "kheaderd_verify_ended_timestamp_seconds": "When all of the store had been read and checked for the last time.",
         "kheaderd_running_kernels": "Kernels that hosts run, by their last reports.",

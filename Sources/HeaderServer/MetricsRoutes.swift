@@ -40,7 +40,8 @@ struct MetricsRoutes<Context: RequestContext> {
             ("disk_reserved_bytes", status.diskReservedBytes ?? 0), ("read_only", status.isReadOnly == true ? 1 : 0),
             ("damaged_kernels", status.damagedKernels ?? 0), ("lost_btf_kernels", status.lostBTF ?? 0),
             ("lost_blobs", status.lostBlobs ?? 0), ("quarantined_files", status.quarantined ?? 0),
-            ("quarantined_bytes", status.quarantinedBytes ?? 0), ("verify_findings", store.verification.lastFound),
+            ("quarantined_bytes", status.quarantinedBytes ?? 0), ("loose_packs", status.loosePacks ?? 0),
+            ("loose_pack_bytes", status.loosePackBytes ?? 0), ("verify_findings", store.verification.lastFound),
             ("running_kernels", coverage.kernels.all), ("running_hosts", coverage.hosts.all),
         ]
         var gauges = [

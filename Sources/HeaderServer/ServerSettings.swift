@@ -19,6 +19,7 @@ import SystemPackage
 ///   "uploads": { "number": 256, "seconds": 300 },
 ///   "retention": { "on": false, "days": 90, "newest": 3, "bytes": 107374182400 },
 ///   "verify": { "on": true, "bytesPerSecond": 4194304, "days": 7 },
+///   "repack": { "on": true, "seconds": 300 },
 ///   "limits": { "archiveBytes": 1073741824, "unpackedBytes": 1073741824, "fileBytes": 16777216, "entries": 100000,
 ///               "ratio": 100, "seconds": 300, "btfBytes": 67108864 },
 ///   "pch": { "on": true, "unsandboxed": false, "bytes": 4294967296, "queue": 64, "builders": 1,
@@ -136,6 +137,9 @@ public struct ServerSettings: Sendable {
         try await Self.set(&bytes, reader, "retention.bytes")
         if bytes > 0 { store.retention.bytes = bytes }
         try await setVerify(reader)
+        store.repackSeconds = 300
+        try await Self.set(&store.repackSeconds, reader, "repack.seconds")
+        if try await Self.flag(reader, "repack.on") == false { store.repackSeconds = 0 }
         try await setPCH(reader, file)
         if let file { try known.check(json: Data(FileSource(path: file).readAll())) }
         unknownVariables = known.unknown(variables: own.map(\.0)).map { prefix + $0 }

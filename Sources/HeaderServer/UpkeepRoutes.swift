@@ -5,8 +5,8 @@ import KernelHeaders
 import Logging
 import OperatorDocuments
 
-/// What keeps the store well: verify and collect, for operators. Both run on after they are answered; how they stand is
-/// asked for again.
+/// What keeps the store well: verify, collect and repack, for operators. They run on after they are answered; how they
+/// stand is asked for again.
 struct UpkeepRoutes<Context: RequestContext> {
     let store: HeaderStore
 
@@ -22,6 +22,12 @@ struct UpkeepRoutes<Context: RequestContext> {
             if try request.boolean(APIPath.dryRun) == true { return try Response.json(try await store.collectDryRun()) }
             let (progress, isNew) = store.startCollect()
             if isNew { context.logger.info("a collect begins", metadata: ["run": "\(progress.run)"]) }
+            return try Response.json(progress, status: .accepted)
+        }
+        router.get("/v1/store/repack") { _, _ in try Response.json(store.repacking) }
+        router.post("/v1/store/repack") { _, context in
+            let (progress, isNew) = store.startRepack()
+            if isNew { context.logger.info("a repack begins", metadata: ["run": "\(progress.run)"]) }
             return try Response.json(progress, status: .accepted)
         }
     }

@@ -102,8 +102,11 @@ extension Catalogue {
 
     /// Makes a pack's own row.
     ///
+    /// - Parameter isTight: whether its blocks can't be made smaller.
     /// - Returns: its number.
-    func insertRow(ofPack digest: Digest, bytes: Int, blobs: [PackIndex.Blob], _ database: Database) throws -> Int {
+    func insertRow(
+        ofPack digest: Digest, bytes: Int, blobs: [PackIndex.Blob], isTight: Bool, _ database: Database
+    ) throws -> Int {
         // Of which it has the first copy.
         let statement = try database.cachedStatement(
             sql: """
@@ -112,7 +115,8 @@ extension Catalogue {
                 """)
         let own = try blobs.filter { try Bool.fetchOne(statement, arguments: [$0.digest, $0.number]) ?? true }.count
         try database.execute(
-            sql: "INSERT INTO pack (digest, bytes, blobs) VALUES (?, ?, ?)", arguments: [digest, bytes, own])
+            sql: "INSERT INTO pack (digest, bytes, blobs, tight) VALUES (?, ?, ?, ?)",
+            arguments: [digest, bytes, own, isTight])
         return Int(database.lastInsertedRowID)
     }
 
@@ -120,7 +124,8 @@ extension Catalogue {
     ///
     /// - Throws: `Problem` with `store-damaged` if a manifest's parent is not known.
     func insert(pack digest: Digest, bytes: Int, index: PackIndex, _ database: Database) throws {
-        let pack = try insertRow(ofPack: digest, bytes: bytes, blobs: index.blobs, database)
+        let pack = try insertRow(
+            ofPack: digest, bytes: bytes, blobs: index.blobs, isTight: index.isFromTightIngest, database)
         let statement = try database.cachedStatement(
             sql: """
                 INSERT INTO blob (number, digest, length, pack, block, offset) VALUES (?, ?, ?, ?, ?, ?)

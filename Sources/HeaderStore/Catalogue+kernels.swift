@@ -130,6 +130,7 @@ extension Catalogue {
         status.lostBlobs = row["lostBlobs"]
         status.damagedKernels = row["damagedKernels"]
         status.lostBTF = row["lostBTF"]
+        (status.loosePacks, status.loosePackBytes) = (row["loosePacks"], row["loosePackBytes"])
         return status
     }
 }

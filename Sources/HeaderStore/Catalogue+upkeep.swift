@@ -155,6 +155,24 @@ extension Catalogue {
         .map { ($0["id"], $0["digest"], $0["bytes"]) }
     }
 
+    /// Those whose blocks may become smaller, as ``packs(_:)`` has them.
+    func loosePacks(_ database: Database) throws -> [(id: Int, digest: Digest, bytes: Int)] {
+        try Row.fetchAll(
+            database,
+            sql: "SELECT id, digest, bytes FROM pack INDEXED BY pack_loose WHERE NOT tight AND bytes > 0 ORDER BY id"
+        ).map { ($0["id"], $0["digest"], $0["bytes"]) }
+    }
+
+    /// Whether a pack's blocks can't be made smaller, as far as is known.
+    func isTight(pack: Int, _ database: Database) throws -> Bool {
+        try Bool.fetchOne(database, sql: "SELECT tight FROM pack WHERE id = ?", arguments: [pack]) ?? false
+    }
+
+    /// Notes that a pack's blocks can't be made smaller.
+    func setTight(pack: Int, _ database: Database) throws {
+        try database.execute(sql: "UPDATE pack SET tight = 1 WHERE id = ?", arguments: [pack])
+    }
+
     /// The numbers of the trees that kernels have.
     func livingTrees(_ database: Database) throws -> Set<Int> {
         try Int.fetchSet(database, sql: "SELECT DISTINCT tree FROM kernel")

@@ -8,7 +8,8 @@ public import Logging
 ///
 /// What only the catalogue knew, hosts and their reports, opinions, conflicts, pins, what was deleted, the times of the last uploads, smoke compiles and what
 /// clients asked for, is taken over from the old one as far as that can still be read, all of it or nothing. Without it, hosts that report again are
-/// known again, and what hosts had agreed on is one host's word until they have said so again.
+/// known again, and what hosts had agreed on is one host's word until they have said so again; and packs that a repack
+/// could make no smaller are tried once more.
 public struct CatalogueRebuild {
     /// What was found.
     public struct Report: Codable, Sendable, Equatable {
@@ -127,7 +128,7 @@ public struct CatalogueRebuild {
             }
             // Their files go at the next start.
             for digest in replaced {
-                _ = try catalogue.insertRow(ofPack: digest, bytes: 0, blobs: [], database)
+                _ = try catalogue.insertRow(ofPack: digest, bytes: 0, blobs: [], isTight: false, database)
                 try catalogue.retire(pack: digest, database)
             }
         }
@@ -207,7 +208,8 @@ public struct CatalogueRebuild {
                         UPDATE main.kernel SET source = ? WHERE source = ?
                             AND buildID IN (SELECT buildID FROM old.kernel WHERE source = ?);
                         UPDATE main.kernel SET lastSeen = max(lastSeen, coalesce(
-                            (SELECT lastSeen FROM old.kernel WHERE old.kernel.buildID = main.kernel.buildID), 0))
+                            (SELECT lastSeen FROM old.kernel WHERE old.kernel.buildID = main.kernel.buildID), 0));
+                        UPDATE main.pack SET tight = 1 WHERE digest IN (SELECT digest FROM old.pack WHERE tight)
                         """,
                     arguments: [
                         HeaderSource.agreed.rawValue, HeaderSource.agent.rawValue, HeaderSource.agreed.rawValue,

@@ -219,6 +219,14 @@ enum CatalogueSchema {
                     \(StoreTotals.blobTriggers)
                     """)
         }
+        migrator.registerMigration("9: packs that a repack may make smaller") { database in
+            try database.execute(
+                sql: """
+                    -- its blocks can't be made smaller, as far as is known
+                    ALTER TABLE pack ADD COLUMN tight INTEGER NOT NULL DEFAULT 0;
+                    CREATE INDEX pack_loose ON pack (id, digest, bytes) WHERE NOT tight AND bytes > 0;
+                    """)
+        }
         return migrator
     }
 }

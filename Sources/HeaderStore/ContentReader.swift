@@ -57,11 +57,12 @@ final class ContentReader: Sendable {
 
     private let catalogue: Catalogue
     private let layout: StoreLayout
-    private let cache = ByteCache<BlockKey>(limit: ContentReader.cacheBytes)
+    private let cache: ByteCache<BlockKey>
     private let files = ByteCache<FileKey>(limit: ContentReader.fileBytes)
     private let state = Mutex(State())
 
-    init(catalogue: Catalogue, layout: StoreLayout) {
+    init(catalogue: Catalogue, layout: StoreLayout, cacheBytes: Int = ContentReader.cacheBytes) {
+        cache = ByteCache(limit: cacheBytes)
         self.catalogue = catalogue
         self.layout = layout
     }

@@ -1,10 +1,11 @@
+internal import GRDB
 internal import HeaderArchive
 internal import KernelHeaders
 internal import Logging
 public import OperatorDocuments
 internal import Synchronization
 
-/// What keeps a store well: verify and collect.
+/// What keeps a store well: verify, collect and repack.
 extension HeaderStore {
     // MARK: Verify
 
@@ -97,6 +98,67 @@ extension HeaderStore {
         disk.makeRoom()
         if collector.begin() { try await collects.run { [collector] in try collector.run() } }
         return collector.progress
+    }
+
+    // MARK: Repack
+
+    /// The last repack, or the one under way.
+    public var repacking: StoreRepacking { repacker.progress }
+
+    /// Begins to compress again, as tightly as pays, what came in fast.
+    ///
+    /// - Returns: how it stands; and whether it is new, or one was under way.
+    public func startRepack() -> (progress: StoreRepacking, isNew: Bool) {
+        guard repacker.begin() else { return (repacker.progress, false) }
+        let progress = repacker.progress
+        upkeepTasks.withLock { tasks in
+            tasks.append(
+                Task {
+                    do {
+                        try await self.runRepack()
+                    } catch {
+                        self.logger.error("a repack ended early", metadata: ["error": "\(error)"])
+                    }
+                })
+        }
+        return (progress, true)
+    }
+
+    /// Compresses again, as tightly as pays, what came in fast.
+    ///
+    /// - Throws: `Problem` with `disk-full`, or with `store-damaged` once all other packs are done; `CancellationError` if the
+    ///   store is closed; `SystemCallError`, what SQLite says.
+    public func repack() async throws -> StoreRepacking {
+        if repacker.begin() { try await runRepack() }
+        return repacker.progress
+    }
+
+    private func runRepack() async throws { try await repacks.run { [repacker] in try repacker.run() } }
+
+    /// Repacks in the background, some time after uploads, until the task is cancelled.
+    ///
+    /// - Parameter pause: waits until it is looked again whether there is something to do.
+    public func repackForEver(
+        pause: @Sendable () async -> Void = { try? await Task.sleep(for: .seconds(60)) }
+    ) async {
+        guard options.repackSeconds > 0 else { return }
+        var schedule = RepackSchedule(seconds: options.repackSeconds)
+        while !Task.isCancelled {
+            do {
+                let loose = try await catalogue.pool.read { [catalogue] in try catalogue.loosePacks($0).map(\.id) }
+                if schedule.isDue(loose, at: options.uptime()), repacker.begin() {
+                    try await withTaskCancellationHandler {
+                        try await runRepack()
+                    } onCancel: {
+                        pace.cancel()
+                    }
+                }
+            } catch is CancellationError {
+            } catch {
+                logger.error("the repack can't go on", metadata: ["error": "\(error)"])
+            }
+            await pause()
+        }
     }
 
     /// Ends what was started and waits for it; where a verify was is on record.

@@ -27,6 +27,9 @@ public final class HeaderStore: Sendable {
         public var verifyBytesPerSecond = 0
         /// How long after a round of it the next one begins, in seconds.
         public var verifySeconds = 7 * 86400
+        /// How long after the last upload the server compresses again, as tightly as pays, what came in fast, in seconds; 0
+        /// for not by itself. Whoever has the store runs it: ``HeaderStore/repackForEver()``.
+        public var repackSeconds = 0
         /// What the disk has free, in bytes; nil to ask the file system.
         public var freeBytes: (@Sendable () throws -> Int)?
         /// How long a host's claim to upload is good without a byte arriving, in seconds.
@@ -70,9 +73,11 @@ public final class HeaderStore: Sendable {
     let derivations = WorkQueue(label: "pch", width: 2)
     let verifies = WorkQueue(label: "verify", width: 1)
     let collects = WorkQueue(label: "collect", width: 1)
+    let repacks = WorkQueue(label: "repack", width: 1)
     let pace: UpkeepPace
     let verifier: StoreVerify
     let collector: StoreCollect
+    let repacker: StoreRepack
     let upkeepTasks = Mutex<[Task<Void, Never>]>([])
     let logger: Logger
 
@@ -143,6 +148,10 @@ public final class HeaderStore: Sendable {
                 btf: btf,
                 bundles: bundles.cache, pchs: pchs.cache, ingests: ingests, btfIngests: btfIngests, now: options.now,
                 logger: logger), pace: pace)
+        repacker = try StoreRepack(
+            .init(
+                catalogue: catalogue, layout: layout, rewrite: rewrite, ingests: ingests,
+                isCollecting: { [collector] in collector.progress.state == .running }, now: options.now), pace: pace)
     }
 
     /// Bytes that an upload may have.
@@ -369,7 +378,7 @@ public final class HeaderStore: Sendable {
         let quarantined = try FolderListing.names(in: layout.quarantine)
         status.quarantined = quarantined.count
         status.quarantinedBytes = quarantined.reduce(0) { $0 + Self.fileSize("\(layout.quarantine)/\($1)") }
-        (status.verify, status.collect) = (verification, collection)
+        (status.verify, status.collect, status.repack) = (verification, collection, repacking)
         let space = try disk.space()
         (status.diskFreeBytes, status.diskReservedBytes) = (space.free, space.reserved)
         let fileSystem = try fileSystem()

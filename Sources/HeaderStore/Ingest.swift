@@ -27,10 +27,6 @@ struct Ingest {
         var healed: [BuildID] = []
     }
 
-    /// Up to this many new bytes are compressed as tightly as zstd can: a revision's changes. A whole new tree has ten
-    /// times as much and would take half a minute.
-    private static let tightBytes = 4 << 20
-
     let catalogue: Catalogue
     let content: ContentReader
     let files: any FileSystem
@@ -252,7 +248,7 @@ struct Ingest {
             .merging(unpacked.lost) { own, _ in own }
         let spooled = Dictionary(uniqueKeysWithValues: unpacked.spool.newBlobs.map { ($0.digest, $0) })
         let reading = TreeReading(content)
-        let level = blocks.reduce(0) { $0 + $1.rawLength } <= Self.tightBytes ? 19 : 7
+        let level = blocks.reduce(0) { $0 + $1.rawLength } <= PackIndex.tightBytes ? ZstdFrame.tight : 7
         for block in blocks {
             var raw: [UInt8] = []
             var blobs: [(number: Int, digest: Digest, length: Int)] = []

@@ -32,6 +32,9 @@ internal import KernelHeaders
 /// version 2 at both ends: it names the packs whose place it took, whose files a crash may have left, and what was damaged in
 /// them, as manifests still name those blobs and an upload brings them back. That upload's pack has version 2 as well.
 ///
+/// How hard its blocks were compressed a pack does not say: an ingest goes by their bytes (``tightBytes``), and whether one that
+/// was written anew can become smaller is in the catalogue (``StoreRepack``).
+///
 /// **Numbers.** Each blob of the store has a number, given in the order of arrival and never again to another blob;
 /// manifests and prefixes name blobs by it. The same contents may be there several times, each with a number of its own
 /// (``BlockPlan``). **Prefix.** A block may be compressed with older blobs before it, of this
@@ -48,6 +51,9 @@ struct PackIndex: Equatable {
     static let maximumDepth = 8
     /// Raw bytes from which a block is closed. A larger file is a block of its own.
     static let blockSize = 1 << 20
+    /// Up to this many raw bytes an ingest compresses tightly: a revision's changes. A whole new tree has ten times as much
+    /// and would take half a minute, which a repack does later (``StoreRepack``).
+    static let tightBytes = 4 << 20
 
     struct Block: Equatable {
         var offset: Int
@@ -102,6 +108,18 @@ struct PackIndex: Equatable {
     /// With ``replaced``.
     var random = 0
     var lost = Lost()
+
+    /// Whether the blocks are as an ingest compressed them, and that was tightly. Of a pack that was written anew only the
+    /// catalogue knows.
+    var isFromTightIngest: Bool {
+        guard replaced?.isEmpty ?? true else { return false }
+        var left = Self.tightBytes
+        for block in blocks {
+            guard block.rawLength <= left else { return false }
+            left -= block.rawLength
+        }
+        return true
+    }
 
     func encoded() throws -> [UInt8] {
         var writer = PackedWriter()

@@ -7,20 +7,51 @@ internal import KernelHeaders
 /// folder, one catalogue transaction, and only then the old file goes. A crash leaves one of the two files over, and the
 /// next start removes it.
 ///
-/// Must run where ingests run, one after the other. Blocks that stay whole are copied as they are. Who reads the old file
-/// goes on reading it; who looked something up in it looks it up again.
+/// Must run where ingests run, one after the other; but the blocks, which are most of the work, may be written before, as a
+/// ``Draft``. Blocks that stay whole are copied as they are, or compressed again with the same contents and the same prefix.
+/// Who reads the old file goes on reading it; who looked something up in it looks it up again.
 struct PackRewrite {
     /// What becomes of the old file.
     enum Farewell { case remove, quarantine }
 
     /// For names and the ends of frames.
-    private static let slack = 64 << 10
+    static let slack = 64 << 10
 
     let catalogue: Catalogue
     let content: ContentReader
     let files: any FileSystem
     let layout: StoreLayout
     let disk: DiskBudget
+
+    /// A pack's blocks, written anew and in nobody's way yet.
+    final class Draft {
+        let old: PackMap.Pack
+        fileprivate let reader: PackReader?
+        fileprivate let index: PackIndex
+        /// The numbers of the blobs that were the pack's own.
+        fileprivate let own: Set<Int>
+        fileprivate let pack: PackWriter
+        private let reservation: DiskBudget.Reservation
+        /// Whether its blocks can't be made smaller.
+        fileprivate let isTight: Bool
+
+        fileprivate init(
+            of old: PackMap.Pack, _ reader: PackReader?, _ index: PackIndex, own: Set<Int>, _ pack: PackWriter,
+            _ reservation: DiskBudget.Reservation, isTight: Bool
+        ) {
+            (self.old, self.reader, self.index, self.own, self.pack) = (old, reader, index, own, pack)
+            (self.reservation, self.isTight) = (reservation, isTight)
+        }
+
+        /// - Throws: `Problem` with `store-damaged` if the old file is not what it was.
+        func requireIntact() throws { try PackRewrite.requireIntact(reader, old.digest) }
+
+        /// Removes what was written.
+        func abandon() throws { try pack.abandon() }
+    }
+
+    /// What else is done to a block that stays whole: gives its frame, and is given the one it has.
+    typealias Refinement = (PackIndex.Block, [PackIndex.Blob], _ frame: [UInt8]) throws -> [UInt8]
 
     /// - Parameters:
     ///   - isDead: whether nothing refers to the blob of a number.
@@ -31,32 +62,73 @@ struct PackRewrite {
     func run(
         _ old: PackMap.Pack, isDead: (Int) -> Bool, deadTrees: Set<Int>, farewell: Farewell
     ) throws -> Int? {
-        let (trees, lost, retired, isThere) = try catalogue.pool.read { database in
-            (
-                try catalogue.trees(ofPack: old.id, database),
-                try catalogue.lost(ofPack: old.id, database), try catalogue.retiredPacks(database),
-                try catalogue.pack(old.digest, database)?.id == old.id
-            )
+        guard let draft = try self.draft(of: old, isDead: isDead, deadTrees: deadTrees, farewell: farewell) else {
+            return nil
+        }
+        return try put(draft, isDead: isDead, deadTrees: deadTrees, farewell: farewell)
+    }
+
+    /// Writes a pack's blocks anew, beside it, with room reserved for all of the new pack. Nothing else changes, so that this
+    /// may run beside ingests.
+    ///
+    /// - Parameter refine: what makes blocks as small as can be; nil to copy them.
+    /// - Returns: nil if the pack is no longer there.
+    /// - Throws: as ``run(_:isDead:deadTrees:farewell:)``; what `refine` throws. Nothing is left then.
+    func draft(
+        of old: PackMap.Pack, isDead: (Int) -> Bool = { _ in false }, deadTrees: Set<Int> = [],
+        farewell: Farewell = .remove, refine: Refinement? = nil
+    ) throws -> Draft? {
+        let (trees, isThere) = try catalogue.pool.read { database in
+            (try catalogue.trees(ofPack: old.id, database), try catalogue.pack(old.digest, database)?.id == old.id)
         }
         guard isThere else { return nil }
         let reader = try PackReader.unlessDamaged { try PackReader(old.digest, layout: layout) }
-        // A flipped bit must not get a digest that makes it right.
-        if farewell == .remove, try PackReader.unlessDamaged({ try reader?.isIntact() ?? false }) != true {
-            throw Problem(.storeDamaged, "The pack \(old.digest) is damaged. Run a verify: kheader store verify")
-        }
+        if farewell == .remove { try Self.requireIntact(reader, old.digest) }
         let index =
             try reader.flatMap { reader in try PackReader.unlessDamaged { try reader.readIndex() } } ?? PackIndex()
-        // A blob that was lost and came back is in the pack that it came with.
-        let own = try catalogue.pool.read { try catalogue.blobs(index.blobs.map(\.number), inPack: old.id, $0) }
+        let own = try own(old, index)
         let isKept = { own.contains($0) && !isDead($0) }
         let reservation = try disk.reserve(
             old.bytes + Self.newBytes(index, trees, isKept: isKept, deadTrees: deadTrees) + Self.slack)
-        defer { withExtendedLifetime(reservation) {} }
-        let pack = try PackWriter(files: files, layout: layout, replacing: [old.digest] + retired)
+        let pack = try PackWriter(files: files, layout: layout, replacing: [old.digest])
+        do {
+            if let reader { try copyBlobs(reader, index, ofPack: old.id, to: pack, isKept: isKept, refine) }
+        } catch {
+            try pack.abandon()
+            throw error
+        }
+        return Draft(of: old, reader, index, own: own, pack, reservation, isTight: refine != nil)
+    }
+
+    /// Puts a draft in the old pack's place. Must run where ingests run.
+    ///
+    /// - Parameter isForSize: whether a pack that would be no smaller stays as it is.
+    /// - Returns: bytes of the pack that is there then, 0 if nothing was left to write; nil if the old one is no longer
+    ///   there, or no longer what the draft was made of.
+    /// - Throws: as ``run(_:isDead:deadTrees:farewell:)``. Nothing is left of the draft, whatever becomes of it.
+    func put(
+        _ draft: Draft, isDead: (Int) -> Bool = { _ in false }, deadTrees: Set<Int> = [],
+        farewell: Farewell = .remove, isForSize: Bool = false
+    ) throws -> Int? {
+        // With its room on the disk.
+        defer { withExtendedLifetime(draft) {} }
+        let (old, index, pack) = (draft.old, draft.index, draft.pack)
         let digest: Digest?
         do {
-            if let reader { try copyBlobs(reader, index, ofPack: old.id, to: pack, isKept: isKept) }
-            let parents = try copyManifests(trees.filter { !deadTrees.contains($0.id) }, reader, to: pack, deadTrees)
+            let (trees, lost, retired, isThere) = try catalogue.pool.read { database in
+                (
+                    try catalogue.trees(ofPack: old.id, database),
+                    try catalogue.lost(ofPack: old.id, database), try catalogue.retiredPacks(database),
+                    try catalogue.pack(old.digest, database)?.id == old.id
+                )
+            }
+            guard isThere, try own(old, index) == draft.own else {
+                try pack.abandon()
+                return nil
+            }
+            pack.addReplaced(retired)
+            let parents = try copyManifests(
+                trees.filter { !deadTrees.contains($0.id) }, draft.reader, to: pack, deadTrees)
             let kernels = try catalogue.pool.read { database in
                 try old.kernels.filter { try catalogue.has($0, database) }
             }
@@ -71,10 +143,15 @@ struct PackRewrite {
                 try pack.abandon()
                 digest = nil
             } else {
+                try pack.seal()
+                guard !isForSize || pack.length < old.bytes else {
+                    try pack.abandon()
+                    return old.bytes
+                }
                 digest = try pack.commit(to: layout)
             }
             try catalogue.write { database in
-                try replace(old, index, by: digest.map { ($0, pack) }, parents, database)
+                try replace(draft, by: digest, parents, database)
                 for number in (index.blobs.map(\.number) + lost.blobs.map(\.number)).filter(isDead) {
                     try database.execute(
                         sql: "DELETE FROM blob WHERE number = ? AND pack = ?", arguments: [number, old.id])
@@ -95,6 +172,18 @@ struct PackRewrite {
         return digest == nil ? 0 : pack.length
     }
 
+    /// A flipped bit must not get a digest that makes it right.
+    private static func requireIntact(_ reader: PackReader?, _ digest: Digest) throws {
+        guard try PackReader.unlessDamaged({ try reader?.isIntact() ?? false }) == true else {
+            throw Problem(.storeDamaged, "The pack \(digest) is damaged. Run a verify: kheader store verify")
+        }
+    }
+
+    /// A blob that was lost and came back is in the pack that it came with.
+    private func own(_ old: PackMap.Pack, _ index: PackIndex) throws -> Set<Int> {
+        try catalogue.pool.read { try catalogue.blobs(index.blobs.map(\.number), inPack: old.id, $0) }
+    }
+
     /// Bytes that are more than those of the old file, if blocks and manifests that have to be compressed again do not become
     /// smaller at all.
     private static func newBytes(
@@ -108,7 +197,8 @@ struct PackRewrite {
     }
 
     private func copyBlobs(
-        _ reader: PackReader, _ index: PackIndex, ofPack id: Int, to pack: PackWriter, isKept: (Int) -> Bool
+        _ reader: PackReader, _ index: PackIndex, ofPack id: Int, to pack: PackWriter, isKept: (Int) -> Bool,
+        _ refine: Refinement?
     ) throws {
         let blobs = Dictionary(grouping: index.blobs, by: \.block)
         for (number, block) in index.blocks.enumerated() {
@@ -117,9 +207,10 @@ struct PackRewrite {
             guard !kept.isEmpty else { continue }
             let listed = kept.map { ($0.number, $0.digest, $0.length) }
             if kept.count == all.count {
+                let frame = try reader.read(at: block.offset, count: block.compressedLength)
                 try pack.addBlock(
-                    try reader.read(at: block.offset, count: block.compressedLength), rawLength: block.rawLength,
-                    blobs: listed, depth: block.depth, prefix: block.prefix)
+                    try refine?(block, all, frame) ?? frame, rawLength: block.rawLength, blobs: listed,
+                    depth: block.depth, prefix: block.prefix)
                 continue
             }
             let raw = try kept.flatMap { blob in
@@ -131,7 +222,7 @@ struct PackRewrite {
             let prefix = try content.locations(of: block.prefix).flatMap { try content.contents($0) }
             try pack.addBlock(
                 raw, blobs: listed, prefix: BlockPrefix(numbers: block.prefix, contents: prefix, depth: block.depth),
-                level: 19)
+                level: ZstdFrame.tight)
         }
     }
 
@@ -171,16 +262,15 @@ struct PackRewrite {
         return nil
     }
 
-    private func replace(
-        _ old: PackMap.Pack, _ index: PackIndex, by new: (digest: Digest, pack: PackWriter)?, _ parents: [Parent],
-        _ database: Database
-    ) throws {
+    private func replace(_ draft: Draft, by digest: Digest?, _ parents: [Parent], _ database: Database) throws {
+        let (old, pack) = (draft.old, draft.pack)
         // Before the highest are gone: their numbers must not come again.
         try catalogue.setUpkeep("nextBlob", try catalogue.nextBlobNumber(database), database)
         try catalogue.retire(pack: old.digest, database)
-        guard let (digest, pack) = new else { return }
+        guard let digest else { return }
         let id = try catalogue.insertRow(
-            ofPack: digest, bytes: pack.length, blobs: pack.index.blobs, database)
+            ofPack: digest, bytes: pack.length, blobs: pack.index.blobs,
+            isTight: try draft.isTight || catalogue.isTight(pack: old.id, database), database)
         let move = try database.cachedStatement(
             sql: "UPDATE blob SET pack = ?, block = ?, offset = ? WHERE number = ? AND pack = ? AND NOT damaged")
         for blob in pack.index.blobs {

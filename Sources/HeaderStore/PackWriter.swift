@@ -11,6 +11,7 @@ final class PackWriter {
     private(set) var index = PackIndex()
     /// Once it is durable under it.
     private(set) var name: Digest?
+    private var isSealed = false
 
     /// - Parameter replacing: the packs that this one takes the place of; nil for new contents.
     init(files: any FileSystem, layout: StoreLayout, replacing: [Digest]? = nil) throws {
@@ -66,7 +67,8 @@ final class PackWriter {
     ) throws {
         let raw = manifest.encoded
         try addManifest(
-            try ZstdFrame.compress(raw, prefix: parent?.raw ?? [], level: 19), rawLength: raw.count, digest: digest,
+            try ZstdFrame.compress(raw, prefix: parent?.raw ?? [], level: ZstdFrame.tight), rawLength: raw.count,
+            digest: digest,
             files: files, bytes: bytes, parent: parent?.digest)
     }
 
@@ -86,18 +88,28 @@ final class PackWriter {
     /// Says what is not in the pack because it was damaged.
     func setLost(_ lost: PackIndex.Lost) { index.lost = lost }
 
-    /// Writes index and footer, syncs the file, renames it to its digest and syncs the folder.
-    ///
-    /// - Returns: the pack's name.
-    func commit(to layout: StoreLayout) throws -> Digest {
+    /// Adds packs that this one takes the place of, to those that it was begun with.
+    func addReplaced(_ packs: [Digest]) { index.replaced = (index.replaced ?? []) + packs }
+
+    /// Writes index and footer: ``length`` is the pack's then. A second time does nothing.
+    func seal() throws {
+        guard !isSealed else { return }
+        isSealed = true
         let raw = try index.encoded()
-        let frame = try ZstdFrame.compress(raw, level: 19)
+        let frame = try ZstdFrame.compress(raw, level: ZstdFrame.tight)
         var footer: [UInt8] = []
         footer.appendLittleEndian(UInt64(length))
         footer.appendLittleEndian(UInt32(frame.count))
         footer.appendLittleEndian(UInt32(raw.count))
         try put(frame)
         try put(footer + (index.replaced == nil ? PackIndex.endMagic : PackIndex.rewrittenEndMagic))
+    }
+
+    /// Seals the pack, syncs the file, renames it to its digest and syncs the folder.
+    ///
+    /// - Returns: the pack's name.
+    func commit(to layout: StoreLayout) throws -> Digest {
+        try seal()
         try file.sync()
         try file.close()
         let digest = hash.digest()

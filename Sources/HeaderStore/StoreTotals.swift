@@ -70,13 +70,16 @@ enum StoreTotals {
         """
 
     /// All that the status has of the catalogue, in one row. What is not in `total` is read by indexes of what is damaged,
-    /// and of the kernels that hosts run.
+    /// of the kernels that hosts run, and of the packs that wait for a repack.
     static let query = """
         SELECT total.*, (SELECT count(*) FROM blob INDEXED BY blob_damaged WHERE damaged) AS lostBlobs,
             (SELECT count(*) FROM tree INDEXED BY tree_damaged CROSS JOIN kernel ON kernel.tree = tree.id
                 WHERE damaged) AS damagedKernels,
             (SELECT count(*) FROM sighted INDEXED BY sighted_btfLost WHERE btfLost) AS lostBTF,
-            (SELECT coalesce(sum(hosts), 0) FROM sighted INDEXED BY sighted_hosts WHERE hosts > 0) AS hosts
+            (SELECT coalesce(sum(hosts), 0) FROM sighted INDEXED BY sighted_hosts WHERE hosts > 0) AS hosts,
+            (SELECT count(*) FROM pack INDEXED BY pack_loose WHERE NOT tight AND bytes > 0) AS loosePacks,
+            (SELECT coalesce(sum(bytes), 0) FROM pack INDEXED BY pack_loose
+                WHERE NOT tight AND bytes > 0) AS loosePackBytes
         FROM total
         """
 }

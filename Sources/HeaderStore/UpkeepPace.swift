@@ -17,6 +17,16 @@ final class UpkeepPace: Sendable {
     /// Ends the work, at its next piece.
     func cancel() { isCancelled.store(true, ordering: .sequentiallyConsistent) }
 
+    /// Waits as long as something is so.
+    ///
+    /// - Throws: `CancellationError`.
+    func wait(while condition: () -> Bool) throws {
+        while condition() {
+            try wait(before: 0, bytesPerSecond: nil)
+            usleep(Self.slice)
+        }
+    }
+
     /// Called before a piece is read; with no bytes, to see whether the work is to end.
     ///
     /// - Parameter bytesPerSecond: nil for as fast as can be.

@@ -6,6 +6,8 @@ internal import KernelHeaders
 enum ZstdFrame {
     /// The most bytes that a frame may hold: far more than a manifest or a block has.
     private static let maximumLength = 4 << 30
+    /// The level that pays: 22 makes a thousandth less of a tree's blocks, and takes up to two thirds longer.
+    static let tight = 19
 
     static func compress(_ bytes: [UInt8], prefix: [UInt8] = [], level: Int) throws -> [UInt8] {
         guard let context = ZSTD_createCCtx() else { throw failure("no memory") }

@@ -2,9 +2,10 @@
 public enum APIPath {
     public static let kernels = "/v1/kernels"
     public static let store = "/v1/store"
-    /// How the store's verify stands (GET), and to have it read all at once (POST); the same of collect.
+    /// How the store's verify stands (GET), and to have it read all at once (POST); the same of collect and repack.
     public static let verify = "/v1/store/verify"
     public static let collect = "/v1/store/collect"
+    public static let repack = "/v1/store/repack"
     /// The query item of a collect or a removal of kernels that changes nothing: `true` or `false`.
     public static let dryRun = "dryRun"
     /// The clangs that the server makes PCHs with, their profiles, the umbrellas.

@@ -45,9 +45,13 @@ public struct StoreStatus: Codable, Sendable, Equatable {
     /// Files in quarantine, and their bytes.
     public var quarantined: Int?
     public var quarantinedBytes: Int?
-    /// How the verify stands, and the last collect.
+    /// Packs that came in compressed fast, or were not looked at yet, and their bytes: what a repack may make smaller.
+    public var loosePacks: Int?
+    public var loosePackBytes: Int?
+    /// How the verify stands, the last collect, and the repack.
     public var verify: StoreVerification?
     public var collect: StoreCollection?
+    public var repack: StoreRepacking?
 
     public init(
         kernels: Int, trees: Int, conflicts: Int, blobs: Int, files: Int, rawBytes: Int, blobBytes: Int, packs: Int,

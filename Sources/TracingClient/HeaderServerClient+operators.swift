@@ -153,4 +153,10 @@ extension HeaderServerClient {
     public func startCollect(isDryRun: Bool) async throws -> StoreCollection {
         try await post(APIPath.collect + APIPath.query([(APIPath.dryRun, isDryRun ? "true" : nil)]), isQuick: false)
     }
+
+    /// The last repack of the server's store, or the one under way.
+    public func repacking() async throws -> StoreRepacking { try await document(APIPath.repack) }
+
+    /// Has the server compress again, as tightly as pays, what came in fast; it goes on after the answer.
+    public func startRepack() async throws -> StoreRepacking { try await post(APIPath.repack, isQuick: false) }
 }

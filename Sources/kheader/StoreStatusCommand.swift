@@ -37,6 +37,9 @@ struct StoreStatusCommand: AsyncParsableCommand {
             table.add(["PCHs on disk", "\(pchs)", part(status.pchBytes ?? 0, of: status.pchLimit)])
         }
         if let dead = status.deadTrees { table.add(["trees to collect", "\(dead)", ""]) }
+        if let loose = status.loosePacks {
+            table.add(["packs to repack", "\(loose)", ByteSize.text(status.loosePackBytes ?? 0)])
+        }
         if let damaged = status.damagedKernels { table.add(["damaged kernels", "\(damaged)", ""]) }
         if let lost = status.lostBTF { table.add(["BTF lost to damage", "\(lost)", ""]) }
         if let quarantined = status.quarantined {
@@ -50,7 +53,8 @@ struct StoreStatusCommand: AsyncParsableCommand {
             table.add(["free on the disk", "", part(free, of: status.diskBytes)])
         }
         if status.isReadOnly == true { table.add(["uploads", "", "refused: the disk is full"]) }
-        return ([table.text] + [status.verify.map(line), status.collect.map(line)].compactMap { $0 })
+        let lines = [status.verify.map(line), status.collect.map(line), status.repack.map(StoreRepackCommand.line)]
+        return ([table.text] + lines.compactMap { $0 })
             .joined(separator: "\n")
     }
 

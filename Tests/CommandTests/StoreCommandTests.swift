@@ -7,7 +7,7 @@ import KernelHeaders
 import OperatorDocuments
 import Testing
 
-/// `kheader store verify`, `collect`, `export` and `import`.
+/// `kheader store verify`, `collect`, `repack`, `export` and `import`.
 @Suite struct StoreCommandTests {
     private let first: StoredKernel
     private let second: StoredKernel
@@ -75,6 +75,38 @@ import Testing
             #expect(done.status == 0 && done.text.hasPrefix("GONE"))
             let status = try await store(server, "status")
             #expect(status.text.contains("collect: ended") && status.text.contains("verify: not done yet"))
+        }
+    }
+
+    @Test func aRepackIsBegunOrWaitedFor() async throws {
+        let large = try StoredKernel(id: 1, large: 1)
+        try await withRunningServer { server in
+            try await server.store.put(large)
+            #expect(try await store(server, "status").text.contains("repack: not done yet"))
+            let done = try await store(server, "repack", "--wait")
+            #expect(done.status == 0 && done.text.hasPrefix("repack: ended "), "\(done.errors)")
+            #expect(done.text.hasSuffix(" less in 1 of 1 packs\n"), "\(done.text)")
+            let begun = try await store(server, "repack", "--format", "json")
+            let document = try JSONDecoder().decode(StoreRepacking.self, from: Data(begun.output))
+            #expect(begun.status == 0 && document.run == 2 && document.state == .running)
+            let status = try await store(server, "status").text
+            let loose = status.split(separator: "\n").first { $0.hasPrefix("packs to repack ") }
+            #expect(loose?.contains(" 0 ") == true && status.contains("repack: "), "\(status)")
+            try await server.store.requireWhole(large)
+        }
+    }
+
+    @Test func aRepackThatEndsEarlyFails() async throws {
+        try await withRunningServer { server in
+            try await server.store.put(try StoredKernel(id: 1, large: 1))
+            let state = server.folder.path("store")
+            let name = try #require(try FolderListing.names(in: "\(state)/packs").first)
+            var bytes = try FileSource(path: "\(state)/packs/\(name)").readAll()
+            bytes[20] ^= 1
+            try TemporaryFolder.write(bytes, to: "\(state)/packs/\(name)")
+            let result = try await store(server, "repack", "--wait")
+            #expect(result.status == 1 && result.text.hasPrefix("repack: ended early"), "\(result.text)")
+            #expect(result.errors.contains("kheader store verify (store-damaged)"), "\(result.errors)")
         }
     }
 

@@ -12,6 +12,7 @@ import Logging
 /// CrashingServer rebuild STATE N                 steps are those of a rebuild of the catalogue
 /// CrashingServer collect STATE N                 steps are those of a collect
 /// CrashingServer verify STATE N                  steps are those of a verify
+/// CrashingServer repack STATE N                  steps are those of a repack
 /// ```
 ///
 /// Prints lines: `listening on URL`, `died at N, before|after CALL` (the last thing it does), `steps N` at its end. With
@@ -21,7 +22,7 @@ struct CrashingServer {
     static func main() async throws {
         let arguments = CommandLine.arguments
         guard arguments.count >= 4, let number = Int(arguments[3]) else {
-            print("usage: CrashingServer serve|start|rebuild|collect|verify STATE N [BUNDLEBYTES]")
+            print("usage: CrashingServer serve|start|rebuild|collect|verify|repack STATE N [BUNDLEBYTES]")
             exit(2)
         }
         let step = DeadlyStep(number) { say("died at \($0)") }
@@ -29,10 +30,14 @@ struct CrashingServer {
         case "rebuild":
             step.arm()
             _ = try CatalogueRebuild(folder: arguments[2], files: step.files, logger: quiet).run()
-        case "collect", "verify":
+        case "collect", "verify", "repack":
             let store = try open(arguments[2], step)
             step.arm()
-            if arguments[1] == "collect" { _ = try await store.collect() } else { _ = try await store.verify() }
+            switch arguments[1] {
+            case "collect": _ = try await store.collect()
+            case "verify": _ = try await store.verify()
+            default: _ = try await store.repack()
+            }
             try store.close()
         case let mode:
             if mode == "start" { step.arm() }

@@ -147,7 +147,7 @@ import Testing
             for asset in PageAsset.all { get("/assets/{name}", ["name": asset.name], field) }
         }
         get("/v1/kernels", [:], query: "?limit=1")
-        for what in ["verify", "collect"] {
+        for what in ["verify", "collect", "repack"] {
             get("/v1/store/\(what)", [:])
             for query in what == "collect" ? ["", "?dryRun=true", "?dryRun=x"] : [""] {
                 exchanges.append(

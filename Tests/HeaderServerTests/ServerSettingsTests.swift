@@ -28,6 +28,7 @@ import Testing
         #expect((settings.uploads.sessions, settings.uploads.seconds) == (256, 300))
         #expect((settings.store.claimSeconds, settings.store.opinions) == (120, 2))
         #expect((settings.store.verifyBytesPerSecond, settings.store.verifySeconds) == (4 << 20, 7 * 86400))
+        #expect(settings.store.repackSeconds == 300)
         #expect((settings.store.pchBytes, settings.store.pchRetrySeconds) == (4 << 30, 3600))
         #expect(settings.pch.isOn && !settings.pch.isUnsandboxed)
         #expect((settings.pch.queue, settings.pch.builders, settings.pch.aheadDays) == (64, 1, 14))
@@ -136,6 +137,20 @@ import Testing
             let file = try folder.write("{ \"verify\": { \(members) } }".utf8, to: "kheaderd.json")
             let store = try await Self.settings(file: file).store
             #expect((store.verifyBytesPerSecond, store.verifySeconds) == (bytesPerSecond, seconds))
+        }
+    }
+
+    @Test func theRepack() async throws {
+        try await withTemporaryFolder { folder in
+            let file = try folder.write(#"{ "repack": { "seconds": 7 } }"#.utf8, to: "kheaderd.json")
+            #expect(try await Self.settings(file: file).store.repackSeconds == 7)
+            #expect(try await Self.settings(["KHEADERD_REPACK_ON": "false"], file: file).store.repackSeconds == 0)
+            for (name, value) in [("ON", "perhaps"), ("SECONDS", "0"), ("SECONDS", "soon")] {
+                let error = await #expect(throws: SettingsError.self) {
+                    try await Self.settings(["KHEADERD_REPACK_\(name)": value])
+                }
+                #expect(error?.description.contains("repack.\(name.lowercased())") == true)
+            }
         }
     }
 

@@ -4,7 +4,7 @@ import KernelHeaders
 import OperatorDocuments
 import Testing
 
-/// Verify and collect over HTTP.
+/// Verify, collect and repack over HTTP.
 @Suite struct UpkeepTests {
     @Test func aVerifyGoesOnAfterItsAnswer() async throws {
         let kernel = try StoredKernel(id: 1, revision: 1)
@@ -39,6 +39,32 @@ import Testing
                 progress.state == .idle
             }
             #expect(ended.run == 1 && !ended.isDryRun && ended.failure == nil)
+        }
+    }
+
+    @Test func aRepackGoesOnAfterItsAnswer() async throws {
+        let kernel = try StoredKernel(id: 1, large: 1)
+        try await withRunningServer { server in
+            try await server.store.put(kernel)
+            #expect(try await server.get("/v1/store/repack").decoded(StoreRepacking.self).run == 0)
+            let before = try await server.get("/v1/store").decoded(StoreStatus.self)
+            #expect(before.loosePacks == 1 && before.loosePackBytes == before.packBytes)
+            let metrics = try await server.get("/metrics").text
+            #expect(metrics.contains("\nkheaderd_loose_packs 1.0\n"))
+            #expect(metrics.contains("\nkheaderd_loose_pack_bytes \(Double(before.packBytes))\n"))
+            let answer = try await server.post("/v1/store/repack", "")
+            #expect(answer.status == 202)
+            let begun = try answer.decoded(StoreRepacking.self)
+            #expect(begun.run == 1 && begun.state == .running)
+            let ended = try await end(server, "/v1/store/repack") { (progress: StoreRepacking) in
+                progress.state == .idle
+            }
+            #expect(ended.run == 1 && ended.failure == nil && ended.packsRewritten == 1 && ended.packs == 1)
+            #expect(ended.bytes == ended.allBytes && ended.allBytes == before.packBytes)
+            let status = try await server.get("/v1/store").decoded(StoreStatus.self)
+            #expect(status.repack == ended && status.loosePacks == 0 && status.loosePackBytes == 0)
+            #expect(status.packBytes == before.packBytes - ended.freedBytes)
+            try await server.store.requireWhole(kernel)
         }
     }
 

@@ -46,6 +46,26 @@ import Testing
         expectDamage { _ = try PackIndex(encoded: expected + [0], isRewritten: true) }
     }
 
+    /// What an ingest compresses tightly is known by its size; what was written anew is not.
+    @Test func aPackOfAnIngestIsTightUpToALimit() {
+        var index = PackIndex()
+        #expect(index.isFromTightIngest)
+        func block(_ bytes: Int) -> PackIndex.Block {
+            .init(offset: 8, compressedLength: 1, rawLength: bytes, depth: 0, prefix: [])
+        }
+        index.blocks = [block(PackIndex.tightBytes - 1), block(1)]
+        #expect(index.isFromTightIngest)
+        index.blocks.append(block(1))
+        #expect(!index.isFromTightIngest)
+        index.blocks = [block(.max), block(.max)]
+        #expect(!index.isFromTightIngest)
+        index.blocks = []
+        index.replaced = []
+        #expect(index.isFromTightIngest)
+        index.replaced = [digests[0]]
+        #expect(!index.isFromTightIngest)
+    }
+
     @Test func anEmptyIndexIsOne() throws {
         #expect(try PackIndex().encoded() == [0, 0, 0, 0])
         #expect(try PackIndex(encoded: [0, 0, 0, 0]) == PackIndex())

@@ -56,6 +56,20 @@ public struct StoredKernel: Sendable {
         try self.init(id: id, files: files.mapValues { Array($0.utf8) })
     }
 
+    /// A kernel of 5 MB, which an ingest compresses fast, and which leaves a repack something to do. A `revision` changes each
+    /// of its five large files, and not the small one.
+    public init(id: UInt8, large revision: Int) throws {
+        var files: [String: [UInt8]] = ["include/large/common.h": Array("int common;\n".utf8)]
+        for number in 0..<5 {
+            var random = SeededGenerator(seed: "large \(number)")
+            let text = (0..<1500).map { _ in "#define REGISTER_\(random.next() % 10_000) 0x\(random.next() % 100)\n" }
+            let lines = Array(text.joined().utf8)
+            files["include/large/\(number).h"] =
+                Array(repeating: lines, count: 1_000_000 / lines.count).joined() + Array("/* \(revision) */\n".utf8)
+        }
+        try self.init(id: id, files: files)
+    }
+
     private static func lines(_ name: String) -> String {
         var random = SeededGenerator(seed: name)
         return (0..<20).map { "int \(name)_\($0)(unsigned long value_\(random.next() % 1000));\n" }.joined()
