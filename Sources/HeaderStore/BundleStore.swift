@@ -13,17 +13,20 @@ final class BundleStore: Sendable {
     private let queue = WorkQueue(label: "bundles", width: 2)
     private let building = Mutex<[BundleKey: Task<DerivedFile, any Error>]>([:])
 
-    /// - Parameter limit: bytes of bundles kept on disk.
+    /// - Parameters:
+    ///   - limit: bytes of bundles kept on disk.
+    ///   - newest: of how many of the newest kernels bundles go last.
     init(
         catalogue: Catalogue, content: ContentReader, files: any FileSystem, layout: StoreLayout, disk: DiskBudget,
-        limit: Int
+        limit: Int, newest: Int
     ) throws {
         self.catalogue = catalogue
         self.content = content
         self.files = files
         self.layout = layout
         self.disk = disk
-        cache = try DerivedCache(catalogue: catalogue, files: files, layout: layout, disk: disk, limit: limit)
+        cache = try DerivedCache(
+            catalogue: catalogue, files: files, layout: layout, disk: disk, limit: limit, newest: newest)
     }
 
     /// Bytes of all bundles on disk.

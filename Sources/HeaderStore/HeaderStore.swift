@@ -91,10 +91,10 @@ public final class HeaderStore: Sendable {
         content = ContentReader(catalogue: catalogue, layout: layout)
         bundles = try BundleStore(
             catalogue: catalogue, content: content, files: options.files, layout: layout, disk: disk,
-            limit: options.bundleBytes)
+            limit: options.bundleBytes, newest: options.retention.newest)
         pchs = try PCHStore(
             catalogue: catalogue, files: options.files, layout: layout, disk: disk, limit: options.pchBytes,
-            retrySeconds: options.pchRetrySeconds, now: options.now)
+            newest: options.retention.newest, retrySeconds: options.pchRetrySeconds, now: options.now)
         documents = KeptDocuments(catalogue: catalogue, now: options.now)
         btf = try BTFStore(files: options.files, layout: layout, disk: disk, logger: logger)
         // A crash came between the steps of a purge, or of an upload.
