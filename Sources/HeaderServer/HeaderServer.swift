@@ -86,7 +86,7 @@ public enum HeaderServer {
             server: .http1(
                 configuration: .init(
                     additionalChannelHandlers: [
-                        MalformedRequestHandler(), ConnectionCloseHandler(), ExpectContinueHandler(),
+                        OldVersionSetup(), MalformedRequestHandler(), ConnectionCloseHandler(), ExpectContinueHandler(),
                     ],
                     idleTimeout: .seconds(60))),
             configuration: .init(address: address.bindAddress, serverName: "kheaderd"),

@@ -11,11 +11,14 @@ struct Representation {
     enum Contents: Sendable {
         case memory([UInt8])
         case file(DerivedFile)
+        /// Of these only the length is known: for an answer without a body.
+        case unopened(length: Int)
 
         var length: Int {
             switch self {
             case .memory(let bytes): bytes.count
             case .file(let file): file.length
+            case .unopened(let length): length
             }
         }
     }
@@ -44,6 +47,19 @@ struct Representation {
 
     private var entityTag: String { "\"\(digest)\"" }
 
+    /// Whether the answer has no body, and the contents need not be opened for it.
+    ///
+    /// - Parameter digest: SHA-256 of what is asked for.
+    static func hasNoBody(to request: Request, _ digest: Digest) -> Bool {
+        request.method == .head || isHeld(by: request, "\"\(digest)\"")
+    }
+
+    private static func isHeld(by request: Request, _ entityTag: String) -> Bool {
+        // Mostly it is the one tag.
+        guard let field = request.headers[.ifNoneMatch] else { return false }
+        return field == entityTag || EntityTags(field).matchWeakly(entityTag)
+    }
+
     /// - Throws: ``Refusal`` with `larger-than-maxsize` or `range-not-satisfiable`, `Problem` with `precondition-failed`.
     func response(to request: Request, over channel: any Channel) throws -> Response {
         let size: HTTPFields = [.debuginfodSize: "\(contents.length)", .debuginfodFile: fileName]
@@ -63,12 +79,7 @@ struct Representation {
             throw Problem(
                 .preconditionFailed, "The file is not the one of your If-Match: its entity tag is \(entityTag).")
         }
-        // Mostly it is the one tag.
-        if let field = request.headers[.ifNoneMatch],
-            field == entityTag || EntityTags(field).matchWeakly(entityTag)
-        {
-            return Response(status: .notModified, headers: headers)
-        }
+        if Self.isHeld(by: request, entityTag) { return Response(status: .notModified, headers: headers) }
         switch requestedRanges(request) {
         case .whole:
             headers[.contentType] = mediaType
@@ -130,7 +141,7 @@ struct Representation {
     private func body(_ pieces: [Piece], _ channel: any Channel) -> ResponseBody {
         let contents = contents
         if case .memory(let bytes) = contents, case .contents(let range)? = pieces.first, pieces.count == 1,
-            range.count <= Contents.chunk
+            range.count <= OpenFile.chunk
         {
             return ResponseBody(byteBuffer: ByteBuffer(bytes: bytes[range]))
         }
@@ -147,36 +158,18 @@ struct Representation {
 }
 
 extension Representation.Contents {
-    /// Bytes read at a time. Measured for Hummingbird's writer: smaller pieces cost more processor time, larger ones more
-    /// memory for each slow client.
-    fileprivate static let chunk = 256 << 10
-
     fileprivate func write(
         _ range: Range<Int>, to writer: inout any ResponseBodyWriter, over channel: any Channel
     ) async throws {
         switch self {
         // In pieces, as each slow client holds one in memory: the bytes themselves are everybody's.
         case .memory(let bytes):
-            for offset in stride(from: range.lowerBound, to: range.upperBound, by: Self.chunk) {
-                try await writer.write(ByteBuffer(bytes: bytes[offset..<min(offset + Self.chunk, range.upperBound)]))
+            for offset in stride(from: range.lowerBound, to: range.upperBound, by: OpenFile.chunk) {
+                let end = min(offset + OpenFile.chunk, range.upperBound)
+                try await writer.write(ByteBuffer(bytes: bytes[offset..<end]))
             }
-        case .file(let file):
-            if try await file.send(range, over: channel) { return }
-            var offset = range.lowerBound
-            while offset < range.upperBound {
-                let count = min(Self.chunk, range.upperBound - offset)
-                var buffer = ByteBufferAllocator().buffer(capacity: count)
-                let read = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { space in
-                    try file.read(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<count]))
-                }
-                // Derived files are only ever renamed into place; a short one is a damaged disk. The client sees a broken
-                // connection, never a short answer that looks whole.
-                guard read > 0 else {
-                    throw Problem(.storeDamaged, "A derived file is shorter than its record. Run a verify.")
-                }
-                offset += read
-                try await writer.write(buffer)
-            }
+        case .file(let file): try await file.contents.write(range, to: &writer, over: channel)
+        case .unopened: throw Problem(.internalError, "An answer without a body was to have one.")
         }
     }
 }
@@ -184,6 +177,7 @@ extension Representation.Contents {
 extension HTTPField.Name {
     // Literals that are valid field names; `init?` is for names that come from outside.
     static let reprDigest = name("Repr-Digest")
+    static let wantReprDigest = name("Want-Repr-Digest")
     static let contentDigest = name("Content-Digest")
     static let requestID = name("X-Request-ID")
     static let tree = name(APIField.tree)

@@ -25,12 +25,29 @@ struct TreeRoutes {
         for format in BundleFormat.allCases {
             let name = "headers.\(format.rawValue)"
             group.get("\(name)") { request, context in
-                let digest = try await tree(context)
-                let bundle = try await store.bundle(of: digest, format: format)
-                return try Representation(
-                    contents: .file(bundle), mediaType: format.mediaType, digest: bundle.digest, lifetime: lifetime,
-                    fileName: name, tree: digest
-                ).response(to: request, over: context.channel)
+                let tree = try await tree(context)
+                func answer(_ contents: Representation.Contents, _ digest: Digest) throws -> Response {
+                    try Representation(
+                        contents: contents, mediaType: format.mediaType, digest: digest, lifetime: lifetime,
+                        fileName: name, tree: tree
+                    ).response(to: request, over: context.channel)
+                }
+                if let known = store.knownBundle(of: tree, format: format),
+                    Representation.hasNoBody(to: request, known.digest)
+                {
+                    return try answer(.unopened(length: known.length), known.digest)
+                }
+                guard GrowingRepresentation.fits(request) else {
+                    let bundle = try await store.bundle(of: tree, format: format)
+                    return try answer(.file(bundle), bundle.digest)
+                }
+                switch try await store.beginningOfBundle(of: tree, format: format) {
+                case .whole(let bundle): return try answer(.file(bundle), bundle.digest)
+                case .growing(let file):
+                    return GrowingRepresentation(
+                        file: file, mediaType: format.mediaType, fileName: name, tree: tree
+                    ).response(over: context.channel)
+                }
             }
         }
         group.get("manifest.json") { request, context in

@@ -358,6 +358,18 @@ public final class HeaderStore: Sendable {
         try await bundles.bundle(BundleKey(tree: tree, format: format))
     }
 
+    /// The same as soon as there is something of it, if it has to be built: it can be sent while it grows.
+    ///
+    /// - Throws: as ``bundle(of:format:)``, as long as nothing was built. What then fails, ``GrowingFile`` throws.
+    public func beginningOfBundle(of tree: Digest, format: BundleFormat) async throws -> BundleAnswer {
+        try await bundles.beginning(of: BundleKey(tree: tree, format: format))
+    }
+
+    /// What is known of a bundle that is on disk, without opening it; as the others, this counts as use.
+    public func knownBundle(of tree: Digest, format: BundleFormat) -> (digest: Digest, length: Int)? {
+        bundles.cache.use(BundleKey(tree: tree, format: format)).map { ($0.digest, $0.bytes) }
+    }
+
     /// What the store holds and takes on disk.
     public func status() async throws -> StoreStatus {
         var status = try await catalogue.pool.read { [catalogue] in try catalogue.status($0) }

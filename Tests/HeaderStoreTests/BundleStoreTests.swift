@@ -80,9 +80,9 @@ import Testing
             #expect(try Self.formats(in: state) == [.tar])
             // Whoever was reading goes on.
             var bytes = [UInt8](repeating: 0, count: gzip.length)
-            #expect(try bytes.withUnsafeMutableBytes { try gzip.read(at: 0, into: $0) } == gzip.length)
+            #expect(try bytes.withUnsafeMutableBytes { try gzip.contents.read(at: 0, into: $0) } == gzip.length)
             #expect(Digest(of: bytes) == gzip.digest)
-            #expect(try bytes.withUnsafeMutableBytes { try gzip.read(at: gzip.length, into: $0) } == 0)
+            #expect(try bytes.withUnsafeMutableBytes { try gzip.contents.read(at: gzip.length, into: $0) } == 0)
             try await store.requireNoStrays(in: state)
         }
     }
@@ -148,6 +148,19 @@ import Testing
                 #expect(try Self.formats(in: state) == left)
             }
             try again.close()
+        }
+    }
+
+    /// What is known of one is known without its file.
+    @Test func whatIsKnownCountsAsUse() async throws {
+        try await withStore { _ in
+        } body: { store, state in
+            let digest = kernel.manifest.digest
+            #expect(store.knownBundle(of: digest, format: .tarGzip) == nil)
+            let bytes = try await store.bundleBytes(kernel, .tarGzip)
+            _ = try await store.bundleBytes(kernel, .tarZstd)
+            let known = try #require(store.knownBundle(of: digest, format: .tarGzip))
+            #expect(known.digest == Digest(of: bytes) && known.length == bytes.count)
         }
     }
 
