@@ -50,20 +50,41 @@ struct Representation {
     /// Whether the answer has no body, and the contents need not be opened for it.
     ///
     /// - Parameter digest: SHA-256 of what is asked for.
-    static func hasNoBody(to request: Request, _ digest: Digest) -> Bool {
+    static func hasNoBody(to request: HTTPRequest, _ digest: Digest) -> Bool {
         request.method == .head || isHeld(by: request, "\"\(digest)\"")
     }
 
-    private static func isHeld(by request: Request, _ entityTag: String) -> Bool {
+    private static func isHeld(by request: HTTPRequest, _ entityTag: String) -> Bool {
         // Mostly it is the one tag.
-        guard let field = request.headers[.ifNoneMatch] else { return false }
+        guard let field = request.headerFields[.ifNoneMatch] else { return false }
         return field == entityTag || EntityTags(field).matchWeakly(entityTag)
     }
 
     /// - Throws: ``Refusal`` with `larger-than-maxsize` or `range-not-satisfiable`, `Problem` with `precondition-failed`.
     func response(to request: Request, over channel: any Channel) throws -> Response {
+        let (status, headers, pieces) = try answer(to: request.head)
+        return Response(status: status, headers: headers, body: body(pieces, channel))
+    }
+
+    /// The same at once; nil if the body is not in memory, or of more than one piece.
+    ///
+    /// - Throws: as ``response(to:over:)``.
+    func promptAnswer(to request: HTTPRequest) throws -> PromptAnswer? {
+        var (status, headers, pieces) = try answer(to: request)
+        headers[.contentLength] = "\(Self.length(pieces))"
+        var body: ByteBuffer?
+        if request.method != .head, !pieces.isEmpty {
+            guard let buffer = buffer(pieces) else { return nil }
+            body = buffer
+        }
+        return PromptAnswer(head: HTTPResponse(status: status, headerFields: headers), body: body)
+    }
+
+    private func answer(to request: HTTPRequest) throws -> (HTTPResponse.Status, HTTPFields, [Piece]) {
         let size: HTTPFields = [.debuginfodSize: "\(contents.length)", .debuginfodFile: fileName]
-        if let most = request.headers[.debuginfodMaximumSize].flatMap({ Int($0) }), most > 0, contents.length > most {
+        if let most = request.headerFields[.debuginfodMaximumSize].flatMap({ Int($0) }), most > 0,
+            contents.length > most
+        {
             let detail = "The file has \(contents.length) bytes, and \(APIField.debuginfodMaximumSize) allows \(most)."
             throw Refusal(problem: Problem(.largerThanMaxsize, detail), fields: size)
         }
@@ -75,24 +96,23 @@ struct Representation {
         headers[.reprDigest] = "sha-256=:\(digest.base64):"
         headers[.tree] = tree.map { "\($0)" }
         headers.append(contentsOf: fields)
-        if let field = request.headers[.ifMatch], !EntityTags(field).matchStrongly(entityTag) {
+        if let field = request.headerFields[.ifMatch], !EntityTags(field).matchStrongly(entityTag) {
             throw Problem(
                 .preconditionFailed, "The file is not the one of your If-Match: its entity tag is \(entityTag).")
         }
-        if Self.isHeld(by: request, entityTag) { return Response(status: .notModified, headers: headers) }
+        if Self.isHeld(by: request, entityTag) { return (.notModified, headers, []) }
         switch requestedRanges(request) {
         case .whole:
             headers[.contentType] = mediaType
-            return Response(status: .ok, headers: headers, body: body([.contents(0..<contents.length)], channel))
+            return (.ok, headers, [.contents(0..<contents.length)])
         case .parts(let parts) where parts.count == 1:
             headers[.contentType] = mediaType
             headers[.contentRange] = contentRange(parts[0])
-            return Response(status: .partialContent, headers: headers, body: body([.contents(parts[0])], channel))
+            return (.partialContent, headers, [.contents(parts[0])])
         case .parts(let parts):
             let boundary = "kheaderd-\(digest.description.prefix(32))"
             headers[.contentType] = "multipart/byteranges; boundary=\(boundary)"
-            return Response(
-                status: .partialContent, headers: headers, body: body(multipart(parts, boundary: boundary), channel))
+            return (.partialContent, headers, multipart(parts, boundary: boundary))
         case .unsatisfiable:
             let detail = "The file has \(contents.length) bytes, and none of the ranges asked for is in it."
             // RFC 9110, 15.5.17.
@@ -101,13 +121,15 @@ struct Representation {
         }
     }
 
-    private func requestedRanges(_ request: Request) -> ByteRangeRequest {
+    private func requestedRanges(_ request: HTTPRequest) -> ByteRangeRequest {
         guard request.method == .get else { return .whole }
         // A date in If-Range matches nothing here: there is no Last-Modified to compare it with.
-        if let field = request.headers[.ifRange], !EntityTags(field).matchStrongly(entityTag) || field.contains("*") {
+        if let field = request.headerFields[.ifRange],
+            !EntityTags(field).matchStrongly(entityTag) || field.contains("*")
+        {
             return .whole
         }
-        return ByteRangeRequest(request.headers[.range], length: contents.length)
+        return ByteRangeRequest(request.headerFields[.range], length: contents.length)
     }
 
     private func contentRange(_ range: Range<Int>) -> String {
@@ -138,14 +160,21 @@ struct Representation {
         return pieces + [.text("\r\n--\(boundary)--\r\n")]
     }
 
-    private func body(_ pieces: [Piece], _ channel: any Channel) -> ResponseBody {
-        let contents = contents
-        if case .memory(let bytes) = contents, case .contents(let range)? = pieces.first, pieces.count == 1,
+    private static func length(_ pieces: [Piece]) -> Int { pieces.reduce(0) { $0 + $1.length } }
+
+    /// Nil for what is not in memory, or longer than a chunk.
+    private func buffer(_ pieces: [Piece]) -> ByteBuffer? {
+        guard case .memory(let bytes) = contents, case .contents(let range)? = pieces.first, pieces.count == 1,
             range.count <= OpenFile.chunk
-        {
-            return ResponseBody(byteBuffer: ByteBuffer(bytes: bytes[range]))
-        }
-        return ResponseBody(contentLength: pieces.reduce(0) { $0 + $1.length }) { writer in
+        else { return nil }
+        return ByteBuffer(bytes: bytes[range])
+    }
+
+    private func body(_ pieces: [Piece], _ channel: any Channel) -> ResponseBody {
+        if pieces.isEmpty { return ResponseBody() }
+        if let buffer = buffer(pieces) { return ResponseBody(byteBuffer: buffer) }
+        let contents = contents
+        return ResponseBody(contentLength: Self.length(pieces)) { writer in
             for piece in pieces {
                 switch piece {
                 case .text(let text): try await writer.write(ByteBuffer(string: text))

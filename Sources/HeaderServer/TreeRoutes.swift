@@ -27,13 +27,11 @@ struct TreeRoutes {
             group.get("\(name)") { request, context in
                 let tree = try await tree(context)
                 func answer(_ contents: Representation.Contents, _ digest: Digest) throws -> Response {
-                    try Representation(
-                        contents: contents, mediaType: format.mediaType, digest: digest, lifetime: lifetime,
-                        fileName: name, tree: tree
-                    ).response(to: request, over: context.channel)
+                    try Representation.bundle(contents, digest, format, of: tree, lifetime)
+                        .response(to: request, over: context.channel)
                 }
                 if let known = store.knownBundle(of: tree, format: format),
-                    Representation.hasNoBody(to: request, known.digest)
+                    Representation.hasNoBody(to: request.head, known.digest)
                 {
                     return try answer(.unopened(length: known.length), known.digest)
                 }
@@ -53,22 +51,18 @@ struct TreeRoutes {
         group.get("manifest.json") { request, context in
             let digest = try await tree(context)
             // Megabytes of JSON.
-            let (bytes, hash) = try await store.manifestDocument(of: digest) { manifest in
+            let document = try await store.manifestDocument(of: digest) { manifest in
                 try JSON.encode(ManifestDocument(manifest, digest: digest))
             }
-            return try Representation(
-                contents: .memory(bytes), mediaType: "application/json", digest: hash, lifetime: lifetime,
-                fileName: "manifest.json", tree: digest
-            ).response(to: request, over: context.channel)
+            return try Representation.manifest(document, of: digest, lifetime)
+                .response(to: request, over: context.channel)
         }
         group.get("source/**") { request, context in
             let path = try context.headerPath()
             let digest = try await tree(context)
             let file = try await file(at: path, in: digest)
-            return try Representation(
-                contents: .memory(file.bytes), mediaType: "application/octet-stream", digest: file.digest,
-                lifetime: lifetime, fileName: path.components.last ?? "", tree: digest
-            ).response(to: request, over: context.channel)
+            return try Representation.source(file, at: path, of: digest, lifetime)
+                .response(to: request, over: context.channel)
         }
     }
 

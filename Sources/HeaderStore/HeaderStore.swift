@@ -282,10 +282,18 @@ public final class HeaderStore: Sendable {
     ///
     /// - Throws: as ``kernel(_:)``.
     public func tree(of id: BuildID) async throws -> Digest {
+        if let tree = try keptTree(of: id) { return tree }
+        return try await kernel(id).treeDigest
+    }
+
+    /// The same at once; nil if the catalogue has to be asked.
+    ///
+    /// - Throws: `Problem` with `kernel-unknown`.
+    public func keptTree(of id: BuildID) throws -> Digest? {
         switch index.standing(of: id) {
         case .headers(let tree): return tree
         case .unknown where btf.record(id) == nil: throw Self.unknown(id)
-        default: return try await kernel(id).treeDigest
+        default: return nil
         }
     }
 
@@ -312,8 +320,19 @@ public final class HeaderStore: Sendable {
             _ = try await tree(of: id)
             return nil
         }
-        if let bytes = btf.kept(record) { return (bytes, record.digest) }
+        if let btf = try keptBTF(of: id) { return btf }
         return (try await reads.run { [btf] in try btf.contents(id, record) }, record.digest)
+    }
+
+    /// The same at once, if it was asked for lately; nil else.
+    ///
+    /// - Throws: `Problem` with `kernel-unknown`.
+    public func keptBTF(of id: BuildID) throws -> (bytes: [UInt8], digest: Digest)? {
+        guard let record = btf.record(id) else {
+            _ = try keptTree(of: id)
+            return nil
+        }
+        return btf.kept(record).map { ($0, record.digest) }
     }
 
     /// A tree's manifest, or what `body` makes of it: work that takes long enough to need a thread of its own.
@@ -333,15 +352,20 @@ public final class HeaderStore: Sendable {
     public func manifestDocument(
         of tree: Digest, encode: @escaping @Sendable (TreeManifest) throws -> [UInt8]
     ) async throws -> (bytes: [UInt8], digest: Digest) {
-        if let document = content.keptDocument(of: tree) { return document }
+        if let document = keptManifestDocument(of: tree) { return document }
         return try await reads.run { [content] in try content.document(of: tree, encode: encode) }
+    }
+
+    /// The same at once, if it was asked for lately; nil else.
+    public func keptManifestDocument(of tree: Digest) -> (bytes: [UInt8], digest: Digest)? {
+        content.keptDocument(of: tree)
     }
 
     /// The contents of one file of a tree; of a link to a file, those of the file. What was asked for lately is kept.
     ///
     /// - Throws: `Problem` with `tree-unknown`, `file-unknown` or `store-damaged`.
     public func file(at path: HeaderPath, in tree: Digest) async throws -> (bytes: [UInt8], digest: Digest) {
-        if let file = content.keptFile(at: path, in: tree) { return file }
+        if let file = keptFile(at: path, in: tree) { return file }
         return try await reads.run { [content] in
             guard let file = try content.file(at: path, in: tree) else {
                 throw Problem(
@@ -349,6 +373,11 @@ public final class HeaderStore: Sendable {
             }
             return file
         }
+    }
+
+    /// The same at once, if it was asked for lately; nil else.
+    public func keptFile(at path: HeaderPath, in tree: Digest) -> (bytes: [UInt8], digest: Digest)? {
+        content.keptFile(at: path, in: tree)
     }
 
     /// A tree as one file, built if it is not on disk yet.
