@@ -1,7 +1,5 @@
 import NIOCore
 import NIOHTTP1
-import NIOHTTPTypes
-import NIOHTTPTypesHTTP1
 
 /// Has a client of HTTP/1.0, which knows no chunks, ask for the digest, so that it gets nothing whose length is not known:
 /// it would take the end of a broken connection for the end of the file. nginx, for one, asks so unless it is told otherwise.
@@ -17,21 +15,5 @@ final class OldVersionHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
         head.headers.add(name: "Want-Repr-Digest", value: "sha-256=10")
         context.fireChannelRead(wrapInboundOut(.head(head)))
-    }
-}
-
-/// Puts an ``OldVersionHandler`` before the codec, and goes: Hummingbird takes handlers for behind it only.
-final class OldVersionSetup: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = HTTPRequestPart
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        let pipeline = context.pipeline.syncOperations
-        do {
-            let codec = try pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
-            try pipeline.addHandler(OldVersionHandler(), position: .before(codec))
-        } catch {
-            context.fireErrorCaught(error)
-        }
-        pipeline.removeHandler(context: context, promise: nil)
     }
 }
