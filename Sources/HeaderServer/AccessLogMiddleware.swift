@@ -11,16 +11,17 @@ struct AccessLogMiddleware: RouterMiddleware {
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         let start = ContinuousClock.now
-        let response = try await next(request, context)
+        var response = try await next(request, context)
         var metadata: Logger.Metadata = [
             "method": "\(request.method.rawValue)", "path": "\(Self.path(request, context))",
             "status": "\(response.status.code)",
             "milliseconds": "\(Int((ContinuousClock.now - start) / .milliseconds(1)))",
         ]
-        metadata["bytes"] = response.body.contentLength.map { "\($0)" }
         metadata["client"] = context.channel.remoteAddress?.ipAddress.map { "\($0)" }
         metadata["token"] = context.visitor.token.map { "\($0)" }
-        context.logger.info("request", metadata: metadata)
+        response.meter { [metadata, logger = context.logger] bytes in
+            logger.info("request", metadata: metadata.merging(["bytes": "\(bytes)"]) { $1 })
+        }
         return response
     }
 

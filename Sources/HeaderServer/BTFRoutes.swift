@@ -40,9 +40,6 @@ struct BTFRoutes {
         guard APIPath.percentDecoded(name).map({ String(decoding: $0, as: UTF8.self) }) == APIPath.btfSectionName else {
             throw Problem(.sectionUnknown, "Of a kernel's sections this server has \(APIPath.btfSectionName) only.")
         }
-        return try Representation(
-            contents: .memory(btf.bytes), mediaType: "application/octet-stream", digest: btf.digest,
-            lifetime: .byBuildID, fileName: "vmlinux"
-        ).response(to: request, over: context.channel)
+        return try Representation.btf(btf).response(to: request, over: context.channel)
     }
 }

@@ -79,17 +79,24 @@ public enum HeaderServer {
         let metrics = MetricsRegistry()
         let service = PCHService(store: store, options: options, metrics: metrics, logger: logger)
         let lifecycle = ServerLifecycle(drainSeconds: serving.drainSeconds)
+        let name = "kheaderd"
+        // Not where each answer is told of: that is the middlewares' work.
+        let answers =
+            serving.accessLog || ServerTracer.recordsAll
+            ? nil : PromptAnswers(store: store, access: access, metrics: metrics, server: name)
         let application = Application(
             router: router(
                 store: store, access: access, uploads: sessions, metrics: metrics, pch: service,
                 pchBytes: options.limits.outputBytes, accessLog: serving.accessLog, lifecycle: lifecycle),
-            server: .http1(
-                configuration: .init(
+            server: HTTPServerBuilder { responder in
+                let configuration = HTTP1Channel.Configuration(
                     additionalChannelHandlers: [
                         MalformedRequestHandler(), ConnectionCloseHandler(), ExpectContinueHandler(),
-                    ],
-                    idleTimeout: .seconds(60))),
-            configuration: .init(address: address.bindAddress, serverName: "kheaderd"),
+                    ], idleTimeout: .seconds(60))
+                return PromptChannel(
+                    base: HTTP1Channel(responder: responder, configuration: configuration), answers: answers)
+            },
+            configuration: .init(address: address.bindAddress, serverName: name),
             onServerRunning: { channel in
                 var address = address
                 if case .tcp(let host, _) = address, let port = channel.localAddress?.port {

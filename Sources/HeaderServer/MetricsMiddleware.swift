@@ -19,10 +19,13 @@ struct MetricsMiddleware<Context: RequestContext>: RouterMiddleware {
         let route = context.endpointPath
         registry.asked(route)
         let start = ContinuousClock.now
-        let response = try await next(request, context)
+        var response = try await next(request, context)
         // As debuginfod has it: what the answer promises, and the time until its first byte.
-        let bytes = request.method == .head ? 0 : response.body.contentLength ?? 0
-        registry.answered(route, response.status.code, bytes: bytes, after: ContinuousClock.now - start)
+        let (status, duration) = (response.status.code, ContinuousClock.now - start)
+        let isHead = request.method == .head
+        response.meter { [registry] bytes in
+            registry.answered(route, status, bytes: isHead ? 0 : bytes, after: duration)
+        }
         return response
     }
 }

@@ -28,9 +28,7 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         } catch {
             response = try answer(problem(error, context.logger), request, context)
         }
-        response.headers[.requestID] = context.id
-        // What hosts uploaded is no page, whatever a browser makes of its first bytes.
-        response.headers[.xContentTypeOptions] = "nosniff"
+        response.headers.complete(requestID: context.id)
         return response
     }
 
@@ -59,10 +57,9 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         if request.preferHTML {
             response = .page(ProblemView(problem), status: status, to: request.method)
         } else {
-            let body = ByteBuffer(bytes: problem.json.bytes)
+            let (headers, body) = problem.document
             response = Response(
-                status: status,
-                headers: [.contentType: Problem.mediaType, .contentLength: String(body.readableBytes)],
+                status: status, headers: headers,
                 body: request.method == .head ? .init() : .init(byteBuffer: body))
         }
         response.headers[.cacheControl] = "no-store"
@@ -98,6 +95,26 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
             return Problem(
                 .internalError, "Something went wrong in the server. Its log has the reason, under this request's ID.")
         }
+    }
+}
+
+extension Problem {
+    /// As it is sent.
+    var document: (headers: HTTPFields, body: ByteBuffer) {
+        let body = ByteBuffer(bytes: json.bytes)
+        let headers: HTTPFields = [
+            .contentType: Self.mediaType, .contentLength: String(body.readableBytes), .cacheControl: "no-store",
+        ]
+        return (headers, body)
+    }
+}
+
+extension HTTPFields {
+    /// Adds what every answer has.
+    mutating func complete(requestID: String) {
+        self[.requestID] = requestID
+        // What hosts uploaded is no page, whatever a browser makes of its first bytes.
+        self[.xContentTypeOptions] = "nosniff"
     }
 }
 

@@ -11,11 +11,14 @@ struct Representation {
     enum Contents: Sendable {
         case memory([UInt8])
         case file(DerivedFile)
+        /// Of these only the length is known: for an answer without a body.
+        case unopened(length: Int)
 
         var length: Int {
             switch self {
             case .memory(let bytes): bytes.count
             case .file(let file): file.length
+            case .unopened(let length): length
             }
         }
     }
@@ -44,10 +47,44 @@ struct Representation {
 
     private var entityTag: String { "\"\(digest)\"" }
 
+    /// Whether the answer has no body, and the contents need not be opened for it.
+    ///
+    /// - Parameter digest: SHA-256 of what is asked for.
+    static func hasNoBody(to request: HTTPRequest, _ digest: Digest) -> Bool {
+        request.method == .head || isHeld(by: request, "\"\(digest)\"")
+    }
+
+    private static func isHeld(by request: HTTPRequest, _ entityTag: String) -> Bool {
+        // Mostly it is the one tag.
+        guard let field = request.headerFields[.ifNoneMatch] else { return false }
+        return field == entityTag || EntityTags(field).matchWeakly(entityTag)
+    }
+
     /// - Throws: ``Refusal`` with `larger-than-maxsize` or `range-not-satisfiable`, `Problem` with `precondition-failed`.
     func response(to request: Request, over channel: any Channel) throws -> Response {
+        let (status, headers, pieces) = try answer(to: request.head)
+        return Response(status: status, headers: headers, body: body(pieces, channel))
+    }
+
+    /// The same at once; nil if the body is not in memory, or of more than one piece.
+    ///
+    /// - Throws: as ``response(to:over:)``.
+    func promptAnswer(to request: HTTPRequest) throws -> PromptAnswer? {
+        var (status, headers, pieces) = try answer(to: request)
+        headers[.contentLength] = "\(Self.length(pieces))"
+        var body: ByteBuffer?
+        if request.method != .head, !pieces.isEmpty {
+            guard let buffer = buffer(pieces) else { return nil }
+            body = buffer
+        }
+        return PromptAnswer(head: HTTPResponse(status: status, headerFields: headers), body: body)
+    }
+
+    private func answer(to request: HTTPRequest) throws -> (HTTPResponse.Status, HTTPFields, [Piece]) {
         let size: HTTPFields = [.debuginfodSize: "\(contents.length)", .debuginfodFile: fileName]
-        if let most = request.headers[.debuginfodMaximumSize].flatMap({ Int($0) }), most > 0, contents.length > most {
+        if let most = request.headerFields[.debuginfodMaximumSize].flatMap({ Int($0) }), most > 0,
+            contents.length > most
+        {
             let detail = "The file has \(contents.length) bytes, and \(APIField.debuginfodMaximumSize) allows \(most)."
             throw Refusal(problem: Problem(.largerThanMaxsize, detail), fields: size)
         }
@@ -59,29 +96,23 @@ struct Representation {
         headers[.reprDigest] = "sha-256=:\(digest.base64):"
         headers[.tree] = tree.map { "\($0)" }
         headers.append(contentsOf: fields)
-        if let field = request.headers[.ifMatch], !EntityTags(field).matchStrongly(entityTag) {
+        if let field = request.headerFields[.ifMatch], !EntityTags(field).matchStrongly(entityTag) {
             throw Problem(
                 .preconditionFailed, "The file is not the one of your If-Match: its entity tag is \(entityTag).")
         }
-        // Mostly it is the one tag.
-        if let field = request.headers[.ifNoneMatch],
-            field == entityTag || EntityTags(field).matchWeakly(entityTag)
-        {
-            return Response(status: .notModified, headers: headers)
-        }
+        if Self.isHeld(by: request, entityTag) { return (.notModified, headers, []) }
         switch requestedRanges(request) {
         case .whole:
             headers[.contentType] = mediaType
-            return Response(status: .ok, headers: headers, body: body([.contents(0..<contents.length)], channel))
+            return (.ok, headers, [.contents(0..<contents.length)])
         case .parts(let parts) where parts.count == 1:
             headers[.contentType] = mediaType
             headers[.contentRange] = contentRange(parts[0])
-            return Response(status: .partialContent, headers: headers, body: body([.contents(parts[0])], channel))
+            return (.partialContent, headers, [.contents(parts[0])])
         case .parts(let parts):
             let boundary = "kheaderd-\(digest.description.prefix(32))"
             headers[.contentType] = "multipart/byteranges; boundary=\(boundary)"
-            return Response(
-                status: .partialContent, headers: headers, body: body(multipart(parts, boundary: boundary), channel))
+            return (.partialContent, headers, multipart(parts, boundary: boundary))
         case .unsatisfiable:
             let detail = "The file has \(contents.length) bytes, and none of the ranges asked for is in it."
             // RFC 9110, 15.5.17.
@@ -90,13 +121,15 @@ struct Representation {
         }
     }
 
-    private func requestedRanges(_ request: Request) -> ByteRangeRequest {
+    private func requestedRanges(_ request: HTTPRequest) -> ByteRangeRequest {
         guard request.method == .get else { return .whole }
         // A date in If-Range matches nothing here: there is no Last-Modified to compare it with.
-        if let field = request.headers[.ifRange], !EntityTags(field).matchStrongly(entityTag) || field.contains("*") {
+        if let field = request.headerFields[.ifRange],
+            !EntityTags(field).matchStrongly(entityTag) || field.contains("*")
+        {
             return .whole
         }
-        return ByteRangeRequest(request.headers[.range], length: contents.length)
+        return ByteRangeRequest(request.headerFields[.range], length: contents.length)
     }
 
     private func contentRange(_ range: Range<Int>) -> String {
@@ -127,14 +160,21 @@ struct Representation {
         return pieces + [.text("\r\n--\(boundary)--\r\n")]
     }
 
+    private static func length(_ pieces: [Piece]) -> Int { pieces.reduce(0) { $0 + $1.length } }
+
+    /// Nil for what is not in memory, or longer than a chunk.
+    private func buffer(_ pieces: [Piece]) -> ByteBuffer? {
+        guard case .memory(let bytes) = contents, case .contents(let range)? = pieces.first, pieces.count == 1,
+            range.count <= OpenFile.chunk
+        else { return nil }
+        return ByteBuffer(bytes: bytes[range])
+    }
+
     private func body(_ pieces: [Piece], _ channel: any Channel) -> ResponseBody {
+        if pieces.isEmpty { return ResponseBody() }
+        if let buffer = buffer(pieces) { return ResponseBody(byteBuffer: buffer) }
         let contents = contents
-        if case .memory(let bytes) = contents, case .contents(let range)? = pieces.first, pieces.count == 1,
-            range.count <= Contents.chunk
-        {
-            return ResponseBody(byteBuffer: ByteBuffer(bytes: bytes[range]))
-        }
-        return ResponseBody(contentLength: pieces.reduce(0) { $0 + $1.length }) { writer in
+        return ResponseBody(contentLength: Self.length(pieces)) { writer in
             for piece in pieces {
                 switch piece {
                 case .text(let text): try await writer.write(ByteBuffer(string: text))
@@ -147,36 +187,18 @@ struct Representation {
 }
 
 extension Representation.Contents {
-    /// Bytes read at a time. Measured for Hummingbird's writer: smaller pieces cost more processor time, larger ones more
-    /// memory for each slow client.
-    fileprivate static let chunk = 256 << 10
-
     fileprivate func write(
         _ range: Range<Int>, to writer: inout any ResponseBodyWriter, over channel: any Channel
     ) async throws {
         switch self {
         // In pieces, as each slow client holds one in memory: the bytes themselves are everybody's.
         case .memory(let bytes):
-            for offset in stride(from: range.lowerBound, to: range.upperBound, by: Self.chunk) {
-                try await writer.write(ByteBuffer(bytes: bytes[offset..<min(offset + Self.chunk, range.upperBound)]))
+            for offset in stride(from: range.lowerBound, to: range.upperBound, by: OpenFile.chunk) {
+                let end = min(offset + OpenFile.chunk, range.upperBound)
+                try await writer.write(ByteBuffer(bytes: bytes[offset..<end]))
             }
-        case .file(let file):
-            if try await file.send(range, over: channel) { return }
-            var offset = range.lowerBound
-            while offset < range.upperBound {
-                let count = min(Self.chunk, range.upperBound - offset)
-                var buffer = ByteBufferAllocator().buffer(capacity: count)
-                let read = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { space in
-                    try file.read(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<count]))
-                }
-                // Derived files are only ever renamed into place; a short one is a damaged disk. The client sees a broken
-                // connection, never a short answer that looks whole.
-                guard read > 0 else {
-                    throw Problem(.storeDamaged, "A derived file is shorter than its record. Run a verify.")
-                }
-                offset += read
-                try await writer.write(buffer)
-            }
+        case .file(let file): try await file.contents.write(range, to: &writer, over: channel)
+        case .unopened: throw Problem(.internalError, "An answer without a body was to have one.")
         }
     }
 }
@@ -184,6 +206,7 @@ extension Representation.Contents {
 extension HTTPField.Name {
     // Literals that are valid field names; `init?` is for names that come from outside.
     static let reprDigest = name("Repr-Digest")
+    static let wantReprDigest = name("Want-Repr-Digest")
     static let contentDigest = name("Content-Digest")
     static let requestID = name("X-Request-ID")
     static let tree = name(APIField.tree)

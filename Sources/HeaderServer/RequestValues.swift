@@ -37,7 +37,14 @@ extension RequestContext {
     /// write them, and its server resolves them as text (elfutils' `canon_pathname`): so leading and doubled slashes and
     /// dot segments go away here too, and `..` does not lead above the tree.
     func headerPath() throws -> HeaderPath {
-        let text = parameters.getCatchAll().joined(separator: "/")
+        try HeaderPath(requested: parameters.getCatchAll().joined(separator: "/"))
+    }
+}
+
+extension HeaderPath {
+    /// - Parameter text: what follows `source/`, percent-encoded, as ``RequestContext/headerPath()`` has it.
+    /// - Throws: `Problem` with `path-malformed`.
+    init(requested text: String) throws {
         var parts: [ArraySlice<UInt8>] = []
         let decoded = APIPath.percentDecoded(text)
         for part in decoded?.split(separator: UInt8(ascii: "/")) ?? [] where !part.elementsEqual(".".utf8) {
@@ -46,7 +53,7 @@ extension RequestContext {
         guard decoded != nil, let path = try? HeaderPath(normalising: Array(parts.joined(separator: "/".utf8))) else {
             throw Problem(.pathMalformed, "This is not a path in a header tree. They look like include/linux/sched.h")
         }
-        return path
+        self = path
     }
 }
 

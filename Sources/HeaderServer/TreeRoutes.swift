@@ -25,33 +25,44 @@ struct TreeRoutes {
         for format in BundleFormat.allCases {
             let name = "headers.\(format.rawValue)"
             group.get("\(name)") { request, context in
-                let digest = try await tree(context)
-                let bundle = try await store.bundle(of: digest, format: format)
-                return try Representation(
-                    contents: .file(bundle), mediaType: format.mediaType, digest: bundle.digest, lifetime: lifetime,
-                    fileName: name, tree: digest
-                ).response(to: request, over: context.channel)
+                let tree = try await tree(context)
+                func answer(_ contents: Representation.Contents, _ digest: Digest) throws -> Response {
+                    try Representation.bundle(contents, digest, format, of: tree, lifetime)
+                        .response(to: request, over: context.channel)
+                }
+                if let known = store.knownBundle(of: tree, format: format),
+                    Representation.hasNoBody(to: request.head, known.digest)
+                {
+                    return try answer(.unopened(length: known.length), known.digest)
+                }
+                guard GrowingRepresentation.fits(request) else {
+                    let bundle = try await store.bundle(of: tree, format: format)
+                    return try answer(.file(bundle), bundle.digest)
+                }
+                switch try await store.beginningOfBundle(of: tree, format: format) {
+                case .whole(let bundle): return try answer(.file(bundle), bundle.digest)
+                case .growing(let file):
+                    return GrowingRepresentation(
+                        file: file, mediaType: format.mediaType, fileName: name, tree: tree
+                    ).response(over: context.channel)
+                }
             }
         }
         group.get("manifest.json") { request, context in
             let digest = try await tree(context)
             // Megabytes of JSON.
-            let (bytes, hash) = try await store.manifestDocument(of: digest) { manifest in
+            let document = try await store.manifestDocument(of: digest) { manifest in
                 try JSON.encode(ManifestDocument(manifest, digest: digest))
             }
-            return try Representation(
-                contents: .memory(bytes), mediaType: "application/json", digest: hash, lifetime: lifetime,
-                fileName: "manifest.json", tree: digest
-            ).response(to: request, over: context.channel)
+            return try Representation.manifest(document, of: digest, lifetime)
+                .response(to: request, over: context.channel)
         }
         group.get("source/**") { request, context in
             let path = try context.headerPath()
             let digest = try await tree(context)
             let file = try await file(at: path, in: digest)
-            return try Representation(
-                contents: .memory(file.bytes), mediaType: "application/octet-stream", digest: file.digest,
-                lifetime: lifetime, fileName: path.components.last ?? "", tree: digest
-            ).response(to: request, over: context.channel)
+            return try Representation.source(file, at: path, of: digest, lifetime)
+                .response(to: request, over: context.channel)
         }
     }
 

@@ -22,6 +22,8 @@ extension BundleRecord: DerivedRecord {
 
     func isCurrent(_ key: BundleKey) -> Bool { recipe == BundleRecipe.name(key.format) }
 
+    func tree(of key: BundleKey) -> Digest { key.tree }
+
     func files(of key: BundleKey) -> [DerivedFileName] {
         [DerivedFileName(name: key.fileName, digest: digest, bytes: bytes)]
     }

@@ -25,13 +25,17 @@ final class ByteCache<Key: Hashable & Sendable>: Sendable {
     func bytes(_ key: Key, read: () throws -> [UInt8]) throws -> [UInt8] {
         if let bytes = kept(key) { return bytes }
         let bytes = try read()
+        guard bytes.count <= limit else { return bytes }
         state.withLock { state in
             state.clock += 1
-            if let old = state.entries.updateValue((bytes, state.clock), forKey: key) { state.total -= old.bytes.count }
-            state.total += bytes.count
-            while state.total > limit, let oldest = state.entries.min(by: { $0.value.used < $1.value.used }) {
-                state.entries[oldest.key] = nil
-                state.total -= oldest.value.bytes.count
+            let old = state.entries.updateValue((bytes, state.clock), forKey: key)
+            state.total += bytes.count - (old?.bytes.count ?? 0)
+            guard state.total > limit else { return }
+            // An eighth goes at once: many come and go between two sorts.
+            for (oldest, entry) in state.entries.sorted(by: { $0.value.used < $1.value.used }) where oldest != key {
+                guard state.total > limit - limit / 8 else { return }
+                state.entries[oldest] = nil
+                state.total -= entry.bytes.count
             }
         }
         return bytes

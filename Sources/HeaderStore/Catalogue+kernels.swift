@@ -66,6 +66,21 @@ extension Catalogue {
         try KernelRow.fetchOne(database, sql: KernelRow.query() + " WHERE sighted.buildID = ?", arguments: [id])
     }
 
+    /// The trees of pinned kernels, and of those that came last: what is derived of them goes last.
+    ///
+    /// - Parameter newest: how many of those that came last, headers and all.
+    func lastingTrees(newest: Int, _ database: Database) throws -> Set<Digest> {
+        try Digest.fetchSet(
+            database,
+            sql: """
+                SELECT tree.digest FROM sighted JOIN kernel ON kernel.buildID = sighted.buildID
+                    JOIN tree ON tree.id = kernel.tree
+                WHERE pinnedAt IS NOT NULL OR sighted.id IN (
+                    SELECT id FROM sighted INDEXED BY sighted_firstSeen WHERE trust IS NOT NULL
+                    ORDER BY firstSeen DESC, buildID DESC LIMIT ?)
+                """, arguments: [newest])
+    }
+
     /// Nil if there are no headers of it.
     func held(_ id: BuildID, _ database: Database) throws -> HeldKernel? {
         guard let summary = try kernel(id, database)?.entry.summary,

@@ -5,39 +5,72 @@ internal import Synchronization
 
 /// Derived files of one kind on disk, kept within a byte budget: bundles, PCHs.
 ///
-/// The least recently used goes first, and never the one just made. A file that is being sent stays readable when its name
-/// is gone. When the disk is short of room, derived files give way.
+/// The least recently used goes first, and never the one just made. What pinned kernels and the newest ones have
+/// (``Catalogue/lastingTrees(newest:_:)``) goes only when nothing else is left. What was not used since the start is older
+/// than what was, and among itself in the order in which the disk says that it was read last. A file that is being sent
+/// stays readable when its name is gone. When the disk is short of room, derived files give way.
 final class DerivedCache<Record: DerivedRecord>: Sendable {
     typealias Key = Record.Key
 
     private struct State {
-        var records: [Key: Record]
-        var used: [Key: Int] = [:]
-        var clock = 0
+        private(set) var records: [Key: Record] = [:]
+        /// Of all files.
+        private(set) var bytes = 0
+        private var used: [Key: Int] = [:]
+        private var clock = 0
 
         mutating func use(_ key: Key) {
             clock += 1
             used[key] = clock
         }
 
-        var bytes: Int { records.reduce(0) { $0 + $1.value.bytes(of: $1.key) } }
+        /// - Returns: the record in whose place it is.
+        @discardableResult
+        mutating func put(_ record: Record, for key: Key) -> Record? {
+            let old = remove(key)
+            records[key] = record
+            bytes += record.bytes(of: key)
+            use(key)
+            return old
+        }
+
+        mutating func remove(_ key: Key) -> Record? {
+            used[key] = nil
+            let record = records.removeValue(forKey: key)
+            bytes -= record?.bytes(of: key) ?? 0
+            return record
+        }
+
+        /// What goes first comes first.
+        func order(last trees: Set<Digest>) -> [Key] {
+            records.map { (key: $0, isLast: trees.contains($1.tree(of: $0)) ? 1 : 0, used: used[$0, default: 0]) }
+                .sorted { ($0.isLast, $0.used) < ($1.isLast, $1.used) }.map(\.key)
+        }
     }
 
     private let catalogue: Catalogue
     private let files: any FileSystem
     private let layout: StoreLayout
     private let limit: Int
-    private let state: Mutex<State>
+    private let newest: Int
+    private let state = Mutex(State())
     /// Held while a key comes or goes: what is in memory and its row are one.
     private let changes = Mutex(())
 
-    /// - Parameter limit: bytes that are kept on disk.
-    init(catalogue: Catalogue, files: any FileSystem, layout: StoreLayout, disk: DiskBudget, limit: Int) throws {
+    /// - Parameters:
+    ///   - limit: bytes that are kept on disk.
+    ///   - newest: of how many of the newest kernels files go last.
+    init(
+        catalogue: Catalogue, files: any FileSystem, layout: StoreLayout, disk: DiskBudget, limit: Int, newest: Int
+    ) throws {
         self.catalogue = catalogue
         self.files = files
         self.layout = layout
         self.limit = limit
-        state = Mutex(State(records: try catalogue.pool.read { try Record.all(catalogue, $0) }))
+        self.newest = newest
+        let records = try catalogue.pool.read { try Record.all(catalogue, $0) }
+            .map { (key: $0, record: $1, read: $1.lastRead($0, layout)) }.sorted { $0.read < $1.read }
+        state.withLock { state in for (key, record, _) in records { state.put(record, for: key) } }
         disk.onShortage { [weak self] bytes in self?.evict(toFree: bytes) }
     }
 
@@ -63,14 +96,18 @@ final class DerivedCache<Record: DerivedRecord>: Sendable {
         return true
     }
 
-    /// A key's files, open; nil if they are not on disk as their record says.
-    func open(_ key: Key) -> (record: Record, files: [DerivedFile])? {
-        let record = state.withLock { state -> Record? in
+    /// What is known of a key; nil if it has to be made, or made anew.
+    func use(_ key: Key) -> Record? {
+        state.withLock { state in
             guard let record = state.records[key], record.isCurrent(key) else { return nil }
             state.use(key)
             return record
         }
-        return record.flatMap { record in record.open(key, layout).map { (record, $0) } }
+    }
+
+    /// A key's files, open; nil if they are not on disk as their record says.
+    func open(_ key: Key) -> (record: Record, files: [DerivedFile])? {
+        use(key).flatMap { record in record.open(key, layout).map { (record, $0) } }
     }
 
     /// Takes files in that lie in the staging folder, complete and synced.
@@ -84,8 +121,7 @@ final class DerivedCache<Record: DerivedRecord>: Sendable {
             try state.withLock { state in
                 let names = record.files(of: key).map(\.name)
                 for (file, name) in zip(staged, names) { try files.rename(file, to: path(name)) }
-                let old = state.records.updateValue(record, forKey: key)?.files(of: key) ?? []
-                state.use(key)
+                let old = state.put(record, for: key)?.files(of: key) ?? []
                 for name in old.map(\.name) where !names.contains(name) { try? files.remove(path(name)) }
             }
             do {
@@ -102,8 +138,7 @@ final class DerivedCache<Record: DerivedRecord>: Sendable {
 
     private func forget(_ key: Key) {
         state.withLock { state in
-            let record = state.records.removeValue(forKey: key)
-            state.used[key] = nil
+            let record = state.remove(key)
             // What can't be removed now is removed at the next start, when no record names it.
             for file in record?.files(of: key) ?? [] { try? files.remove(path(file.name)) }
         }
@@ -111,14 +146,12 @@ final class DerivedCache<Record: DerivedRecord>: Sendable {
 
     private func evict(toFree bytes: Int) { evict(downTo: max(0, self.bytes - bytes), keeping: nil) }
 
-    /// Removes what was not used for longest, until no more than `target` bytes are left.
-    private func evict(downTo target: Int, keeping newest: Key?) {
+    /// Removes files in their order, until no more than `target` bytes are left.
+    private func evict(downTo target: Int, keeping made: Key?) {
         changes.withLock { _ in
-            while let victim = state.withLock({ state -> Key? in
-                guard state.bytes > target else { return nil }
-                return state.records.keys.filter { $0 != newest }
-                    .min { state.used[$0, default: 0] < state.used[$1, default: 0] }
-            }) {
+            guard bytes > target else { return }
+            let trees = try? catalogue.pool.unsafeReentrantRead { try catalogue.lastingTrees(newest: newest, $0) }
+            for victim in state.withLock({ $0.order(last: trees ?? []) }) where victim != made && bytes > target {
                 forget(victim)
                 try? catalogue.pool.write { try Record.remove(victim, catalogue, $0) }
             }

@@ -1,4 +1,5 @@
 internal import GRDB
+internal import Glibc
 internal import KernelHeaders
 
 /// What the catalogue knows of something derived: the files that it consists of, which come and go together.
@@ -14,12 +15,23 @@ protocol DerivedRecord: Sendable {
 
     /// Whether this server would make it so now; if not, it is made anew.
     func isCurrent(_ key: Key) -> Bool
+    /// The digest of the tree that it was made of.
+    func tree(of key: Key) -> Digest
     func files(of key: Key) -> [DerivedFileName]
 }
 
 extension DerivedRecord {
     /// Of all its files.
     func bytes(of key: Key) -> Int { files(of: key).reduce(0) { $0 + $1.bytes } }
+
+    /// When one of its files was read last, in nanoseconds since 1970, as far as the disk notes it: mostly once a day.
+    func lastRead(_ key: Key, _ layout: StoreLayout) -> Int {
+        files(of: key).reduce(0) { latest, file in
+            var status = stat()
+            guard stat("\(Self.folder(layout))/\(file.name)", &status) == 0 else { return latest }
+            return max(latest, status.st_atim.tv_sec * 1_000_000_000 + status.st_atim.tv_nsec)
+        }
+    }
 
     /// The files, open; nil if one is not as the record says.
     func open(_ key: Key, _ layout: StoreLayout) -> [DerivedFile]? {

@@ -96,10 +96,10 @@ public final class HeaderStore: Sendable {
         content = ContentReader(catalogue: catalogue, layout: layout)
         bundles = try BundleStore(
             catalogue: catalogue, content: content, files: options.files, layout: layout, disk: disk,
-            limit: options.bundleBytes)
+            limit: options.bundleBytes, newest: options.retention.newest)
         pchs = try PCHStore(
             catalogue: catalogue, files: options.files, layout: layout, disk: disk, limit: options.pchBytes,
-            retrySeconds: options.pchRetrySeconds, now: options.now)
+            newest: options.retention.newest, retrySeconds: options.pchRetrySeconds, now: options.now)
         documents = KeptDocuments(catalogue: catalogue, now: options.now)
         btf = try BTFStore(files: options.files, layout: layout, disk: disk, logger: logger)
         // A crash came between the steps of a purge, or of an upload.
@@ -291,10 +291,18 @@ public final class HeaderStore: Sendable {
     ///
     /// - Throws: as ``kernel(_:)``.
     public func tree(of id: BuildID) async throws -> Digest {
+        if let tree = try keptTree(of: id) { return tree }
+        return try await kernel(id).treeDigest
+    }
+
+    /// The same at once; nil if the catalogue has to be asked.
+    ///
+    /// - Throws: `Problem` with `kernel-unknown`.
+    public func keptTree(of id: BuildID) throws -> Digest? {
         switch index.standing(of: id) {
         case .headers(let tree): return tree
         case .unknown where btf.record(id) == nil: throw Self.unknown(id)
-        default: return try await kernel(id).treeDigest
+        default: return nil
         }
     }
 
@@ -321,8 +329,19 @@ public final class HeaderStore: Sendable {
             _ = try await tree(of: id)
             return nil
         }
-        if let bytes = btf.kept(record) { return (bytes, record.digest) }
+        if let btf = try keptBTF(of: id) { return btf }
         return (try await reads.run { [btf] in try btf.contents(id, record) }, record.digest)
+    }
+
+    /// The same at once, if it was asked for lately; nil else.
+    ///
+    /// - Throws: `Problem` with `kernel-unknown`.
+    public func keptBTF(of id: BuildID) throws -> (bytes: [UInt8], digest: Digest)? {
+        guard let record = btf.record(id) else {
+            _ = try keptTree(of: id)
+            return nil
+        }
+        return btf.kept(record).map { ($0, record.digest) }
     }
 
     /// A tree's manifest, or what `body` makes of it: work that takes long enough to need a thread of its own.
@@ -342,15 +361,20 @@ public final class HeaderStore: Sendable {
     public func manifestDocument(
         of tree: Digest, encode: @escaping @Sendable (TreeManifest) throws -> [UInt8]
     ) async throws -> (bytes: [UInt8], digest: Digest) {
-        if let document = content.keptDocument(of: tree) { return document }
+        if let document = keptManifestDocument(of: tree) { return document }
         return try await reads.run { [content] in try content.document(of: tree, encode: encode) }
+    }
+
+    /// The same at once, if it was asked for lately; nil else.
+    public func keptManifestDocument(of tree: Digest) -> (bytes: [UInt8], digest: Digest)? {
+        content.keptDocument(of: tree)
     }
 
     /// The contents of one file of a tree; of a link to a file, those of the file. What was asked for lately is kept.
     ///
     /// - Throws: `Problem` with `tree-unknown`, `file-unknown` or `store-damaged`.
     public func file(at path: HeaderPath, in tree: Digest) async throws -> (bytes: [UInt8], digest: Digest) {
-        if let file = content.keptFile(at: path, in: tree) { return file }
+        if let file = keptFile(at: path, in: tree) { return file }
         return try await reads.run { [content] in
             guard let file = try content.file(at: path, in: tree) else {
                 throw Problem(
@@ -360,11 +384,28 @@ public final class HeaderStore: Sendable {
         }
     }
 
+    /// The same at once, if it was asked for lately; nil else.
+    public func keptFile(at path: HeaderPath, in tree: Digest) -> (bytes: [UInt8], digest: Digest)? {
+        content.keptFile(at: path, in: tree)
+    }
+
     /// A tree as one file, built if it is not on disk yet.
     ///
     /// - Throws: `Problem` with `tree-unknown`, `store-damaged` or `disk-full`.
     public func bundle(of tree: Digest, format: BundleFormat) async throws -> DerivedFile {
         try await bundles.bundle(BundleKey(tree: tree, format: format))
+    }
+
+    /// The same as soon as there is something of it, if it has to be built: it can be sent while it grows.
+    ///
+    /// - Throws: as ``bundle(of:format:)``, as long as nothing was built. What then fails, ``GrowingFile`` throws.
+    public func beginningOfBundle(of tree: Digest, format: BundleFormat) async throws -> BundleAnswer {
+        try await bundles.beginning(of: BundleKey(tree: tree, format: format))
+    }
+
+    /// What is known of a bundle that is on disk, without opening it; as the others, this counts as use.
+    public func knownBundle(of tree: Digest, format: BundleFormat) -> (digest: Digest, length: Int)? {
+        bundles.cache.use(BundleKey(tree: tree, format: format)).map { ($0.digest, $0.bytes) }
     }
 
     /// What the store holds and takes on disk.

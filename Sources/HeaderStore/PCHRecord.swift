@@ -35,6 +35,8 @@ extension PCHRecord: DerivedRecord {
     /// How it is made is in its key.
     func isCurrent(_ key: Digest) -> Bool { true }
 
+    func tree(of key: Digest) -> Digest { tree }
+
     func files(of key: Digest) -> [DerivedFileName] {
         let name = "\(key).\(digest).pch"
         return [

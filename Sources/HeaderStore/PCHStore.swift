@@ -25,11 +25,12 @@ final class PCHStore: Sendable {
 
     /// - Parameters:
     ///   - limit: bytes of PCHs kept on disk.
+    ///   - newest: of how many of the newest kernels PCHs go last.
     ///   - retrySeconds: how long a failure counts.
     ///   - now: seconds since 1970.
     init(
         catalogue: Catalogue, files: any FileSystem, layout: StoreLayout, disk: DiskBudget, limit: Int,
-        retrySeconds: Int, now: @escaping @Sendable () -> Int
+        newest: Int, retrySeconds: Int, now: @escaping @Sendable () -> Int
     ) throws {
         self.catalogue = catalogue
         self.files = files
@@ -37,7 +38,8 @@ final class PCHStore: Sendable {
         self.disk = disk
         self.retrySeconds = retrySeconds
         self.now = now
-        cache = try DerivedCache(catalogue: catalogue, files: files, layout: layout, disk: disk, limit: limit)
+        cache = try DerivedCache(
+            catalogue: catalogue, files: files, layout: layout, disk: disk, limit: limit, newest: newest)
         failures = Mutex(try catalogue.pool.read { try catalogue.failures($0) })
         demand = AskedTimes(now: now) { times in
             try catalogue.write { database in

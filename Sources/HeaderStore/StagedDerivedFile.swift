@@ -9,10 +9,17 @@ final class StagedDerivedFile: ByteSink {
     private let reservation: DiskBudget.Reservation
     private var hash = SHA256Hash()
     private(set) var length = 0
+    private let grew: (_ length: Int) throws -> Void
 
-    /// - Parameter what: ends its name in the staging folder.
-    init(_ what: String, files: any FileSystem, layout: StoreLayout, disk: DiskBudget) throws {
+    /// - Parameters:
+    ///   - what: ends its name in the staging folder.
+    ///   - grew: is told how many bytes were written, after each piece.
+    init(
+        _ what: String, files: any FileSystem, layout: StoreLayout, disk: DiskBudget,
+        grew: @escaping (_ length: Int) throws -> Void = { _ in }
+    ) throws {
         self.files = files
+        self.grew = grew
         reservation = try disk.reserve(0)
         path = layout.stagingFile(what)
         file = try files.create(path)
@@ -23,6 +30,7 @@ final class StagedDerivedFile: ByteSink {
         hash.update(bytes)
         length += bytes.count
         try file.write(bytes)
+        try grew(length)
     }
 
     func finish() {}

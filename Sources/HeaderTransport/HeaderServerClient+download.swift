@@ -62,7 +62,10 @@ extension HeaderServerClient {
     private func verified<Value: Sendable>(
         _ request: CurlRequest, _ consume: @escaping @Sendable (any ByteSource, Cancellation) throws -> Value
     ) async throws -> Value {
-        try await ask(request) { transfer, server, cancellation in
+        var request = request
+        // A bundle that is still being made would come before its digest.
+        request.fields.append(("Want-Repr-Digest", "sha-256=10"))
+        return try await ask(request) { transfer, server, cancellation in
             guard let digest = try transfer.head()[ContentDigest.representation].flatMap(ContentDigest.sha256) else {
                 throw TransportError.badAnswer(
                     server: "\(server)", what: "without the digest (Repr-Digest) that its bytes are held against")

@@ -108,6 +108,21 @@ import Testing
         }
     }
 
+    /// Neither is the file looked at, nor made anew when it is gone.
+    @Test func aHeadAndA304NeedNoFile() async throws {
+        try await withRunningServer { server in
+            try await server.upload()
+            let whole = try await server.get(Self.path(.tarGzip))
+            let names = server.folder.names(in: "store/bundles")
+            try PosixFileSystem().remove(server.folder.path("store/bundles/\(try #require(names.first))"))
+            #expect(try await server.head(Self.path(.tarGzip)).lastingFields == whole.lastingFields)
+            let tag = try #require(whole["ETag"])
+            #expect(try await server.get(Self.path(.tarGzip), "If-None-Match: \(tag)").status == 304)
+            #expect(server.folder.names(in: "store/bundles").isEmpty)
+            #expect(try await server.get(Self.path(.tarGzip), "If-None-Match: \"x\"").body == whole.body)
+        }
+    }
+
     @Test func aBundleThatIsBeingSentOutlivesItsName() async throws {
         try await withRunningServer { server in
             try await server.upload(SmallKernel().tar)

@@ -1,6 +1,8 @@
+import Glibc
 import HeaderArchive
 import KHeaderTestSupport
 import KernelHeaders
+import OperatorDocuments
 import Synchronization
 import Testing
 
@@ -78,10 +80,87 @@ import Testing
             #expect(try Self.formats(in: state) == [.tar])
             // Whoever was reading goes on.
             var bytes = [UInt8](repeating: 0, count: gzip.length)
-            #expect(try bytes.withUnsafeMutableBytes { try gzip.read(at: 0, into: $0) } == gzip.length)
+            #expect(try bytes.withUnsafeMutableBytes { try gzip.contents.read(at: 0, into: $0) } == gzip.length)
             #expect(Digest(of: bytes) == gzip.digest)
-            #expect(try bytes.withUnsafeMutableBytes { try gzip.read(at: gzip.length, into: $0) } == 0)
+            #expect(try bytes.withUnsafeMutableBytes { try gzip.contents.read(at: gzip.length, into: $0) } == 0)
             try await store.requireNoStrays(in: state)
+        }
+    }
+
+    /// Whichever was used last.
+    @Test func bundlesOfPinnedKernelsAndOfTheNewestGiveWayLast() async throws {
+        let kernels = try (1...4).map { try StoredKernel(id: UInt8($0), revision: $0) }
+        let time = Mutex(1_800_000_000)
+        try await withTemporaryFolder { folder in
+            let state = folder.path("store")
+            let free = Mutex(Int.max / 2)
+            let store = try HeaderStore(folder: state) {
+                $0.now = { time.withLock { $0 } }
+                $0.retention.newest = 1
+                $0.freeBytes = { free.withLock { $0 } }
+            }
+            for kernel in kernels {
+                time.withLock { $0 += 1 }
+                try await store.put(kernel)
+            }
+            _ = try await store.pin(kernels[1].id)
+            // The newest first, and the pinned one next.
+            for number in [3, 1, 2, 0] { _ = try await store.bundleBytes(kernels[number], .tarGzip) }
+            #expect(try await store.status().bundleBytes == Self.bytes(in: state))
+            var gone: [Int] = []
+            for _ in kernels {
+                let before = try FolderListing.names(in: "\(state)/bundles")
+                // As if one byte were lacking.
+                free.withLock { $0 = DiskBudget.margin }
+                store.disk.makeRoom()
+                free.withLock { $0 = Int.max / 2 }
+                let left = try FolderListing.names(in: "\(state)/bundles")
+                let removed = Set(before).subtracting(left)
+                gone += kernels.indices.filter { removed.contains("\(kernels[$0].manifest.digest).tar.gz") }
+                #expect(removed.count == 1)
+                #expect(try await store.status().bundleBytes == Self.bytes(in: state))
+            }
+            #expect(gone == [2, 0, 3, 1])
+        }
+    }
+
+    @Test func theOrderOutlivesARestartAsTheDiskHasIt() async throws {
+        try await withTemporaryFolder { folder in
+            let state = folder.path("store")
+            let store = try HeaderStore(folder: state)
+            try await store.put(kernel)
+            for format in BundleFormat.allCases { _ = try await store.bundleBytes(kernel, format) }
+            try store.close()
+            // Read in another order than they were made.
+            let formats: [BundleFormat] = [.tarGzip, .tar, .tarZstd, .tarXZ]
+            for (day, format) in formats.enumerated() {
+                let path = "\(state)/bundles/\(kernel.manifest.digest).\(format.rawValue)"
+                let time = timespec(tv_sec: 1_800_000_000 + day * 86_400, tv_nsec: 0)
+                try SystemCallError.check("utimensat", path) { utimensat(AT_FDCWD, path, [time, time], 0) }
+            }
+            let free = Mutex(Int.max / 2)
+            let again = try HeaderStore(folder: state) { $0.freeBytes = { free.withLock { $0 } } }
+            // What is used now is newer than all that.
+            _ = try await again.bundleBytes(kernel, .tar)
+            free.withLock { $0 = DiskBudget.margin }
+            for left in [[.tar, .tarZstd, .tarXZ], [.tar, .tarXZ], [.tar], []] as [Set<BundleFormat>] {
+                again.disk.makeRoom()
+                #expect(try Self.formats(in: state) == left)
+            }
+            try again.close()
+        }
+    }
+
+    /// What is known of one is known without its file.
+    @Test func whatIsKnownCountsAsUse() async throws {
+        try await withStore { _ in
+        } body: { store, state in
+            let digest = kernel.manifest.digest
+            #expect(store.knownBundle(of: digest, format: .tarGzip) == nil)
+            let bytes = try await store.bundleBytes(kernel, .tarGzip)
+            _ = try await store.bundleBytes(kernel, .tarZstd)
+            let known = try #require(store.knownBundle(of: digest, format: .tarGzip))
+            #expect(known.digest == Digest(of: bytes) && known.length == bytes.count)
         }
     }
 
@@ -149,6 +228,12 @@ import Testing
             let store = try HeaderStore(folder: folder.path("store"), change)
             try await store.put(kernel)
             try await body(store, folder.path("store"))
+        }
+    }
+
+    private static func bytes(in state: String) throws -> Int {
+        try FolderListing.names(in: "\(state)/bundles").reduce(0) {
+            $0 + (try FileSource(path: "\(state)/bundles/\($1)").readAll().count)
         }
     }
 

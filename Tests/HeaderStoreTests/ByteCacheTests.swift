@@ -20,6 +20,13 @@ import Testing
         #expect(reads == [1, 2, 3, 2, 3])
     }
 
+    /// One sort for many that come: an eighth goes when there is no more room.
+    @Test func anEighthGoesAtOnce() throws {
+        let cache = ByteCache<Int>(limit: 80)
+        for key in 0..<9 { _ = try cache.bytes(key) { [UInt8](repeating: 0, count: 10) } }
+        #expect((0..<9).map { cache.kept($0) != nil } == [false, false] + [Bool](repeating: true, count: 7))
+    }
+
     @Test func packsAreKeptApart() throws {
         let cache = ByteCache<BlockKey>(limit: 100)
         #expect(try cache.bytes(.init(pack: 1, block: 0)) { [1] } == [1])
@@ -30,7 +37,10 @@ import Testing
     @Test func aBlockOverTheLimitIsReadAndNotKept() throws {
         let cache = ByteCache<BlockKey>(limit: 10)
         let key = BlockKey(pack: 1, block: 1)
+        _ = try cache.bytes(.init(pack: 2, block: 1)) { [7] }
         #expect(try cache.bytes(key) { [UInt8](repeating: 1, count: 11) }.count == 11)
+        // Nothing gives way to it.
+        #expect(cache.kept(.init(pack: 2, block: 1)) == [7])
         #expect(try cache.bytes(key) { [2] } == [2])
     }
 

@@ -29,7 +29,7 @@ import Testing
 
     private static func contents(_ file: DerivedFile) throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: file.length)
-        let count = try bytes.withUnsafeMutableBytes { try file.read(at: 0, into: $0) }
+        let count = try bytes.withUnsafeMutableBytes { try file.contents.read(at: 0, into: $0) }
         return Array(bytes[..<count])
     }
 

@@ -137,7 +137,7 @@ import Testing
                 try await left.requireWhole(first)
                 if let pch = left.pch(key) {
                     var contents = [UInt8](repeating: 0, count: pch.file.length)
-                    _ = try contents.withUnsafeMutableBytes { try pch.file.read(at: 0, into: $0) }
+                    _ = try contents.withUnsafeMutableBytes { try pch.file.contents.read(at: 0, into: $0) }
                     #expect(contents == bytes)
                 }
                 try await left.publishPCH(

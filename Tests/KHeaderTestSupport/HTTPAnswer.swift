@@ -8,6 +8,8 @@ public struct HTTPAnswer: Sendable {
     public let status: Int
     public let fields: [(name: String, value: String)]
     public let body: [UInt8]
+    /// The fields that came behind the body.
+    public let trailers: [(name: String, value: String)]
 
     /// What is not HTTP, or broke off.
     public struct Malformed: Error, CustomStringConvertible {
@@ -39,23 +41,20 @@ public struct HTTPAnswer: Sendable {
             throw Malformed(description: "no status line: \(line)")
         }
         self.status = status
-        var fields: [(name: String, value: String)] = []
-        while case let line = try reader.readLine(), !line.isEmpty {
-            guard let colon = line.firstIndex(of: ":") else { throw Malformed(description: "no field: \(line)") }
-            let value = line[line.index(after: colon)...].drop { $0 == " " }
-            fields.append((String(line[..<colon]), String(value)))
-        }
+        let fields = try reader.readFields()
         self.fields = fields
+        var trailers: [(name: String, value: String)] = []
         func field(_ name: String) -> String? { fields.first { $0.name.lowercased() == name }?.value }
         if isToHead || status < 200 || status == 204 || status == 304 {
             body = []
         } else if field("transfer-encoding") == "chunked" {
-            body = try reader.readChunks()
+            (body, trailers) = try reader.readChunks()
         } else if let length = field("content-length").flatMap({ Int($0) }) {
             body = try reader.read(length)
         } else {
             body = try reader.readToEnd()
         }
+        self.trailers = trailers
     }
 }
 
@@ -88,15 +87,27 @@ struct HTTPAnswerReader {
         return Array(pending[..<count])
     }
 
-    mutating func readChunks() throws -> [UInt8] {
+    /// Until an empty line.
+    mutating func readFields() throws -> [(name: String, value: String)] {
+        var fields: [(name: String, value: String)] = []
+        while case let line = try readLine(), !line.isEmpty {
+            guard let colon = line.firstIndex(of: ":") else {
+                throw HTTPAnswer.Malformed(description: "no field: \(line)")
+            }
+            fields.append((String(line[..<colon]), String(line[line.index(after: colon)...].drop { $0 == " " })))
+        }
+        return fields
+    }
+
+    mutating func readChunks() throws -> (body: [UInt8], trailers: [(name: String, value: String)]) {
         var body: [UInt8] = []
         while true {
             let line = try readLine()
             guard let size = Int(line, radix: 16) else { throw HTTPAnswer.Malformed(description: "no chunk: \(line)") }
+            if size == 0 { return (body, try readFields()) }
             body += try read(size)
             let end = try readLine()
             guard end.isEmpty else { throw HTTPAnswer.Malformed(description: "no end of a chunk: \(end)") }
-            if size == 0 { return body }
         }
     }
 

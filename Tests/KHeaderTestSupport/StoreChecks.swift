@@ -65,7 +65,7 @@ extension HeaderStore {
         let bytes = try [UInt8](unsafeUninitializedCapacity: bundle.length) { buffer, count in
             while count < bundle.length {
                 let rest = UnsafeMutableRawBufferPointer(buffer)[count...]
-                let read = try bundle.read(at: count, into: UnsafeMutableRawBufferPointer(rebasing: rest))
+                let read = try bundle.contents.read(at: count, into: UnsafeMutableRawBufferPointer(rebasing: rest))
                 guard read > 0 else { throw StoreFlaw(description: "the bundle ends after \(count) bytes") }
                 count += read
             }

@@ -9,10 +9,18 @@ public struct ServerTracer: Tracer {
 
     /// - Parameters:
     ///   - exporter: nil for none.
-    ///   - oneIn: of so many traces that begin here, one is recorded. Of others it counts what they say themselves.
+    ///   - oneIn: of so many traces that begin here, one is recorded; none with the largest number. Of others it counts what
+    ///     they say themselves.
     public init(exporter: TraceExporter?, oneIn: Int = 1) {
         self.exporter = exporter
         self.oneIn = oneIn
+    }
+
+    /// Whether there are spans of what comes without a trace, in this process.
+    static var recordsAll: Bool {
+        let tracer = InstrumentationSystem.tracer
+        guard let own = tracer as? ServerTracer else { return !(tracer is NoOpTracer) }
+        return own.exporter != nil && own.oneIn != .max
     }
 
     public func startSpan<Instant: TracerInstant>(
@@ -22,7 +30,7 @@ public struct ServerTracer: Tracer {
         var context = context()
         let parent = context.trace
         guard exporter != nil || parent != nil else { return ServerSpan(context: context) }
-        let isSampled = parent?.isSampled ?? (oneIn == 1 || Int.random(in: 1...oneIn) == 1)
+        let isSampled = parent?.isSampled ?? (oneIn == 1 || (oneIn != .max && Int.random(in: 1...oneIn) == 1))
         let trace = TraceContext(parent: parent, isSampled: isSampled)
         context.trace = trace
         guard let exporter, isSampled else { return ServerSpan(context: context) }

@@ -1,0 +1,189 @@
+import Glibc
+import HTTPTypes
+import HeaderStore
+import Hummingbird
+import KernelHeaders
+import NIOCore
+import Synchronization
+
+/// The answers that need nothing but memory: hot files, and that a kernel is unknown, or what is asked for unchanged.
+///
+/// They are the routes' answers, to a field; but to go through Hummingbird's router, the middlewares and tasks for them
+/// costs several times what they do (Tests/Benchmarks). Nothing here waits, reads a file or asks the catalogue; but the file
+/// of tokens is looked at once a second, and read when it is another. Whatever is not surely the plain case, refusals
+/// first of all, is left to the routes: nil, and nothing was counted.
+struct PromptAnswers: Sendable {
+    private let store: HeaderStore
+    private let access: AccessControl
+    private let metrics: MetricsRegistry
+    private let server: String
+    private let dates = Dates()
+
+    private static let counter = "kheaderd_prompt_answers_total"
+    private static let noLabels = MetricsRegistry.Labels()
+
+    /// - Parameter server: what the field `Server` says.
+    init(store: HeaderStore, access: AccessControl, metrics: MetricsRegistry, server: String) {
+        self.store = store
+        self.access = access
+        self.metrics = metrics
+        self.server = server
+        metrics.begin(Self.counter)
+    }
+
+    /// Whether it may have an answer, to a request of this head without a body.
+    func mayAnswer(_ request: HTTPRequest) -> Bool {
+        guard request.method == .get || request.method == .head,
+            let path = request.path, path.hasPrefix("/buildid/") || path.hasPrefix("/trees/")
+        else { return false }
+        return request.headerFields.allSatisfy { field in
+            switch field.name {
+            // Bodies; what the routes or the connection do something else for.
+            case .contentLength, .transferEncoding, .expect, .upgrade, Self.traceParent: false
+            case .connection: field.value.lowercased() == "keep-alive"
+            // A browser gets pages.
+            case .accept: field.value == "*/*"
+            default: true
+            }
+        }
+    }
+
+    /// Answers, and counts it as ``MetricsMiddleware`` does.
+    func answer(_ request: HTTPRequest) -> PromptAnswer? {
+        let start = ContinuousClock.now
+        guard let artefact = request.path.flatMap({ Artefact($0) }) else { return nil }
+        let requestID = RequestID().description
+        var answer: PromptAnswer
+        do {
+            _ = try access.admit(
+                request.method, route: artefact.route, source: nil, authorization: request.headerFields[.authorization])
+            guard let found = try representation(of: artefact, to: request)?.promptAnswer(to: request) else {
+                return nil
+            }
+            answer = found
+        } catch var problem as Problem where problem.code == .kernelUnknown {
+            problem.requestID = requestID
+            let (headers, body) = problem.document
+            answer = PromptAnswer(
+                head: HTTPResponse(status: .init(code: problem.status), headerFields: headers),
+                body: request.method == .head ? nil : body)
+        } catch {
+            return nil
+        }
+        answer.head.headerFields.complete(requestID: requestID)
+        answer.head.headerFields[.date] = dates.now
+        answer.head.headerFields[.server] = server
+        metrics.asked(artefact.route)
+        metrics.answered(
+            artefact.route, answer.head.status.code, bytes: answer.body?.readableBytes ?? 0,
+            after: ContinuousClock.now - start)
+        metrics.count(Self.counter, Self.noLabels)
+        return answer
+    }
+
+    /// Nil if it is not in memory.
+    private func representation(of artefact: Artefact, to request: HTTPRequest) throws -> Representation? {
+        let (key, lifetime) = (artefact.key, artefact.key.lifetime)
+        if case (.btf, .kernel(let id)) = (artefact.kind, key) { return try store.keptBTF(of: id).map { .btf($0) } }
+        guard let tree = try tree(key) else { return nil }
+        switch artefact.kind {
+        case .bundle(let format):
+            guard let known = store.knownBundle(of: tree, format: format),
+                Representation.hasNoBody(to: request, known.digest)
+            else { return nil }
+            return .bundle(.unopened(length: known.length), known.digest, format, of: tree, lifetime)
+        case .manifest: return store.keptManifestDocument(of: tree).map { .manifest($0, of: tree, lifetime) }
+        case .source(let path):
+            return store.keptFile(at: path, in: tree).map { .source($0, at: path, of: tree, lifetime) }
+        case .btf: return nil
+        }
+    }
+
+    private func tree(_ key: Key) throws -> Digest? {
+        switch key {
+        case .kernel(let id): try store.keptTree(of: id)
+        case .tree(let digest): digest
+        }
+    }
+
+    private static let traceParent = HTTPField.Name.name(TraceContext.fieldName)
+
+    private enum Key {
+        case kernel(BuildID)
+        case tree(Digest)
+
+        var lifetime: Representation.Lifetime {
+            switch self {
+            case .kernel: .byBuildID
+            case .tree: .byDigest
+            }
+        }
+    }
+
+    /// What a path names, if it does so as plainly as clients do.
+    private struct Artefact {
+        enum Kind {
+            case bundle(BundleFormat)
+            case manifest
+            case source(HeaderPath)
+            case btf
+        }
+
+        let key: Key
+        let kind: Kind
+        /// As the router has it.
+        let route: String
+
+        private static let bundles = Dictionary(
+            uniqueKeysWithValues: BundleFormat.allCases.map { ("headers.\($0.rawValue)", $0) })
+
+        init?(_ path: String) {
+            guard !path.utf8.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "?") }) else { return nil }
+            let parts = path.utf8.split(separator: UInt8(ascii: "/"), maxSplits: 3, omittingEmptySubsequences: false)
+            guard parts.count == 4 else { return nil }
+            let name = String(Substring(parts[3]))
+            let group: String
+            switch String(Substring(parts[1])) {
+            case "buildid":
+                guard let id = BuildID(Substring(parts[2])) else { return nil }
+                (key, group) = (.kernel(id), "/buildid/{buildID}/")
+            case "trees":
+                guard let digest = Digest(Substring(parts[2])) else { return nil }
+                (key, group) = (.tree(digest), "/trees/{treeDigest}/")
+            default: return nil
+            }
+            if name.hasPrefix("source/") {
+                guard let path = try? HeaderPath(requested: String(name.dropFirst("source/".count))) else { return nil }
+                (kind, route) = (.source(path), group + "source/**")
+            } else if name == "manifest.json" {
+                (kind, route) = (.manifest, group + name)
+            } else if name == "section/\(APIPath.btfSectionName)", case .kernel = key {
+                (kind, route) = (.btf, group + "section/{section}")
+            } else if let format = Self.bundles[name] {
+                (kind, route) = (.bundle(format), group + name)
+            } else {
+                return nil
+            }
+        }
+    }
+
+    /// The field `Date` (RFC 9110, 6.6.1), written once a second.
+    private final class Dates: Sendable {
+        private let last = Mutex<(second: time_t, text: String)>((-1, ""))
+
+        var now: String {
+            var now = time(nil)
+            return last.withLock { last in
+                if last.second == now { return last.text }
+                var parts = tm()
+                gmtime_r(&now, &parts)
+                // Nobody sets a locale here, so that names are English.
+                var bytes = [CChar](repeating: 0, count: 64)
+                let count = strftime(&bytes, bytes.count, "%a, %d %b %Y %H:%M:%S GMT", &parts)
+                let text = String(decoding: bytes[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+                last = (now, text)
+                return text
+            }
+        }
+    }
+}

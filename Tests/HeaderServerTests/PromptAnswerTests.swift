@@ -1,0 +1,213 @@
+import HTTPTypes
+import HeaderStore
+import KHeaderTestSupport
+import KernelHeaders
+import Testing
+
+@testable import HeaderServer
+
+/// Answers out of memory, in front of the router: the same as the router's, in their order, and counted as they are.
+@Suite struct PromptAnswerTests {
+    private static let unknown = String(repeating: "0", count: 40)
+    private static let btf = SmallBTF.bytes((0..<8_000).map { "name\($0)" })
+    /// Changes nothing but who answers: a request that may have a body is the router's.
+    private static let routed = "Content-Length: 0"
+
+    private static func paths(_ tree: KernelHeaders.Digest) -> [String] {
+        let artefacts = ["headers.tar.gz", "headers.tar", "manifest.json", "source/include/linux/sched.h"]
+        return artefacts.flatMap { ["/buildid/\(TestKernels.id)/\($0)", "/trees/\(tree)/\($0)"] }
+            + ["/buildid/\(TestKernels.id)/section/.BTF"]
+            + (artefacts + ["section/.BTF"]).map { "/buildid/\(unknown)/\($0)" }
+    }
+
+    /// Runs a body with a server that has everything at hand, and the paths of what it has and has not.
+    private func withWarmServer(
+        in folder: TemporaryFolder? = nil, access: ServerAccess = ServerAccess(), token: String = "X-None: x",
+        _ body: (RunningServer, [String]) async throws -> Void
+    ) async throws {
+        try await withRunningServer(in: folder, access: access) { server in
+            let upload = try await server.put("/v1/kernels/\(TestKernels.id)/headers", TestKernels.tar, token)
+            let receipt: IngestReceipt = try upload.decoded()
+            let btf = try await server.put("/v1/kernels/\(TestKernels.id)/btf", Self.btf, token)
+            #expect((upload.status, btf.status) == (201, 201))
+            let paths = Self.paths(receipt.treeDigest)
+            for path in paths { _ = try await server.get(path, token) }
+            try await body(server, paths)
+        }
+    }
+
+    /// What `/metrics` counts of requests, but for how long they took, and those for itself.
+    private func counts(_ server: RunningServer, _ token: String = "X-None: x") async throws -> [String: Double] {
+        let text = try await server.get("/metrics", token).text
+        var counts: [String: Double] = [:]
+        for line in text.split(separator: "\n") where line.contains("http_re") || line.contains("prompt") {
+            let words = line.split(separator: " ")
+            let isTime = line.contains("duration") && !line.contains("_count{")
+            if words.count == 2, !isTime, !line.contains("metrics") { counts[String(words[0])] = Double(words[1]) }
+        }
+        return counts
+    }
+
+    private static let counter = "kheaderd_prompt_answers_total"
+
+    private func growth(_ before: [String: Double], _ after: [String: Double]) -> [String: Double] {
+        after.merging(before) { $0 - $1 }.filter { $0.value != 0 && $0.key != Self.counter }
+    }
+
+    /// A body without the request's ID.
+    private func lasting(_ answer: HTTPAnswer) -> [UInt8] {
+        guard let id = answer["X-Request-ID"], answer.status >= 400 else { return answer.body }
+        #expect(answer.body.isEmpty || answer.text.contains(id))
+        return Array(answer.text.replacing(id, with: "").utf8)
+    }
+
+    @Test func theyAreTheRoutersOwn() async throws {
+        try await withWarmServer { server, paths in
+            for path in paths {
+                let tag = try await server.head(path)["ETag"] ?? "\"x\""
+                let variations: [[String]] = [
+                    [], ["If-None-Match: \(tag)"], ["If-None-Match: W/\(tag), \"x\""], ["If-None-Match: \"x\""],
+                    ["If-Match: \(tag)"], ["If-Match: \"x\""], ["Range: bytes=1-9"], ["Range: bytes=0-1,5-6"],
+                    ["Range: bytes=99999999-"], ["Range: bytes=1-9", "If-Range: \"x\""],
+                    ["X-DEBUGINFOD-MAXSIZE: 5"], ["X-DEBUGINFOD-MAXSIZE: 99999999"], ["Accept: */*"],
+                    ["Accept: text/html"], ["Connection: Keep-Alive"], ["Accept-Encoding: gzip"],
+                    ["traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"],
+                ]
+                let requests = ["GET", "HEAD"].flatMap { method in variations.map { (method, $0) } }
+                let first = try await counts(server)
+                var prompt: [HTTPAnswer] = []
+                for (method, fields) in requests { prompt.append(try await server.request(method, path, fields)) }
+                let second = try await counts(server)
+                var expected = 0
+                for ((method, fields), answer) in zip(requests, prompt) {
+                    let routed = try await server.request(method, path, fields + [Self.routed])
+                    #expect(answer.status == routed.status, "\(method) \(path) \(fields)")
+                    #expect(answer.lastingFields == routed.lastingFields, "\(method) \(path) \(fields)")
+                    #expect(lasting(answer) == lasting(routed), "\(method) \(path) \(fields)")
+                    let isForOthers = fields.contains { $0.contains("html") || $0.contains("trace") }
+                    if !isForOthers, isPrompt(routed, to: method, path) { expected += 1 }
+                }
+                let third = try await counts(server)
+                #expect(growth(first, second) == growth(second, third), "\(path)")
+                #expect(second[Self.counter] == (first[Self.counter] ?? 0) + Double(expected), "\(path)")
+                #expect(third[Self.counter] == second[Self.counter], "\(path)")
+                #expect(expected >= 10, "\(path)")
+            }
+        }
+    }
+
+    /// Whether it should be answered out of memory, by the router's answer.
+    private func isPrompt(_ answer: HTTPAnswer, to method: String, _ path: String) -> Bool {
+        switch answer.status {
+        case 304: true
+        case 404: path.contains(Self.unknown)
+        case 200, 206:
+            method == "HEAD"
+                || !path.contains("/headers.tar") && answer["Content-Type"]?.hasPrefix("multipart") == false
+        default: false
+        }
+    }
+
+    @Test func whoMayNotReadIsToldAsEver() async throws {
+        try await withTemporaryFolder { folder in
+            let file = TokenFile(state: folder.path("store"))
+            func token(_ role: TokenRole) throws -> String {
+                let made = try file.create(role: role, label: "test", expires: nil, now: 1_800_000_000)
+                return "Authorization: Bearer \(made.secret)"
+            }
+            let (operators, client, agent) = (try token(.operator), try token(.client), try token(.agent))
+            var access = ServerAccess()
+            access.now = { 1_800_000_009 }
+            try await withWarmServer(in: folder, access: access, token: operators) { server, paths in
+                for (field, mayRead) in [
+                    ("X-None: x", false), ("\(client)x", false), ("Authorization: Bearer x", false), (agent, false),
+                    (client, true), (operators, true),
+                ] {
+                    for path in paths {
+                        let before = try await counts(server, operators)[Self.counter]
+                        let answer = try await server.head(path, field)
+                        let after = try await counts(server, operators)[Self.counter]
+                        #expect(after == before.map { $0 + (mayRead ? 1 : 0) }, "\(path) \(field)")
+                        let routed = try await server.head(path, field, Self.routed)
+                        #expect(answer.status == routed.status)
+                        #expect(answer.lastingFields == routed.lastingFields)
+                        #expect(mayRead == (answer.status == 200 || answer.status == 404), "\(path) \(field)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func answersComeInTheOrderOfTheRequests() async throws {
+        try await withWarmServer { server, paths in
+            let slow = ["/v1/kernels", "/buildid/\(TestKernels.id)/headers.tar.gz", "/v1/kernels/\(TestKernels.id)"]
+            let targets = (0..<120).map { $0 % 3 == 2 ? slow[$0 / 3 % 3] : paths[($0 + 4) % paths.count] }
+            var alone: [HTTPAnswer] = []
+            for target in targets { alone.append(try await server.get(target)) }
+            let before = try await counts(server)[Self.counter]
+            let connection = try server.connect()
+            defer { connection.close() }
+            await connection.send(targets.map { "GET \($0) HTTP/1.1\r\nHost: x\r\n\r\n" }.joined())
+            for (target, expected) in zip(targets, alone) {
+                let answer = try await connection.answer()
+                #expect(answer.status == expected.status && lasting(answer) == lasting(expected), "\(target)")
+            }
+            let after = try await counts(server)[Self.counter]
+            // The first one at least, as nothing was under way.
+            #expect((after ?? 0) > (before ?? 0))
+        }
+    }
+
+    /// What was not taken yet is not added to.
+    @Test func whoDoesNotReadIsNotAnsweredAtOnce() async throws {
+        try await withWarmServer { server, _ in
+            let target = "/buildid/\(TestKernels.id)/section/.BTF"
+            let connection = try server.connect()
+            defer { connection.close() }
+            let before = try await counts(server)[Self.counter]
+            // They arrive together, and one answer is more than may wait.
+            await connection.send(String(repeating: "GET \(target) HTTP/1.1\r\nHost: x\r\n\r\n", count: 100))
+            for _ in 0..<100 { #expect(try await connection.answer().body == Self.btf) }
+            let after = try await counts(server)[Self.counter]
+            #expect((1..<100).contains((after ?? 0) - (before ?? 0)))
+        }
+    }
+
+    @Test func whoSendsNoMoreGetsAllOfTheAnswer() async throws {
+        try await withWarmServer { server, _ in
+            let target = "/buildid/\(TestKernels.id)/section/.BTF"
+            let before = try await counts(server)[Self.counter]
+            let connection = try server.connect()
+            defer { connection.close() }
+            await connection.send("GET \(target) HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.endSending()
+            #expect(try await connection.answer().body == Self.btf)
+            #expect(try await connection.rest().isEmpty)
+            #expect(try await counts(server)[Self.counter] == before.map { $0 + 1 })
+        }
+    }
+
+    @Test func whatChangesIsSeenAtOnce() async throws {
+        try await withRunningServer { server in
+            let target = "/buildid/\(TestKernels.id)/manifest.json"
+            #expect(try await server.get(target).status == 404)
+            try await server.upload()
+            #expect(try await server.get(target).status == 200)
+            #expect(try await server.get(target).status == 200)
+            #expect(try await counts(server)[Self.counter] == 2)
+            #expect(try await server.request("DELETE", "/v1/kernels/\(TestKernels.id)").status == 204)
+            #expect(try await server.get(target).status != 200)
+        }
+    }
+
+    @Test func withALineForEachAnswerTheMiddlewaresAnswer() async throws {
+        var serving = ServingOptions()
+        serving.accessLog = true
+        try await withRunningServer(serving: serving) { server in
+            let answer = try await server.get("/buildid/\(Self.unknown)/manifest.json")
+            #expect(answer.status == 404)
+            let counts = try await counts(server)
+            #expect(counts[Self.counter] == nil)
+        }
+    }
+}
