@@ -132,20 +132,20 @@ def grown(bench: Bench) -> growth.Growth:
 SUITES = {
     "store": Suite(stored, report.store, lambda result: result.problems),
     "ingest": Suite(uploads, report.ingest),
+    "growth": Suite(grown, report.growth, lambda result: result.problems, is_quick=False),
     "fetch": Suite(
         lambda bench: fetch.measure(
             bench.binaries, bench.newest, bench.archive(bench.newest), bench.options.cache, bench.by_length(5, 15)
         ),
         report.fetch,
     ),
-    "serve": Suite(
-        lambda bench: serve.measure(bench.binaries, bench.newest, bench.archive(bench.newest), bench.rounds), report.serve
-    ),
-    "growth": Suite(grown, report.growth, lambda result: result.problems, is_quick=False),
-    "lists": Suite(lambda bench: lists.measure(bench.binaries, bench.by_length(100, 300)), report.lists, is_quick=False),
     "verify": Suite(
         lambda bench: verify.measure(bench.binaries, bench.kernels, bench.archives(bench.kernels), bench.rounds),
         report.verify,
+    ),
+    "lists": Suite(lambda bench: lists.measure(bench.binaries, bench.by_length(100, 300)), report.lists, is_quick=False),
+    "serve": Suite(
+        lambda bench: serve.measure(bench.binaries, bench.newest, bench.archive(bench.newest), bench.rounds), report.serve
     ),
     "pch": Suite(
         lambda bench: precompiled.measure(
