@@ -1,5 +1,6 @@
 """Kernels that descend from real ones as a distribution's revisions and flavours do: always the same ones."""
 
+import copy
 import hashlib
 import random
 import re
@@ -102,6 +103,12 @@ class Descent:
             for path in self.random.sample(line.paths, round(200 * scale)):
                 self._edit(line, path)
         return line
+
+    def branch(self, seed: int) -> "Descent":
+        """What might come next, instead of what will."""
+        branch = copy.deepcopy(self)
+        branch.random = random.Random(seed)
+        return branch
 
     def next(self) -> Synthetic:
         line = self.lines[self.count % len(self.lines)] if self.count < len(self.lines) else self.random.choice(self.lines)

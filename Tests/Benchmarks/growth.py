@@ -57,7 +57,6 @@ class Growth:
     part: str = ""  # of a whole tree
     lines: int = 0
     rounds: int = 0
-    seconds: float = 0  # that all of it took
     problems: list[str] = field(default_factory=list)
 
     def note(self, size: int, figures: list[Figure], what: str, unit: str, value: float) -> None:
@@ -72,8 +71,7 @@ def measure(
     binaries: Path, ancestors: list[Kernel], archives: dict[str, Path], sizes: list[int], rounds: int, whole: bool,
     say: Callable[[str], None],
 ) -> Growth:  # fmt: skip
-    """Grows one store through all sizes, a copy left at each; then measures the copies side by side, round by round."""
-    began = time.monotonic()
+    """Grows one store through all sizes, a copy left at each; then measures them side by side, round by round."""
     descent = _descent(ancestors, archives, whole)
     part = "whole trees" if whole else f"of a real tree {', '.join(f'`{folder}`' for folder in SLICE)}"
     growth = Growth(lines=len(descent.lines), rounds=rounds, part=part)
@@ -85,8 +83,7 @@ def measure(
                 store.measure(number)
         for store in stores:
             say(f"growth: upkeep of {store.size:,} kernels")
-            store.upkeep(rounds)
-    growth.seconds = time.monotonic() - began
+            store.upkeep()
     return growth
 
 
@@ -117,7 +114,7 @@ def _grow(
                 kernels.append(kernel)
         state = folder / f"state-{size}"
         shutil.copytree(folder / "state", state)
-        stores.append(_Store(binaries, state, size, copy.deepcopy(descent), list(kernels), growth))
+        stores.append(_Store(binaries, state, copy.deepcopy(descent), list(kernels), growth))
     last = descent.lines[-1].files.values()
     growth.files, growth.bytes = len(last), sum(len(file.content) for file in last)
     # What was in all lines from the first kernel to the last.
@@ -133,9 +130,9 @@ class _Store:
     paths: list[str]
 
     def __init__(
-        self, binaries: Path, state: Path, size: int, descent: Descent, kernels: list[Synthetic], growth: Growth
+        self, binaries: Path, state: Path, descent: Descent, kernels: list[Synthetic], growth: Growth
     ):
-        self.size = size
+        self.size = len(kernels)
         self._binaries = binaries
         self._state = state
         self._descent = descent
@@ -149,58 +146,57 @@ class _Store:
         self._growth.note(self.size, self._growth.linear, what, unit, value)
 
     def measure(self, number: int) -> None:
-        """One life of a server: a start, reads of what it has not read before, further kernels."""
-        before = self._on_disk()
-        newest = self._kernels[-BUNDLES:]
+        """One life of a server on a copy of the folder: a start, reads of what it has not read before, further kernels."""
+        state = self._state.with_name("round")
+        shutil.copytree(self._state, state)
+        before = _on_disk(state)
         some = [self._kernels[(number + index * self.size // ASKED) % self.size] for index in range(ASKED)]
         trees = [f"/buildid/{kernel.build_id}" for kernel in some]
-        step = BUNDLES * number
-        with Server(self._binaries, self._state, QUIET) as server:
+        paths = [self.paths[(number + 7 * index) % len(self.paths)] for index in range(ASKED)]
+        with Server(self._binaries, state, QUIET) as server:
             self._linear("start-up", "ms", server.start_seconds * 1000)
             self._linear("start-up", "CPU ms", server.cpu_seconds * 1000)
             self._linear("memory after it", "MB", server.resident_memory / 1e6)
             connection = _Connection(server)
-            sources = [
-                f"{tree}/source/{self.paths[(number + 7 * index) % len(self.paths)]}" for index, tree in enumerate(trees)
-            ]
-            self._ask(connection, "`source/…`, cold", sources)
-            self._ask(connection, "`manifest.json`, cold", [f"{tree}/manifest.json" for tree in trees])
+            sources = [f"{tree}/source/{path}" for tree, path in zip(trees, paths)]
+            self._ask(connection, "`source/…`, cold", sources, is_cold=True)
+            self._ask(connection, "`manifest.json`, cold", [f"{tree}/manifest.json" for tree in trees], is_cold=True)
             self._ask(connection, "look-up of a build ID", [f"/v1/kernels/{kernel.build_id}" for kernel in some] * 5)
             unknown = [f"/buildid/{index:040x}/manifest.json" for index in range(5 * ASKED)]
-            self._ask(connection, "404 of a build ID", unknown, 404)
+            self._ask(connection, "404 of a build ID", unknown, status=404)
             self._ask(connection, f"list, a page of {PAGE}", [f"/v1/kernels?limit={PAGE}"] * PAGES)
-            middle, oldest = self._kernels[self.size // 2 + step :], self._kernels[step:]
-            for age, kernels in [("newest", newest), ("of the middle", middle), ("oldest", oldest)]:
-                self._bundles(connection, f"first bundle, {age}", kernels[:BUNDLES])
+            # Other ones in each round.
+            first = BUNDLES * number
+            for age, place in [("newest", self.size - first - BUNDLES), ("middle", self.size // 2 + first), ("oldest", first)]:
+                self._bundles(connection, f"first bundle, {age}", place)
             costs = []
+            descent = self._descent.branch(number)
             for _ in range(ADDED):
-                kernel, used = self._descent.next(), server.cpu_seconds
+                kernel, used = descent.next(), server.cpu_seconds
                 connection.push(kernel)
                 costs.append((server.cpu_seconds - used) * 1000)
-                kernel.files = {}
-                self._kernels.append(kernel)
             self._flat("ingest", "CPU ms", statistics.median(costs))
             self._linear("memory after the round", "MB", server.resident_memory / 1e6)
-        for what, bytes in self._on_disk().items():
-            self._flat(f"a further kernel, {what}", "bytes", (bytes - before[what]) / ADDED)
+        for what, size in _on_disk(state).items():
+            self._flat(f"a further kernel, {what}", "bytes", (size - before[what]) / ADDED)
+        shutil.rmtree(state)
 
-    def upkeep(self, rounds: int) -> None:
-        self._linear("on disk", "MB", self._on_disk()["all"] / 1e6)
+    def upkeep(self) -> None:
+        """Of the folder itself; then some of all kernels are read back."""
+        self._linear("on disk", "MB", _on_disk(self._state)["all"] / 1e6)
         with Server(self._binaries, self._state, QUIET) as server:
             self._task(server, "collect, dry run", "collect", "?dryRun=true")
             is_repacked = self._task(server, "repack", "repack")
         if is_repacked:
-            self._linear("on disk after the repack", "MB", self._on_disk()["all"] / 1e6)
+            self._linear("on disk after the repack", "MB", _on_disk(self._state)["all"] / 1e6)
         with Server(self._binaries, self._state, QUIET) as server:
             connection = _Connection(server)
             if is_repacked:
-                oldest = self._kernels[BUNDLES * rounds :][:BUNDLES]
-                self._bundles(connection, "first bundle, oldest, repacked", oldest)
-            count = len(self._kernels)
-            for kernel in [self._kernels[index * (count - 1) // 7] for index in range(8)]:
+                self._bundles(connection, "first bundle, newest, repacked", self.size - BUNDLES)
+            for kernel in [self._kernels[index * (self.size - 1) // 9] for index in range(10)]:
                 tree = read_tar(io.BytesIO(connection.ask("GET", f"/buildid/{kernel.build_id}/headers.tar")))
                 if digest({path: File(path, content) for path, content in tree.items()}) != kernel.digest:
-                    self._growth.problems.append(f"{kernel.release} of {count} did not come out as it went in")
+                    self._growth.problems.append(f"{kernel.release}, one of {self.size}, did not come out as it went in")
 
     def _task(self, server: Server, what: str, name: str, query: str = "") -> bool:
         """Whether the server has such a task, which is done then."""
@@ -211,10 +207,13 @@ class _Store:
         self._linear(what, "CPU s", server.cpu_seconds - used)
         return True
 
-    def _bundles(self, connection: "_Connection", what: str, kernels: list[Synthetic]) -> None:
-        self._ask(connection, what, [f"/buildid/{kernel.build_id}/headers.tar.zst" for kernel in kernels])
+    def _bundles(self, connection: "_Connection", what: str, place: int) -> None:
+        chosen = self._kernels[place : place + BUNDLES]
+        self._ask(connection, what, [f"/buildid/{kernel.build_id}/headers.tar.zst" for kernel in chosen], is_cold=True)
 
-    def _ask(self, connection: "_Connection", what: str, paths: list[str], status: int = 200) -> None:
+    def _ask(
+        self, connection: "_Connection", what: str, paths: list[str], status: int = 200, is_cold: bool = False
+    ) -> None:
         """Each path once."""
         server, walls = connection.server, []
         used, read = server.cpu_seconds, server.read_bytes
@@ -224,16 +223,17 @@ class _Store:
             walls.append(time.perf_counter() - began)
         self._flat(what, "CPU ms", (server.cpu_seconds - used) / len(paths) * 1000)
         self._flat(what, "p50 ms", statistics.median(walls) * 1000)
-        if "cold" in what or "first" in what:
+        if is_cold:
             self._flat(what, "kB read", (server.read_bytes - read) / len(paths) / 1000)
 
-    def _on_disk(self) -> dict[str, int]:
-        """Bytes, while no server runs."""
-        return {
-            "packs": disk(self._state / "packs").bytes,
-            "catalogue": (self._state / "catalogue.sqlite").stat().st_size,
-            "all": disk(self._state, without="bundles").bytes,
-        }
+
+def _on_disk(state: Path) -> dict[str, int]:
+    """Bytes, while no server runs."""
+    return {
+        "packs": disk(state / "packs").bytes,
+        "catalogue": (state / "catalogue.sqlite").stat().st_size,
+        "all": disk(state, without="bundles").bytes,
+    }
 
 
 class _Connection:

@@ -110,13 +110,12 @@ def growth(growth: Growth) -> list[str]:
             + [_number(statistics.median(figure.values[size])) for size in sizes]
             + [f"**{statistics.median(figure.ratios):.2f}**", f"{min(figure.ratios):.2f} – {max(figure.ratios):.2f}"]
             for figure in figures
+            if figure.ratios
         ]
 
     sizes = sorted(growth.flat[0].values)
     header = ["", "unit"] + [f"{size:,} kernels" for size in sizes] + ["ratio", "spread"]
-    slopes = "; ".join(
-        f"{figure.what} {figure.slope * 1000:,.2f} {figure.unit}" for figure in growth.linear if len(figure.ratios) > 1
-    )
+    slopes = "; ".join(f"{figure.what} {figure.slope * 1000:,.2f} {figure.unit}" for figure in growth.linear)
     return [
         "## Growth",
         table(header, rows(growth.flat, sizes)),
@@ -125,8 +124,8 @@ def growth(growth: Growth) -> list[str]:
         f"A thousand further kernels add: {slopes}.",
         f"Made-up kernels in {growth.lines} lines of descent from the newest Debian kernel of each series, with {growth.files} "
         f"files and {growth.bytes / 1e6:.1f} MB each ({growth.part}); revisions and flavours change as many files of them as "
-        "Debian's do. One server grows through all sizes; a copy of it at each size then has "
-        f"{growth.rounds} rounds, the sizes in turn: a start, {ASKED} cold requests and 200 hot ones each, first bundles "
+        "Debian's do. One server grows through all sizes; each of "
+        f"{growth.rounds} rounds takes the sizes in turn, with a copy of what it was then: a start, {ASKED} cold requests and 200 hot ones each, first bundles "
         f"(`tar.zst`) of the newest, middle and oldest kernels, {ADDED} further kernels. Figures are medians of rounds, CPU is the "
         "server's, for each request; a ratio is of the most kernels to the fewest in the same round. Read is what the server "
         "asks its system for, the answer to the client among it. What the server would do by itself in the background is off."
