@@ -4,6 +4,7 @@ import hashlib
 import statistics
 import subprocess
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,10 +57,10 @@ class Storage:
 
     @property
     def goals(self) -> list[Goal]:
-        goals = [Goal("solid limit, after ingest", self.disk.bytes / self.solid, 2.5)]
+        goals = [Goal("it / solid limit, after ingest", self.disk.bytes / self.solid, 2.5)]
         if self.repacked:
-            goals.append(Goal("solid limit, after the repack", self.repacked.bytes / self.solid, 1.5))
-        goals.append(Goal("raw tar / it, at the end", self.tar / (self.repacked or self.disk).bytes, 150, is_least=True))
+            goals.append(Goal("it / solid limit, after the repack", self.repacked.bytes / self.solid, 1.5))
+        goals.append(Goal(f"raw / it, {'after the repack' if self.repacked else 'after ingest'}", self.tar / (self.repacked or self.disk).bytes, 150, is_least=True))
         for kind, what, limit in [("flavour", "another flavour", 8_000), ("revision", "the next revision", 20_000)]:
             added = [step.added for step in self.steps if step.kind == kind]
             if added:
@@ -101,7 +102,7 @@ def measure(binaries: Path, kernels: list[Kernel], archives: dict[str, Path], fo
             added=result.disk.bytes - bytes_before,
             packs=packs - packs_before,
             kind=_kind(kernel, before),
-            peers={peer.name: peer.add(tar, unpacked, kernel.release) for peer in others},
+            peers=_add(others, tar, unpacked, kernel.release),
         )
         tar.unlink()
         subprocess.run(["rm", "-r", str(unpacked)], check=True)
@@ -120,6 +121,12 @@ def measure(binaries: Path, kernels: list[Kernel], archives: dict[str, Path], fo
         result.repacked = disk(state, without="bundles")
         result.problems += _read_back(binaries, state, kernels, archives, "after the repack")
     return result
+
+
+def _add(others: list[peers.Peer], tar: Path, unpacked: Path, release: str) -> dict[str, int]:
+    """Side by side: nothing is timed."""
+    with ThreadPoolExecutor() as pool:
+        return dict(zip([peer.name for peer in others], pool.map(lambda peer: peer.add(tar, unpacked, release), others)))
 
 
 def _kind(kernel: Kernel, before: list[Kernel]) -> str:
