@@ -49,7 +49,7 @@ class Bench:
 
     @property
     def rounds(self) -> int:
-        return self.by_length(3, self.options.rounds)
+        return self.by_length(2, self.options.rounds)
 
     @cached_property
     def kernels(self) -> list[Kernel]:
@@ -115,7 +115,7 @@ def uploads(bench: Bench) -> dict:
     sizes = bench.by_length([60_000_000], [60_000_000, 600_000_000])
     archives = bench.archives(bench.kernels)
     return {
-        "cpu": ingest.cpu(bench.binaries, bench.kernels, archives, bench.by_length(2, bench.options.rounds)),
+        "cpu": ingest.cpu(bench.binaries, bench.kernels, archives, bench.rounds),
         "memory": ingest.memory(bench.binaries, archives[bench.kernels[0].release], sizes),
     }
 
@@ -132,7 +132,7 @@ def grown(bench: Bench) -> growth.Growth:
 SUITES = {
     "store": Suite(stored, report.store, lambda result: result.problems),
     "ingest": Suite(uploads, report.ingest),
-    "growth": Suite(grown, report.growth, lambda result: result.problems, is_quick=False),
+    "growth": Suite(grown, report.growth, lambda result: result.problems),
     "fetch": Suite(
         lambda bench: fetch.measure(
             bench.binaries, bench.newest, bench.archive(bench.newest), bench.options.cache, bench.by_length(5, 15)
@@ -143,20 +143,26 @@ SUITES = {
         lambda bench: verify.measure(bench.binaries, bench.kernels, bench.archives(bench.kernels), bench.rounds),
         report.verify,
     ),
-    "lists": Suite(lambda bench: lists.measure(bench.binaries, bench.by_length(100, 300)), report.lists, is_quick=False),
+    "lists": Suite(
+        lambda bench: lists.measure(bench.binaries, bench.by_length(100, 300)), report.lists, is_quick=False
+    ),
     "serve": Suite(
-        lambda bench: serve.measure(bench.binaries, bench.newest, bench.archive(bench.newest), bench.rounds), report.serve
+        lambda bench: serve.measure(
+            bench.binaries, bench.newest, bench.archive(bench.newest), bench.rounds, seconds=bench.by_length(1, 2)
+        ),
+        report.serve,
     ),
     "pch": Suite(
         lambda bench: precompiled.measure(
-            bench.binaries, bench.oldest_series, bench.archive(bench.oldest_series), bench.rounds
+            bench.binaries, bench.oldest_series, bench.archive(bench.oldest_series), bench.rounds,
+            precompiled.TOOLCHAINS[: bench.by_length(1, None)],
         ),
         report.pch,
     ),
     "agent": Suite(
         lambda bench: {
             "runs": agent.measure(
-                bench.binaries, bench.newest.release, bench.archive(bench.newest), bench.by_length(5, 15)
+                bench.binaries, bench.newest.release, bench.archive(bench.newest), bench.by_length(3, 15)
             ),
             "size": agent.binary_size(bench.binaries),
         },
@@ -181,7 +187,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--suite", choices=SUITES, help="measure this only")
     parser.add_argument("--rounds", type=int, default=5, help="of what is measured side by side")
     parser.add_argument("--json", type=Path, help="where to write the results as JSON ('-' for stdout, without tables)")
-    parser.add_argument("--markdown", type=Path, help="a file to put the tables in, besides stdout, in the place of older ones")
+    parser.add_argument("--markdown", type=Path, help="a file that gets the tables, too, in the place of older ones")
     return parser.parse_args()
 
 

@@ -167,8 +167,9 @@ class _Store:
             self._ask(connection, f"list, a page of {PAGE}", [f"/v1/kernels?limit={PAGE}"] * PAGES)
             # Other ones in each round.
             first = BUNDLES * number
-            for age, place in [("newest", self.size - first - BUNDLES), ("middle", self.size // 2 + first), ("oldest", first)]:
-                self._bundles(connection, f"first bundle, {age}", place)
+            self._bundles(connection, "first bundle, newest", self.size - first - BUNDLES)
+            self._bundles(connection, "first bundle, middle", self.size // 2 + first)
+            self._bundles(connection, "first bundle, oldest", first)
             costs = []
             descent = self._descent.branch(number)
             for _ in range(ADDED):

@@ -60,7 +60,8 @@ class Storage:
         goals = [Goal("it / solid limit, after ingest", self.disk.bytes / self.solid, 2.5)]
         if self.repacked:
             goals.append(Goal("it / solid limit, after the repack", self.repacked.bytes / self.solid, 1.5))
-        goals.append(Goal(f"raw / it, {'after the repack' if self.repacked else 'after ingest'}", self.tar / (self.repacked or self.disk).bytes, 150, is_least=True))
+        last, when = (self.repacked, "after the repack") if self.repacked else (self.disk, "after ingest")
+        goals.append(Goal(f"raw / it, {when}", self.tar / last.bytes, 150, is_least=True))
         for kind, what, limit in [("flavour", "another flavour", 8_000), ("revision", "the next revision", 20_000)]:
             added = [step.added for step in self.steps if step.kind == kind]
             if added:
