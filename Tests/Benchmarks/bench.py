@@ -196,39 +196,37 @@ def main() -> int:
     options.all = options.all or options.suite == "store"
     bench = Bench(options)
     names = [options.suite] if options.suite else [name for name in SUITES if SUITES[name].is_quick or not options.quick]
-    results, tables, is_wrong = {}, {}, False
+    results, is_wrong = {}, False
     for name in names:
         bench.say(name)
         about = report.machine() | {"date": datetime.date.today().isoformat(), "load_before": report.load()}
         began = time.monotonic()
         result = SUITES[name].measure(bench)
         about |= {"load_after": report.load(), "seconds": time.monotonic() - began}
-        title, *parts = SUITES[name].tables(result)
-        command = f"make {bench.by_length('bench-quick', 'bench')} SUITE={name}"
-        tables[name] = "\n\n".join([title, report.stamp(command, about), *parts])
         results[name] = {"about": about, "result": result}
         is_wrong = is_wrong or bool(SUITES[name].wrong(result))
-    write(options, tables, json.dumps(results, default=dataclasses.asdict, indent=2) + "\n")
+        title, *parts = SUITES[name].tables(result)
+        command = f"make {bench.by_length('bench-quick', 'bench')} SUITE={name}"
+        tables = "\n\n".join([title, report.stamp(command, about), *parts])
+        if options.json != Path("-"):
+            print(f"{tables}\n", flush=True)
+        if options.markdown:
+            put(tables, name, options.markdown)
+    document = json.dumps(results, default=dataclasses.asdict, indent=2) + "\n"
+    if options.json == Path("-"):
+        sys.stdout.write(document)
+    elif options.json:
+        options.json.write_text(document)
     return 1 if is_wrong else 0
 
 
-def write(options: argparse.Namespace, tables: dict[str, str], document: str) -> None:
-    if options.json == Path("-"):
-        sys.stdout.write(document)
-    else:
-        sys.stdout.write("\n\n".join(tables.values()) + "\n")
-        if options.json:
-            options.json.write_text(document)
-    if options.markdown:
-        before = options.markdown.read_text() if options.markdown.exists() else ""
-        # Each suite's tables behind a comment with its name.
-        pieces = re.split(r"^<!-- suite: (\w+) -->\n+", before, flags=re.MULTILINE)
-        tables = dict(zip(pieces[1::2], map(str.strip, pieces[2::2]), strict=True)) | tables
-        parts = [f"<!-- suite: {name} -->\n\n{tables[name]}" for name in SUITES if name in tables]
-        options.markdown.write_text("\n\n".join(["# Benchmark results", *INTRODUCTION, *parts]) + "\n")
-
-
-INTRODUCTION = ["Sizes are exact; of times, read the ratios: each is of two runs side by side, and the median of its rounds."]
+def put(tables: str, name: str, file: Path) -> None:
+    """Each suite's tables are behind a comment with its name; those that it had before go."""
+    before = file.read_text() if file.exists() else ""
+    head, *pieces = re.split(r"^<!-- suite: (\w+) -->\n", before, flags=re.MULTILINE)
+    all = dict(zip(pieces[::2], map(str.strip, pieces[1::2]), strict=True)) | {name: tables}
+    parts = [f"<!-- suite: {name} -->\n\n{all[name]}" for name in SUITES if name in all]
+    file.write_text("\n\n".join([head.strip() or "# Benchmark results", *parts]) + "\n")
 
 
 if __name__ == "__main__":

@@ -123,12 +123,12 @@ def growth(growth: Growth) -> list[str]:
         table(header, rows(growth.linear, sizes)),
         f"A thousand further kernels add: {slopes}.",
         f"Made-up kernels in {growth.lines} lines of descent from the newest Debian kernel of each series, with {growth.files} "
-        f"files and {growth.bytes / 1e6:.1f} MB each ({growth.part}); revisions and flavours change as many files of them as "
-        "Debian's do. One server grows through all sizes; each of "
-        f"{growth.rounds} rounds takes the sizes in turn, with a copy of what it was then: a start, {ASKED} cold requests and 200 hot ones each, first bundles "
-        f"(`tar.zst`) of the newest, middle and oldest kernels, {ADDED} further kernels. Figures are medians of rounds, CPU is the "
-        "server's, for each request; a ratio is of the most kernels to the fewest in the same round. Read is what the server "
-        "asks its system for, the answer to the client among it. What the server would do by itself in the background is off."
+        f"files and {growth.bytes / 1e6:.1f} MB each ({growth.part}); of these, revisions and flavours change as large a part as "
+        f"Debian's do. One server grows through all sizes. Each of {growth.rounds} rounds takes the sizes in turn, with a copy of "
+        f"what it was then: a start, {ASKED} cold requests and 200 hot ones of each kind, first bundles (`tar.zst`) of the newest, "
+        f"middle and oldest kernels, {ADDED} further kernels. Figures are medians of the rounds; CPU is the server's, for each "
+        "request; a ratio is of the most kernels to the fewest in the same round. *Read* is all that the server asks its system "
+        "for, from the page cache, too, and a bundle on its way out. What the server would do by itself in the background is off."
         + "".join(f"\n- Wrong: {problem}" for problem in growth.problems),
     ]
 
