@@ -187,26 +187,27 @@ class _Store:
         self._linear("on disk", "MB", _on_disk(self._state)["all"] / 1e6)
         with Server(self._binaries, self._state, QUIET) as server:
             self._task(server, "collect, dry run", "collect", "?dryRun=true")
-            is_repacked = self._task(server, "repack", "repack")
-        if is_repacked:
+            repack = self._task(server, "repack", "repack")
+        if repack:
+            self._linear("packs that it made smaller", "", repack["packsRewritten"])
             self._linear("on disk after the repack", "MB", _on_disk(self._state)["all"] / 1e6)
         with Server(self._binaries, self._state, QUIET) as server:
             connection = _Connection(server)
-            if is_repacked:
+            if repack:
                 self._bundles(connection, "first bundle, newest, repacked", self.size - BUNDLES)
             for kernel in [self._kernels[index * (self.size - 1) // 9] for index in range(10)]:
                 tree = read_tar(io.BytesIO(connection.ask("GET", f"/buildid/{kernel.build_id}/headers.tar")))
                 if digest({path: File(path, content) for path, content in tree.items()}) != kernel.digest:
                     self._growth.problems.append(f"{kernel.release}, one of {self.size}, did not come out as it went in")
 
-    def _task(self, server: Server, what: str, name: str, query: str = "") -> bool:
-        """Whether the server has such a task, which is done then."""
+    def _task(self, server: Server, what: str, name: str, query: str = "") -> dict | None:
+        """What it did; None if the server has no such task."""
         used, began = server.cpu_seconds, time.perf_counter()
-        if server.run_task(name, query) is None:
-            return False
-        self._linear(what, "s", time.perf_counter() - began)
-        self._linear(what, "CPU s", server.cpu_seconds - used)
-        return True
+        state = server.run_task(name, query)
+        if state:
+            self._linear(what, "s", time.perf_counter() - began)
+            self._linear(what, "CPU s", server.cpu_seconds - used)
+        return state
 
     def _bundles(self, connection: "_Connection", what: str, place: int) -> None:
         chosen = self._kernels[place : place + BUNDLES]

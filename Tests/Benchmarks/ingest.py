@@ -1,7 +1,6 @@
 """What an upload costs the server: CPU against the least possible, and peak memory."""
 
 import resource
-import statistics
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -25,10 +24,6 @@ class Cost:
     what: str
     seconds: list[float]
     ratios: list[float]
-
-    @property
-    def ratio(self) -> float:
-        return statistics.median(self.ratios)
 
 
 def cpu(binaries: Path, kernels: list[Kernel], archives: dict[str, Path], rounds: int) -> list[Cost]:

@@ -104,23 +104,22 @@ def fleet(fleet: Fleet) -> list[str]:
 
 
 def growth(growth: Growth) -> list[str]:
-    def rows(figures: list[Figure], sizes: list[int]) -> list[list[str]]:
+    def rows(figures: list[Figure]) -> list[list[str]]:
         return [
-            [figure.what, figure.unit]
-            + [_number(statistics.median(figure.values[size])) for size in sizes]
-            + [f"**{statistics.median(figure.ratios):.2f}**", f"{min(figure.ratios):.2f} – {max(figure.ratios):.2f}"]
+            [figure.what, figure.unit, *(_number(statistics.median(figure.values[size])) for size in sizes)]
+            # None where there is nothing with the fewest kernels.
+            + (_ratio(figure.ratios) if figure.ratios else ["–", ""])
             for figure in figures
-            if figure.ratios
         ]
 
     sizes = sorted(growth.flat[0].values)
     header = ["", "unit"] + [f"{size:,} kernels" for size in sizes] + ["ratio", "spread"]
-    slopes = "; ".join(f"{figure.what} {figure.slope * 1000:,.2f} {figure.unit}" for figure in growth.linear)
+    slopes = "; ".join(f"{figure.what} {figure.slope * 1000:,.2f} {figure.unit}" for figure in growth.linear if figure.unit)
     return [
         "## Growth",
-        table(header, rows(growth.flat, sizes)),
+        table(header, rows(growth.flat)),
         "What may grow with the number of kernels:",
-        table(header, rows(growth.linear, sizes)),
+        table(header, rows(growth.linear)),
         f"A thousand further kernels add: {slopes}.",
         f"Made-up kernels in {growth.lines} lines of descent from the newest Debian kernel of each series, with {growth.files} "
         f"files and {growth.bytes / 1e6:.1f} MB each ({growth.part}); of these, revisions and flavours change as large a part as "
@@ -131,6 +130,10 @@ def growth(growth: Growth) -> list[str]:
         "for, from the page cache, too, and a bundle on its way out. What the server would do by itself in the background is off."
         + "".join(f"\n- Wrong: {problem}" for problem in growth.problems),
     ]
+
+
+def _ratio(ratios: list[float]) -> list[str]:
+    return [f"**{statistics.median(ratios):.2f}**", f"{min(ratios):.2f} – {max(ratios):.2f}"]
 
 
 def _number(value: float) -> str:
@@ -172,8 +175,7 @@ def _costs(costs: list[Cost]) -> str:
         [
             cost.what,
             f"{statistics.median(cost.seconds):.2f}",
-            f"**{cost.ratio:.2f}**",
-            f"{min(cost.ratios):.2f} – {max(cost.ratios):.2f}",
+            *_ratio(cost.ratios),
             f"{LIMIT:.2f}",
             str(len(cost.ratios)),
         ]
@@ -194,7 +196,7 @@ def _fetches(fetches: list[Comparison]) -> str:
         row = [fetch.what, _median(fetch.ours), fetch.peer, _median(fetch.theirs)]
         for quantity, limit in [("wall", fetch.wall_limit), ("cpu", fetch.cpu_limit)]:
             ratios = fetch.ratios(quantity)
-            row += [f"**{fetch.ratio(quantity):.2f}**", f"{min(ratios):.2f} – {max(ratios):.2f}"]
+            row += _ratio(ratios)
             row.append("" if limit is None else f"{limit:.2f}")
         rows.append(row)
     return table(header, rows)
@@ -209,8 +211,7 @@ def _agents(agents: list[Comparison]) -> str:
             [
                 agent.what,
                 agent.peer,
-                f"**{agent.ratio('cpu'):.2f}**",
-                f"{min(ratios):.2f} – {max(ratios):.2f}",
+                *_ratio(ratios),
                 _limit(agent.cpu_limit),
                 _mb(statistics.median(agent.our_memories)),
                 _mb(statistics.median(agent.their_memories)),
@@ -222,12 +223,9 @@ def _agents(agents: list[Comparison]) -> str:
 
 
 def verify(verify: Verified) -> list[str]:
-    def ratio(ratios: list[float]) -> list[str]:
-        return [f"**{statistics.median(ratios):.2f}**", f"{min(ratios):.2f} – {max(ratios):.2f}"]
-
     rows = [
-        ["the packs", _mb(verify.disk), *ratio(verify.of_disk)],
-        ["the packs, and what is in them", _mb(verify.disk + verify.contents), *ratio(verify.of_contents)],
+        ["the packs", _mb(verify.disk), *_ratio(verify.of_disk)],
+        ["the packs, and what is in them", _mb(verify.disk + verify.contents), *_ratio(verify.of_contents)],
     ]
     return [
         "## A verify of the store",
@@ -261,9 +259,7 @@ def lists(pages: list[Page]) -> list[str]:
 
 def serve(serve: Served) -> list[str]:
     def ratio(ratios: list[float]) -> list[str]:
-        if not ratios:
-            return ["", ""]
-        return [f"**{statistics.median(ratios):.2f}**", f"{min(ratios):.2f} – {max(ratios):.2f}"]
+        return _ratio(ratios) if ratios else ["", ""]
 
     rows = [
         [hit.name, f"{statistics.median(hit.own):,.0f}", *ratio(hit.to_nginx), f"{hit.limit:.2f}",
