@@ -22,7 +22,7 @@ boot_needs := qemu-system-x86_64=qemu-system-x86 busybox=busybox-static cpio=cpi
 	readelf=binutils xz=xz-utils
 lint_needs := python3=python3 python3:ensurepip=python3-venv systemd-analyze=systemd promtool=prometheus
 look_needs := python3=python3 python3:ensurepip=python3-venv chromium=chromium clang-14=clang-14 bwrap=bubblewrap
-bench_needs := python3=python3 xz=xz-utils ostree=ostree borg=borgbackup debuginfod-find=debuginfod debuginfod=debuginfod \
+bench_needs := python3=python3 xz=xz-utils ostree=ostree borg=borgbackup restic=restic casync=casync debuginfod-find=debuginfod debuginfod=debuginfod \
 	wrk=wrk /usr/sbin/nginx=nginx-light /usr/bin/time=time \
 	strip=binutils /usr/bin/python3:bcc=python3-bpfcc bwrap=bubblewrap clang-14=clang-14 clang-16=clang-16 clang-19=clang-19
 
@@ -146,14 +146,14 @@ bench-deps:
 bench-build: deps bench-deps $(static_libraries)
 	for product in kheaderd kheader kheader-agent FleetSimulation; do $(release_build) --product $$product; done
 
-# RESULTS=FILE writes the tables to a file as well. SUITE=NAME measures one thing only.
+# SUITE=NAME measures one thing only. RESULTS=FILE puts the tables in a file as well, in the place of older ones.
 run_bench = Tests/Benchmarks/bench.py --binaries .build/release --cache $(KHEADERD_CACHE)/bench \
 	--json $(KHEADERD_CACHE)/bench/results.json $(if $(RESULTS),--markdown $(RESULTS)) $(if $(SUITE),--suite $(SUITE))
 
-bench: bench-build ## Measure storage, uploads, fetches, PCHs, the agent, a fleet (release build)
+bench: bench-build ## Measure it all, or with SUITE=NAME one thing (release build)
 	$(run_bench)
 
-bench-quick: bench-build ## The same on four kernels
+bench-quick: bench-build ## Most of it on four kernels, in five minutes
 	$(run_bench) --quick
 
 # Of release builds, or with BUILD=debug of those that the tests have made. DESTDIR goes before all paths.

@@ -44,21 +44,25 @@ struct BlockGraph {
     /// Raw bytes of these blocks.
     func bytes(of blocks: Set<BlockKey>) throws -> Int { try blocks.reduce(0) { $0 + (try node($1)?.rawLength ?? 0) } }
 
-    /// Of what is stored more than once, the place in whose block a tree has most of the rest: that it read little else.
-    func densest(_ places: [Digest: [BlobPlace]], of manifest: TreeManifest) throws -> [Digest: BlobPlace] {
+    /// Of what is stored more than once, the place whose block, with all that it needs, holds least else than the tree's.
+    mutating func densest(_ places: [Digest: [BlobPlace]], of manifest: TreeManifest) throws -> [Digest: BlobPlace] {
         var living: [BlockKey: Int] = [:]
         var taken: Set<Digest> = []
         for case .file(let length, let digest, _) in manifest.entries.map(\.kind) where taken.insert(digest).inserted {
             for place in places[digest] ?? [] { living[place.block, default: 0] += length }
         }
-        func share(_ block: BlockKey) throws -> Double {
-            Double(living[block] ?? 0) / Double(max(try node(block)?.rawLength ?? .max, 1))
+        var densest: [Digest: BlobPlace] = [:]
+        for (digest, places) in places {
+            var best: (share: Double, place: BlobPlace)?
+            for place in places {
+                let needed = places.count == 1 ? 1 : try bytes(of: try closure(of: place.block))
+                let share = Double(living[place.block] ?? 0) / Double(max(needed, 1))
+                // The newest of several comes first.
+                if share > best?.share ?? -1 { best = (share, place) }
+            }
+            densest[digest] = best?.place
         }
-        return try places.compactMapValues { places in
-            guard places.count > 1 else { return places.first }
-            return try places.map { (share: try share($0.block), place: $0) }
-                .max { ($0.share, $0.place.number) < ($1.share, $1.place.number) }?.place
-        }
+        return densest
     }
 
     /// What a ``TreeReading`` decompresses.

@@ -217,7 +217,8 @@ struct Ingest {
     /// - Parameter tree: what the store has of it; nil if it is new.
     private func filling(_ unpacked: Unpacked, of tree: TreeRow?) throws -> Filling {
         let parent = try chooseParent(unpacked.firstWith)
-        let places = try BlockGraph(content: content).densest(unpacked.spool.known, of: unpacked.manifest)
+        var graph = BlockGraph(content: content)
+        let places = try graph.densest(unpacked.spool.known, of: unpacked.manifest)
         let parents = [parent, try root(places.values)].compactMap(\.self)
         let manifestParent = parent.flatMap { $0.row.depth < StoredManifest.maximumDepth ? $0 : nil }
         let items = unpacked.spool.newBlobs.map { blob in

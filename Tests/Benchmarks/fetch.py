@@ -39,9 +39,6 @@ class Comparison:
     def ratios(self, quantity: str) -> list[float]:
         return [getattr(a, quantity) / getattr(b, quantity) for a, b in zip(self.ours, self.theirs, strict=True)]
 
-    def ratio(self, quantity: str) -> float:
-        return statistics.median(self.ratios(quantity))
-
     @property
     def memory_ratio(self) -> float:
         return statistics.median(self.our_memories) / statistics.median(self.their_memories)

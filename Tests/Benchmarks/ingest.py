@@ -1,7 +1,6 @@
 """What an upload costs the server: CPU against the least possible, and peak memory."""
 
 import resource
-import statistics
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -9,9 +8,11 @@ from pathlib import Path
 
 from debian_kernels import Kernel
 from kheaders_archive import Tree, read_tar, write_tar
-from server import Server
+from server import QUIET, Server
 from storage import build_id
 
+# Of the ratio to hashing.
+LIMIT = 2.5
 # The server takes files of up to 16 MiB.
 GENERATED_FILE = 15_000_000
 
@@ -24,16 +25,12 @@ class Cost:
     seconds: list[float]
     ratios: list[float]
 
-    @property
-    def ratio(self) -> float:
-        return statistics.median(self.ratios)
-
 
 def cpu(binaries: Path, kernels: list[Kernel], archives: dict[str, Path], rounds: int) -> list[Cost]:
     """Pushes three kernels to an empty server, again and again, each right after its own yardstick."""
     costs = [Cost(what, [], []) for what, _ in _uploads(kernels)]
     for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as folder, Server(binaries, Path(folder) / "state") as server:
+        with tempfile.TemporaryDirectory() as folder, Server(binaries, Path(folder) / "state", QUIET) as server:
             for cost, (_, kernel) in zip(costs, _uploads(kernels), strict=True):
                 archive = archives[kernel.release]
                 yardstick = cpu_of_hashing(archive)
@@ -87,7 +84,7 @@ def memory(binaries: Path, archive: Path, sizes: list[int]) -> list[Memory]:
             tar = Path(folder) / "headers.tar"
             with open(tar, "wb") as file:
                 write_tar(_enlarged(headers, size), file)
-            with Server(binaries, Path(folder) / "state") as server:
+            with Server(binaries, Path(folder) / "state", QUIET) as server:
                 idle = server.peak_memory
                 server.push(tar, build_id(str(size)))
                 results.append(Memory(tar.stat().st_size, idle, server.peak_memory))

@@ -5,10 +5,10 @@ architecture's include/, the object tree's over the source tree's, without utsve
 stripped, owners and times normalised, `xz -6` in one thread.
 """
 
-import io
 import re
 import subprocess
 import tarfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 COMMENT = re.compile(rb"/\*((?!SPDX).)*?\*/", re.DOTALL)
@@ -48,35 +48,39 @@ def _source_files(package: Path):
 
 
 def write_tar(tree: Tree, output) -> None:
-    """The tree as the kernel's own script packs it: `./` before each name, folders before what is in them."""
-    with tarfile.open(fileobj=output, mode="w|", format=tarfile.GNU_FORMAT) as tar:
-        known = set()
-        for path in sorted(tree):
-            for folder in _folders(path):
-                if folder not in known:
-                    known.add(folder)
-                    tar.addfile(_entry(folder, tarfile.DIRTYPE, 0o755))
-            content = tree[path]
-            if isinstance(content, str):
-                entry = _entry(path, tarfile.SYMTYPE, 0o777)
-                entry.linkname = content
-                tar.addfile(entry)
-            else:
-                entry = _entry(path, tarfile.REGTYPE, 0o644)
-                entry.size = len(content)
-                tar.addfile(entry, io.BytesIO(content))
+    for piece in packed((path, member(path, tree[path])) for path in sorted(tree)):
+        output.write(piece)
 
 
-def _folders(path: str) -> list[str]:
-    """The folders above a path, outermost first; the tree's own is the empty path."""
-    parts = path.split("/")
-    return ["/".join(parts[:count]) for count in range(len(parts))]
+def packed(members: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+    """A tar as the kernel's own script packs it: `./` before each name, folders before what is in them.
+
+    Takes each path and its `member`, in order of path.
+    """
+    known, length = set(), 0
+    for path, piece in members:
+        parts = path.split("/")
+        # The folders above it, outermost first; the tree's own is the empty path.
+        new = [folder for count in range(len(parts)) if (folder := "/".join(parts[:count])) not in known]
+        known.update(new)
+        for piece in [member(folder, None) for folder in new] + [piece]:
+            length += len(piece)
+            yield piece
+    length += 2 * tarfile.BLOCKSIZE
+    yield bytes(2 * tarfile.BLOCKSIZE + -length % tarfile.RECORDSIZE)
 
 
-def _entry(path: str, kind: bytes, mode: int) -> tarfile.TarInfo:
+def member(path: str, content: bytes | str | None) -> bytes:
+    """What a tar has of a file, a link or (None) a folder."""
     entry = tarfile.TarInfo("./" + path)
-    entry.type, entry.mode, entry.mtime = kind, mode, 1_700_000_000
-    return entry
+    entry.mtime, data = 1_700_000_000, b""
+    if content is None:
+        entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+    elif isinstance(content, str):
+        entry.type, entry.mode, entry.linkname = tarfile.SYMTYPE, 0o777, content
+    else:
+        entry.mode, entry.size, data = 0o644, len(content), content
+    return entry.tobuf(tarfile.GNU_FORMAT) + data + bytes(-len(data) % tarfile.BLOCKSIZE)
 
 
 def write_archive(packages: list[Path], destination: Path) -> None:

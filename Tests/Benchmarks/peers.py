@@ -17,9 +17,9 @@ class Peer:
         self.folder = folder
         self._previous = 0
 
-    def add(self, tar: Path, name: str) -> int:
-        """Stores a tar; returns the bytes by which the repository grew."""
-        self._store(tar, name)
+    def add(self, tar: Path, tree: Path, name: str) -> int:
+        """Stores a tree, which lies there as a tar and unpacked; returns the bytes by which the repository grew."""
+        self._store(tar, tree, name)
         before, self._previous = self._previous, self.disk().bytes
         return self._previous - before
 
@@ -27,7 +27,7 @@ class Peer:
         return disk(self.folder)
 
     def _run(self, *command: str) -> None:
-        environment = _ENVIRONMENT | {"HOME": str(self.folder.parent)}
+        environment = _ENVIRONMENT | {"HOME": str(self.folder.parent), "RESTIC_PASSWORD": "benchmark"}
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
 
 
@@ -39,7 +39,7 @@ class OSTree(Peer):
         super().__init__(folder)
         self._run("ostree", f"--repo={folder}", "init", "--mode=archive")
 
-    def _store(self, tar: Path, name: str) -> None:
+    def _store(self, tar: Path, tree: Path, name: str) -> None:
         branch = name.replace("+", "_")  # which a branch's name cannot have
         self._run("ostree", f"--repo={self.folder}", "commit", "-b", branch, "--timestamp=@0", f"--tree=tar={tar}")
 
@@ -52,10 +52,43 @@ class Borg(Peer):
         super().__init__(folder)
         self._run("borg", "init", "-e", "none", str(folder))
 
-    def _store(self, tar: Path, name: str) -> None:
+    def _store(self, tar: Path, tree: Path, name: str) -> None:
         self._run("borg", "import-tar", "-C", "zstd,19", f"{self.folder}::{name}", str(tar))
+
+
+class Restic(Peer):
+    name = "restic"
+    label = "restic, `--compression max`"
+
+    def __init__(self, folder: Path):
+        super().__init__(folder)
+        self._run("restic", "--repo", str(folder), "--no-cache", "init")
+
+    def _store(self, tar: Path, tree: Path, name: str) -> None:
+        repository = ["--repo", str(self.folder), "--no-cache", "--quiet"]
+        self._run("restic", *repository, "backup", "--compression", "max", "--tag", name, str(tree))
+
+
+class Casync(Peer):
+    """Times and owners are those of the tar, which are the same for all kernels."""
+
+    name = "casync"
+    label = "casync, its defaults"
+    options: list[str] = []
+
+    def _store(self, tar: Path, tree: Path, name: str) -> None:
+        self.folder.mkdir(exist_ok=True)
+        store = f"--store={self.folder}/store.castr"
+        self._run("casync", "make", *self.options, store, f"{self.folder}/{name}.caidx", str(tree))
+
+
+class CasyncSmall(Casync):
+    name = "casync-16k"
+    label = "casync, no metadata, 16 kB chunks"
+    options = ["--without=all", "--chunk-size=16384"]
 
 
 def installed(folder: Path) -> list[Peer]:
     """Fresh repositories of those that this machine has."""
-    return [peer(folder / peer.name) for peer in (OSTree, Borg) if shutil.which(peer.name)]
+    all = (OSTree, Borg, Restic, Casync, CasyncSmall)
+    return [peer(folder / peer.name) for peer in all if shutil.which(peer.name.split("-")[0])]

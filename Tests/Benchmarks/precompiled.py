@@ -52,14 +52,16 @@ class Precompiled(Comparison):
         return statistics.median(a.cpu / b.cpu for a, b in zip(self.theirs, self.floor)) if self.floor else None
 
 
-def measure(binaries: Path, kernel: Kernel, archive: Path, rounds: int) -> list[Precompiled]:
+def measure(
+    binaries: Path, kernel: Kernel, archive: Path, rounds: int, toolchains: list[int]
+) -> list[Precompiled]:
     identity = build_id(kernel.release)
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         place = Path(folder)
         with Server(binaries, place / "state") as server:
             server.push(archive, identity)
             bench = _Bench(binaries / "kheader", server.url, identity, place, rounds)
-            found = [clang for major in TOOLCHAINS if (clang := Path(f"/usr/lib/llvm-{major}/bin/clang")).exists()]
+            found = [clang for major in toolchains if (clang := Path(f"/usr/lib/llvm-{major}/bin/clang")).exists()]
             return [
                 comparison for clang in found for name in SUITE for comparison in bench.clang(clang, name)
             ] + [bench.bcc(name) for name, (*_, least) in SUITE.items() if least]

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from fetch import Comparison
 from fleet import Fleet
-from ingest import Cost, Memory
+from growth import ADDED, ASKED, Figure, Growth
+from ingest import LIMIT, Cost, Memory
 from lists import HOSTS, KERNELS, Page, p99
 from precompiled import Precompiled
 from serve import DEBUGINFOD_LIMIT, Served
+from server import Disk
 from storage import FLAVOUR_LIMIT, Storage
 from verify import Verified
 
@@ -33,49 +35,64 @@ def load() -> float:
     return round(os.getloadavg()[0], 2)
 
 
-def heading(command: str, about: dict) -> str:
+def stamp(command: str, about: dict) -> str:
     return (
         f"`{command}`, {about['date']}: {about['cpu']}, {about['cores']} cores, load {about['load_before']} before and "
-        f"{about['load_after']} after. Sizes are exact; of times, read the ratios."
+        f"{about['load_after']} after, {about['seconds']:.0f} s."
     )
 
 
-def markdown(
-    command: str,
-    about: dict,
-    storage: Storage,
-    costs: list[Cost],
-    memories: list[Memory],
-    fetches: list[Comparison],
-    verify: Verified,
-    pchs: list[Precompiled],
-    agents: list[Comparison],
-    agent_size: int,
-    fleet: Fleet,
-) -> str:
-    parts = [
-        heading(command, about),
+def store(storage: Storage) -> list[str]:
+    goals = [
+        [goal.what, f"**{_number(goal.value)}**", f"at {'least' if goal.is_least else 'most'} {goal.limit:,}"]
+        for goal in storage.goals
+    ]
+    return [
         "## Stored bytes",
         _totals(storage),
-        "## What each kernel added, bytes",
+        "Of kheaderd, all that is on its disk is counted but bundles, which are made anew whenever they are asked for. The "
+        f"solid limit is all {storage.contents:,} bytes of contents, each once, in the order of their paths, as one archive "
+        "of `xz -9e` with a dictionary of 128 MiB. Peers get the unpacked tree or the tar, with the times and owners of the tar.",
+        table(["", "is", "is to be"], goals),
+        "### What each kernel added, bytes",
         _steps(storage),
-        f"Another flavour of a stored revision must add less than {FLAVOUR_LIMIT:,} bytes.",
-        "## CPU of an upload",
-        _costs(costs),
-        "Hashing is `xz -dc ARCHIVE | sha256sum` of the same archive, run right before each upload.",
-        "## Peak memory of an upload",
-        _memories(memories),
+        f"Another flavour of a stored revision must add less than {FLAVOUR_LIMIT:,} bytes."
+        + "".join(f"\n- Wrong: {problem}" for problem in storage.problems),
+    ]
+
+
+def ingest(uploads: dict) -> list[str]:
+    return [
+        "## CPU and memory of an upload",
+        _costs(uploads["cpu"]),
+        "Hashing is `xz -dc ARCHIVE | sha256sum` of the same archive, run right before each upload. What the server would do by "
+        "itself in the background is off: verify, repack, and the compiler that tries new headers.",
+        _memories(uploads["memory"]),
+        "The server's resident set at its largest, before and after the upload of a plain tar.",
+    ]
+
+
+def fetch(fetches: list[Comparison]) -> list[str]:
+    return [
         "## A client's headers",
         _fetches(fetches),
         "Seconds are medians; a ratio is ours to the peer's, run right before it, and the median of all rounds. A cold fetch "
         "is `kheader fetch --to`, every file verified, from a server on loopback, against `tar xf kheaders.tar.xz` of the "
         "same tree; warm is what is in the cache already.",
-        *verified(verify),
-        *precompiled(pchs),
+    ]
+
+
+def agent(agents: dict) -> list[str]:
+    return [
         "## An agent's host",
-        _agents(agents),
-        f"The agent has {agent_size:,} bytes without symbols (at most {AGENT_LIMIT:,}). `curl` sends the same bytes to the same "
-        "server, one right before each run of the agent; a check-in has the agent hash what it offers.",
+        _agents(agents["runs"]),
+        f"The agent has {agents['size']:,} bytes without symbols (at most {AGENT_LIMIT:,}). `curl` sends the same bytes to the "
+        "same server, one right before each run of the agent; a check-in has the agent hash what it offers.",
+    ]
+
+
+def fleet(fleet: Fleet) -> list[str]:
+    return [
         "## A fleet that boots at once",
         _fleet(fleet),
         f"{fleet.hosts:,} hosts with {fleet.kernels} kernels, each by the agent's own check-in, in one process beside the "
@@ -84,22 +101,63 @@ def markdown(
         f"resident set. {fleet.uploads['headers']} uploads of headers, {fleet.uploads['btf']} of BTF, "
         f"{len(fleet.wrong)} wrong answers.",
     ]
-    if storage.problems:
-        parts += ["## Wrong", "\n".join(f"- {problem}" for problem in storage.problems)]
-    return "\n\n".join(parts) + "\n"
+
+
+def growth(growth: Growth) -> list[str]:
+    def rows(figures: list[Figure]) -> list[list[str]]:
+        return [
+            [figure.what, figure.unit, *(_number(statistics.median(figure.values[size])) for size in sizes)]
+            # None where there is nothing with the fewest kernels.
+            + (_ratio(figure.ratios) if figure.ratios else ["–", ""])
+            for figure in figures
+        ]
+
+    sizes = sorted(growth.flat[0].values)
+    header = ["", "unit"] + [f"{size:,} kernels" for size in sizes] + ["ratio", "spread"]
+    slopes = "; ".join(f"{figure.what} {figure.slope * 1000:,.2f} {figure.unit}" for figure in growth.linear if figure.unit)
+    return [
+        "## Growth",
+        table(header, rows(growth.flat)),
+        "What may grow with the number of kernels:",
+        table(header, rows(growth.linear)),
+        f"A thousand further kernels add: {slopes}.",
+        f"Made-up kernels in {growth.lines} lines of descent from the newest Debian kernel of each series, with {growth.files} "
+        f"files and {growth.bytes / 1e6:.1f} MB each ({growth.part}); of these, revisions and flavours change as large a part as "
+        f"Debian's do. One server grows through all sizes. Each of {growth.rounds} rounds takes the sizes in turn, with a copy of "
+        f"what it was then: a start, {ASKED} cold requests and 200 hot ones of each kind, first bundles (`tar.zst`) of the newest, "
+        f"middle and oldest kernels, {ADDED} further kernels. Figures are medians of the rounds; CPU is the server's, for each "
+        "request; a ratio is of the most kernels to the fewest in the same round. *Read* is all that the server asks its system "
+        "for, from the page cache, too, and a bundle on its way out. What the server would do by itself in the background is off."
+        + "".join(f"\n- Wrong: {problem}" for problem in growth.problems),
+    ]
+
+
+def _ratio(ratios: list[float]) -> list[str]:
+    return [f"**{statistics.median(ratios):.2f}**", f"{min(ratios):.2f} – {max(ratios):.2f}"]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.{0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2}f}"
 
 
 def _totals(storage: Storage) -> str:
-    tar, xz = sum(step.tar for step in storage.steps), sum(step.xz for step in storage.steps)
-    rows = [
-        [f"raw tar, {len(storage.steps)} kernels", f"{tar:,}", "", "1", f"{xz / tar:.2f}"],
-        ["sum of `.tar.xz`", f"{xz:,}", "", f"{tar / xz:.1f}", "1"],
+    tar, xz = storage.tar, sum(step.xz for step in storage.steps)
+    disks: list[tuple[str, int, Disk | None]] = [
+        (f"raw tar, {len(storage.steps)} kernels", tar, None),
+        ("sum of `.tar.xz`", xz, None),
+        ("solid limit", storage.solid, None),
+        ("**kheaderd**, after ingest", storage.disk.bytes, storage.disk),
     ]
-    disks = [("**kheaderd**", storage.disk)] + list(storage.peers.items())
-    for label, disk in disks:
-        ratios = [f"{tar / disk.bytes:.1f}", f"{xz / disk.bytes:.1f}"]
-        rows.append([label, f"{disk.bytes:,}", f"{disk.allocated:,}"] + ratios)
-    return table(["", "bytes of files", "allocated on disk", "raw / it", "`.tar.xz` / it"], rows)
+    if storage.repacked:
+        disks.append(("**kheaderd**, after the repack", storage.repacked.bytes, storage.repacked))
+    disks += [(label, disk.bytes, disk) for label, disk in storage.peers.items()]
+    rows = [
+        [label, f"{size:,}", f"{disk.allocated:,}" if disk else "", f"{tar / size:.1f}", f"{xz / size:.2f}"]
+        + [f"{size / storage.solid:.2f}"]
+        for label, size, disk in disks
+    ]
+    header = ["", "bytes of files", "allocated on disk", "raw / it", "`.tar.xz` / it", "it / solid limit"]
+    return table(header, rows)
 
 
 def _steps(storage: Storage) -> str:
@@ -117,13 +175,13 @@ def _costs(costs: list[Cost]) -> str:
         [
             cost.what,
             f"{statistics.median(cost.seconds):.2f}",
-            f"**{cost.ratio:.2f}**",
-            f"{min(cost.ratios):.2f} – {max(cost.ratios):.2f}",
+            *_ratio(cost.ratios),
+            f"{LIMIT:.2f}",
             str(len(cost.ratios)),
         ]
         for cost in costs
     ]
-    return table(["upload", "CPU s of the server", "ratio to hashing", "spread", "rounds"], rows)
+    return table(["upload", "CPU s of the server", "ratio to hashing", "spread", "at most", "rounds"], rows)
 
 
 def _memories(memories: list[Memory]) -> str:
@@ -138,7 +196,7 @@ def _fetches(fetches: list[Comparison]) -> str:
         row = [fetch.what, _median(fetch.ours), fetch.peer, _median(fetch.theirs)]
         for quantity, limit in [("wall", fetch.wall_limit), ("cpu", fetch.cpu_limit)]:
             ratios = fetch.ratios(quantity)
-            row += [f"**{fetch.ratio(quantity):.2f}**", f"{min(ratios):.2f} – {max(ratios):.2f}"]
+            row += _ratio(ratios)
             row.append("" if limit is None else f"{limit:.2f}")
         rows.append(row)
     return table(header, rows)
@@ -153,8 +211,7 @@ def _agents(agents: list[Comparison]) -> str:
             [
                 agent.what,
                 agent.peer,
-                f"**{agent.ratio('cpu'):.2f}**",
-                f"{min(ratios):.2f} – {max(ratios):.2f}",
+                *_ratio(ratios),
                 _limit(agent.cpu_limit),
                 _mb(statistics.median(agent.our_memories)),
                 _mb(statistics.median(agent.their_memories)),
@@ -165,13 +222,10 @@ def _agents(agents: list[Comparison]) -> str:
     return table(header, rows)
 
 
-def verified(verify: Verified) -> list[str]:
-    def ratio(ratios: list[float]) -> list[str]:
-        return [f"**{statistics.median(ratios):.2f}**", f"{min(ratios):.2f} – {max(ratios):.2f}"]
-
+def verify(verify: Verified) -> list[str]:
     rows = [
-        ["the packs", _mb(verify.disk), *ratio(verify.of_disk)],
-        ["the packs, and what is in them", _mb(verify.disk + verify.contents), *ratio(verify.of_contents)],
+        ["the packs", _mb(verify.disk), *_ratio(verify.of_disk)],
+        ["the packs, and what is in them", _mb(verify.disk + verify.contents), *_ratio(verify.of_contents)],
     ]
     return [
         "## A verify of the store",
@@ -182,7 +236,7 @@ def verified(verify: Verified) -> list[str]:
     ]
 
 
-def listed(pages: list[Page]) -> list[str]:
+def lists(pages: list[Page]) -> list[str]:
     rows = [
         [
             f"`{page.query}`" if page.query else "all",
@@ -203,11 +257,9 @@ def listed(pages: list[Page]) -> list[str]:
     ]
 
 
-def served(serve: Served) -> list[str]:
+def serve(serve: Served) -> list[str]:
     def ratio(ratios: list[float]) -> list[str]:
-        if not ratios:
-            return ["", ""]
-        return [f"**{statistics.median(ratios):.2f}**", f"{min(ratios):.2f} – {max(ratios):.2f}"]
+        return _ratio(ratios) if ratios else ["", ""]
 
     rows = [
         [hit.name, f"{statistics.median(hit.own):,.0f}", *ratio(hit.to_nginx), f"{hit.limit:.2f}",
@@ -225,7 +277,7 @@ def served(serve: Served) -> list[str]:
     ]
 
 
-def precompiled(pchs: list[Precompiled]) -> list[str]:
+def pch(pchs: list[Precompiled]) -> list[str]:
     header = ["", "CPU s with headers", "with the PCH", "times faster", "spread", "at least", "at most"]
     rows = [
         [

@@ -16,9 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from debian_kernels import Kernel
-from server import Server
+from server import Server, cpu_seconds
 
-TICKS = os.sysconf("SC_CLK_TCK")
 # Over which memory is watched.
 REQUESTS = 100_000
 # Of a bundle, and of all that is small.
@@ -127,9 +126,9 @@ def _rounds(
 def _load(pid: int, url: str, case: Case, folder: Path, seconds: int) -> tuple[int, float]:
     """Requests that were answered, and microseconds of the process's CPU for each."""
     if case.method == "HEAD":
-        before = _cpu(pid)
+        before = cpu_seconds(pid)
         count = _heads(url, seconds)
-        return count, (_cpu(pid) - before) / count * 1e6
+        return count, (cpu_seconds(pid) - before) / count * 1e6
     script = folder / "request.lua"
     # Whatever is not what is expected counts as a mistake, and wrk says so.
     script.write_text(
@@ -139,9 +138,9 @@ def _load(pid: int, url: str, case: Case, folder: Path, seconds: int) -> tuple[i
         "function done(summary) local n = 0; for _, t in ipairs(threads) do n = n + t:get('wrong') end\n"
         "io.write(string.format('ANSWERS %d WRONG %d\\n', summary.requests, n + summary.errors.read)) end\n"
     )
-    before = _cpu(pid)
+    before = cpu_seconds(pid)
     output = _output("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script), url)
-    used = _cpu(pid) - before
+    used = cpu_seconds(pid) - before
     count, wrong = map(int, re.search(r"ANSWERS (\d+) WRONG (\d+)", output).groups())
     if wrong or not count:
         raise RuntimeError(f"{case.name}: {wrong} of {count} answers of {url} were not {case.status}\n{output}")
@@ -293,8 +292,3 @@ def _free_port() -> int:
 
 def _output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS

@@ -1,18 +1,15 @@
 """What a verify of a whole store costs, against sha256sum of the same bytes."""
 
-import json
 import os
 import resource
 import statistics
 import subprocess
 import tempfile
-import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from debian_kernels import Kernel
-from server import Server
+from server import QUIET, Server
 from storage import build_id
 
 
@@ -34,7 +31,7 @@ class Verified:
 
 
 def measure(binaries: Path, kernels: list[Kernel], archives: dict[str, Path], rounds: int) -> Verified:
-    with tempfile.TemporaryDirectory() as folder, Server(binaries, Path(folder) / "state") as server:
+    with tempfile.TemporaryDirectory() as folder, Server(binaries, Path(folder) / "state", QUIET) as server:
         for kernel in kernels:
             server.push(archives[kernel.release], build_id(kernel.release))
         status = server.store_status()
@@ -54,14 +51,8 @@ def measure(binaries: Path, kernels: list[Kernel], archives: dict[str, Path], ro
 
 
 def verify(server: Server) -> None:
-    request = urllib.request.Request(f"{server.url}/v1/store/verify", method="POST", data=b"")
-    with urllib.request.urlopen(request) as answer:
-        state = json.load(answer)
-    while state["state"] == "running":
-        time.sleep(0.1)
-        with urllib.request.urlopen(f"{server.url}/v1/store/verify") as answer:
-            state = json.load(answer)
-    if state["found"] or "failure" in state or state["bytes"] != state["allBytes"]:
+    state = server.run_task("verify")
+    if state["found"] or state["bytes"] != state["allBytes"]:
         raise RuntimeError(f"the verify went wrong: {state}")
 
 
