@@ -44,25 +44,42 @@ struct BlockGraph {
     /// Raw bytes of these blocks.
     func bytes(of blocks: Set<BlockKey>) throws -> Int { try blocks.reduce(0) { $0 + (try node($1)?.rawLength ?? 0) } }
 
-    /// Of what is stored more than once, the place whose block, with all that it needs, holds least else than the tree's.
-    mutating func densest(_ places: [Digest: [BlobPlace]], of manifest: TreeManifest) throws -> [Digest: BlobPlace] {
-        var living: [BlockKey: Int] = [:]
-        var taken: Set<Digest> = []
-        for case .file(let length, let digest, _) in manifest.entries.map(\.kind) where taken.insert(digest).inserted {
-            for place in places[digest] ?? [] { living[place.block, default: 0] += length }
-        }
-        var densest: [Digest: BlobPlace] = [:]
-        for (digest, places) in places {
-            var best: (share: Double, place: BlobPlace)?
+    /// Of what is stored more than once, the places by which a tree reads least: of all blocks with such contents, the one
+    /// with most of them for what it adds is taken first, and so on (greedy set cover).
+    mutating func fewest(_ places: [Digest: [BlobPlace]], of manifest: TreeManifest) throws -> [Digest: BlobPlace] {
+        var chosen = places.compactMapValues { $0.count == 1 ? $0[0] : nil }
+        var read: Set<BlockKey> = []
+        for block in Set(chosen.values.map(\.block)) { read.formUnion(try closure(of: block)) }
+        var lengths: [Digest: Int] = [:]
+        for case .file(let length, let digest, _) in manifest.entries.map(\.kind) { lengths[digest] = length + 1 }
+        var open: [BlockKey: (bytes: Int, digests: [Digest])] = [:]
+        for (digest, places) in places where places.count > 1 {
             for place in places {
-                let needed = places.count == 1 ? 1 : try bytes(of: try closure(of: place.block))
-                let share = Double(living[place.block] ?? 0) / Double(max(needed, 1))
-                // The newest of several comes first.
-                if share > best?.share ?? -1 { best = (share, place) }
+                open[place.block, default: (0, [])].bytes += lengths[digest] ?? 0
+                open[place.block]?.digests.append(digest)
             }
-            densest[digest] = best?.place
         }
-        return densest
+        while !open.isEmpty {
+            var best: (gain: Double, block: BlockKey)?
+            for (block, holds) in open {
+                let more = try bytes(of: closure(of: block).subtracting(read))
+                let gain = Double(holds.bytes) / Double(more + 1)
+                if let best, (gain, block.pack, block.block) < (best.gain, best.block.pack, best.block.block) {
+                    continue
+                }
+                best = (gain, block)
+            }
+            guard let block = best?.block, let holds = open.removeValue(forKey: block) else { break }
+            read.formUnion(try closure(of: block))
+            for digest in holds.digests where chosen[digest] == nil {
+                for place in places[digest] ?? [] {
+                    if place.block == block { chosen[digest] = place }
+                    open[place.block]?.bytes -= lengths[digest] ?? 0
+                }
+            }
+            open = open.filter { $0.value.bytes > 0 }
+        }
+        return chosen
     }
 
     /// What a ``TreeReading`` decompresses.

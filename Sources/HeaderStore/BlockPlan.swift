@@ -11,14 +11,17 @@ internal import KernelHeaders
 ///   that will lean on it.
 /// - To read a whole tree, at most ``treeFactor`` times its bytes are decompressed, its manifest and that one's parents
 ///   included. A tree whose files lie too far apart, because each revision of hundreds changed a few others, has those of
-///   the emptiest blocks stored once more, side by side, until a quarter of what it may is left to the next revisions. Its predecessors go on reading theirs where they are: what reading
-///   a tree costs is settled when it is uploaded.
+///   the emptiest blocks stored once more, side by side, until a quarter of what it may is left to the next revisions. Its
+///   predecessors go on reading theirs where they are: what reading a tree costs is settled when it is uploaded. Of all
+///   blobs of a store, no more than a part are such copies (``Catalogue/copiesLeft(_:)``): a store that has used them up
+///   stays small, and lets trees cost more.
 struct BlockPlan {
     /// Raw bytes.
     static let fileBytes = 4 << 20
     static let treeFactor = 3
-    /// The part of a tree's bytes that may be read only because others lean on it.
-    private static let detour = 16
+    /// Blocks that are read only because others lean on them are taken in until a tree takes so many times its bytes: beyond
+    /// that, what is new leans only on what has to be read anyway.
+    private static let detourFactor = 2
     /// How often the emptiest blocks are looked for before all is stored anew.
     private static let attempts = 4
 
@@ -42,7 +45,7 @@ struct BlockPlan {
     }
 
     private let content: ContentReader
-    private let parents: [StoredTree]
+    private var parents: [StoredTree]
     private let places: [Digest: BlobPlace]
     /// In the order of the manifest.
     private let files: [Item]
@@ -74,12 +77,15 @@ struct BlockPlan {
 
     /// Stores more of the tree anew if reading it would cost too much.
     ///
-    /// - Parameter manifestBytes: raw bytes of the manifests that have to be read first.
-    mutating func bound(manifestBytes: Int) throws {
+    /// - Parameters:
+    ///   - manifestBytes: raw bytes of the manifests that have to be read first.
+    ///   - copies: how many blobs may be stored once more. If that is too few, nothing is.
+    mutating func bound(manifestBytes: Int, copies: Int) throws {
         let limit = max(Self.treeFactor * treeBytes - manifestBytes, Self.fileBytes)
         let target = limit / 4 * 3
         let new = blocks.flatMap(\.items)
-        for attempt in 0...Self.attempts {
+        let unbound = blocks
+        for attempt in 0...Self.attempts + 1 {
             let cost = try forecast()
             let total = cost.values.reduce(0, +)
             guard total > (attempt == 0 ? limit : target) else { return }
@@ -87,6 +93,11 @@ struct BlockPlan {
                 again.formUnion(emptiest(cost, saving: total - target))
             } else {
                 again.formUnion(places.keys)
+                if attempt > Self.attempts { parents = [] }
+            }
+            guard again.count <= copies else {
+                (blocks, again) = (unbound, [])
+                return
             }
             var taken: Set<Digest> = []
             blocks = try arrange(
@@ -98,11 +109,13 @@ struct BlockPlan {
 
     private mutating func arrange(_ items: [Item]) throws -> [Block] {
         var blocks: [Block] = []
-        var choice = BaseChoice(bytes: max(treeBytes, Self.fileBytes) / Self.detour)
+        var choice = BaseChoice(bytes: 0)
         let living = places.filter { [again] place in !again.contains(place.key) }
         for block in Set(living.values.map(\.block)) {
             choice.read.formUnion(try graph.closure(of: block))
         }
+        let read = try graph.bytes(of: choice.read) + items.reduce(0) { $0 + $1.length }
+        choice.bytes = max(0, Self.detourFactor * max(treeBytes, Self.fileBytes / 2) - read)
         for item in items.sorted(by: { $0.path < $1.path }) {
             let base = try base(of: item, &choice)
             if let last = blocks.last, let grown = try grow(last, by: item, base) {

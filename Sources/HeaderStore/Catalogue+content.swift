@@ -100,6 +100,13 @@ extension Catalogue {
         try Digest.fetchSet(database, sql: "SELECT digest FROM pack WHERE NOT retired")
     }
 
+    /// How many blobs may be stored once more: such copies are at most half as many as what they are copies of.
+    func copiesLeft(_ database: Database) throws -> Int {
+        let first = try Int.fetchOne(database, sql: "SELECT coalesce(sum(blobs), 0) FROM pack WHERE NOT retired") ?? 0
+        let all = try Int.fetchOne(database, sql: "SELECT blobs FROM total") ?? 0
+        return first / 2 - (all - first)
+    }
+
     /// Makes a pack's own row.
     ///
     /// - Parameter isTight: whether its blocks can't be made smaller.

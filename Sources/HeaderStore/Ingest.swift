@@ -218,8 +218,8 @@ struct Ingest {
     private func filling(_ unpacked: Unpacked, of tree: TreeRow?) throws -> Filling {
         let parent = try chooseParent(unpacked.firstWith)
         var graph = BlockGraph(content: content)
-        let places = try graph.densest(unpacked.spool.known, of: unpacked.manifest)
-        let parents = [parent, try root(places.values)].compactMap(\.self)
+        let places = try graph.fewest(unpacked.spool.known, of: unpacked.manifest)
+        let parents = [parent, try newestRelative(unpacked.firstWith), try root(places.values)].compactMap(\.self)
         let manifestParent = parent.flatMap { $0.row.depth < StoredManifest.maximumDepth ? $0 : nil }
         let items = unpacked.spool.newBlobs.map { blob in
             // What was lost under several numbers comes back under each.
@@ -234,7 +234,8 @@ struct Ingest {
                 try catalogue.pool.read { try catalogue.manifestBytes(ofTree: parent.row.id, $0) }
             }
             let own = unpacked.manifest.entries.reduce(0) { $0 + $1.path.string.utf8.count + 8 }
-            try plan.bound(manifestBytes: (above ?? 0) + own)
+            let copies = try catalogue.pool.read { try catalogue.copiesLeft($0) }
+            try plan.bound(manifestBytes: (above ?? 0) + own, copies: copies)
         }
         return Filling(plan: plan, places: places, manifestParent: manifestParent)
     }
@@ -306,6 +307,15 @@ struct Ingest {
             let counts = try catalogue.blobCounts(ofPacks: Array(firstWith.keys), database)
             func part(_ pack: Int) -> Double { Double(firstWith[pack] ?? 0) / Double((counts[pack] ?? 0) + 1) }
             return firstWith.keys.max { (part($0), $0) < (part($1), $1) }
+        }
+    }
+
+    /// The tree of the newest pack of which this archive has the better half: mostly the revision before, however much of it
+    /// has changed again.
+    private func newestRelative(_ firstWith: [Int: Int]) throws -> StoredTree? {
+        try tree { database in
+            let counts = try catalogue.blobCounts(ofPacks: Array(firstWith.keys), database)
+            return firstWith.filter { 2 * $0.value >= counts[$0.key] ?? 0 }.keys.max()
         }
     }
 
