@@ -100,11 +100,11 @@ extension Catalogue {
         try Digest.fetchSet(database, sql: "SELECT digest FROM pack WHERE NOT retired")
     }
 
-    /// How many blobs may be stored once more: such copies are at most half as many as what they are copies of.
+    /// How many blobs may be stored once more: there are never more copies than contents.
     func copiesLeft(_ database: Database) throws -> Int {
         let first = try Int.fetchOne(database, sql: "SELECT coalesce(sum(blobs), 0) FROM pack WHERE NOT retired") ?? 0
         let all = try Int.fetchOne(database, sql: "SELECT blobs FROM total") ?? 0
-        return first / 2 - (all - first)
+        return first - (all - first)
     }
 
     /// Makes a pack's own row.
