@@ -41,12 +41,21 @@ struct BlockGraph {
         return closure
     }
 
+    private mutating func isReadable(_ key: BlockKey) throws -> Bool {
+        try closure(of: key).allSatisfy { try node($0) != nil }
+    }
+
     /// Raw bytes of these blocks.
     func bytes(of blocks: Set<BlockKey>) throws -> Int { try blocks.reduce(0) { $0 + (try node($1)?.rawLength ?? 0) } }
 
     /// Of what is stored more than once, the places by which a tree reads least: of all blocks with such contents, the one
     /// with most of them for what it adds is taken first, and so on (greedy set cover).
     mutating func fewest(_ places: [Digest: [BlobPlace]], of manifest: TreeManifest) throws -> [Digest: BlobPlace] {
+        let places = try places.mapValues { places in
+            guard places.count > 1 else { return places }
+            let readable = try places.filter { try isReadable($0.block) }
+            return readable.isEmpty ? [places[0]] : readable
+        }
         var chosen = places.compactMapValues { $0.count == 1 ? $0[0] : nil }
         var read: Set<BlockKey> = []
         for block in Set(chosen.values.map(\.block)) { read.formUnion(try closure(of: block)) }

@@ -15,13 +15,6 @@ extension Catalogue {
         }
     }
 
-    /// Where contents are now; nil if they are not known.
-    func location(of digest: Digest, _ database: Database) throws -> BlobLocation? {
-        let places = try places(of: digest, database)
-        guard let place = places.first(where: { !$0.isLost }) ?? places.first else { return nil }
-        return try locations(of: [place.place.number], database)[0]
-    }
-
     /// Where the blobs of these numbers are; `Problem` with `store-damaged` if one is not there.
     func locations(of numbers: [Int], _ database: Database) throws -> [BlobLocation] {
         let statement = try database.cachedStatement(
@@ -32,7 +25,7 @@ extension Catalogue {
                     .storeDamaged, "The catalogue lacks blob \(number). Stop the server and run kheaderd rebuild.")
             }
             return BlobLocation(
-                digest: row["digest"], length: row["length"], pack: row["pack"], block: row["block"],
+                number: number, digest: row["digest"], length: row["length"], pack: row["pack"], block: row["block"],
                 offset: row["offset"], isLost: row["damaged"])
         }
     }

@@ -78,6 +78,7 @@ struct TreeRow: FetchableRecord, Sendable {
 
 /// A blob's place.
 struct BlobLocation: Sendable, Equatable {
+    var number: Int
     var digest: Digest
     var length: Int
     var pack: Int

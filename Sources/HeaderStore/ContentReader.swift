@@ -213,7 +213,8 @@ final class ContentReader: Sendable {
         do {
             return try read(location, reading)
         } catch let problem as Problem where problem.code == .storeDamaged {
-            let now = try catalogue.pool.unsafeReentrantRead { try catalogue.location(of: location.digest, $0) }
+            // By its number: another copy of the same contents must not hide that this one is damaged, nor may it lean on it.
+            let now = try? locations(of: [location.number])[0]
             // What it is compressed with may have moved, too.
             guard let now, now != location || state.withLock({ $0.moves }) != moves else { throw problem }
             return try contents(now, in: reading)

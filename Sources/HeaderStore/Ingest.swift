@@ -226,8 +226,9 @@ struct Ingest {
             BlockPlan.Item(
                 path: blob.path, digest: blob.digest, length: blob.length * (unpacked.lost[blob.digest]?.count ?? 1))
         }
-        var plan = try BlockPlan(
+        let unbound = try BlockPlan(
             of: unpacked.manifest, new: items, places: places, parents: parents, content: content)
+        var plan = unbound
         // The manifest that is there names what it named.
         if tree?.damage != .contents {
             let above = try manifestParent.map { parent in
@@ -236,8 +237,18 @@ struct Ingest {
             let own = unpacked.manifest.entries.reduce(0) { $0 + $1.path.string.utf8.count + 8 }
             let copies = try catalogue.pool.read { try catalogue.copiesLeft($0) }
             try plan.bound(manifestBytes: (above ?? 0) + own, copies: copies)
+            // What can't be read is not copied, and no reason to refuse the rest.
+            if try !isReadable(plan.again, places) { plan = unbound }
         }
         return Filling(plan: plan, places: places, manifestParent: manifestParent)
+    }
+
+    private func isReadable(_ digests: Set<Digest>, _ places: [Digest: BlobPlace]) throws -> Bool {
+        let reading = TreeReading(content)
+        return try PackReader.unlessDamaged {
+            let numbers = digests.compactMap { places[$0]?.number }.sorted()
+            for location in try content.locations(of: numbers) { _ = try reading.contents(location) }
+        } != nil
     }
 
     private func fill(

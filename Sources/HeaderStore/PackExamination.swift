@@ -27,7 +27,8 @@ struct PackExamination {
             for blob in index.blobs {
                 try wait(0)
                 let location = BlobLocation(
-                    digest: blob.digest, length: blob.length, pack: pack.id, block: blob.block, offset: blob.offset,
+                    number: blob.number, digest: blob.digest, length: blob.length, pack: pack.id, block: blob.block,
+                    offset: blob.offset,
                     isLost: false)
                 if try !Self.isGood({ try reader.contents(location).count == blob.length }) {
                     finding.blobs.insert(blob.number)

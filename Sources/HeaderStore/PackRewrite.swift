@@ -216,7 +216,8 @@ struct PackRewrite {
             let raw = try kept.flatMap { blob in
                 try content.contents(
                     BlobLocation(
-                        digest: blob.digest, length: blob.length, pack: id, block: number, offset: blob.offset,
+                        number: blob.number, digest: blob.digest, length: blob.length, pack: id, block: number,
+                        offset: blob.offset,
                         isLost: false))
             }
             let prefix = try content.locations(of: block.prefix).flatMap { try content.contents($0) }

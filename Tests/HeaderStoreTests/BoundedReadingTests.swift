@@ -145,38 +145,31 @@ import Testing
         }
     }
 
-    /// A copy is lost and comes back with the next upload, under each of its numbers.
-    @Test func contentsThatAreStoredTwiceComeBackTwice() async throws {
+    /// The other copy is good, and must not hide it.
+    @Test func aDamagedCopyIsFoundAndComesBack() async throws {
         let revisions = try Self.revisions(120)
         try await withTemporaryFolder { folder in
             let state = folder.path("store")
             let store = try HeaderStore(folder: state)
             for kernel in revisions { try await store.put(kernel) }
             let catalogue = store.catalogue
-            let numbers = try await catalogue.pool.read { database in
+            let (place, copies, name) = try await catalogue.pool.read { database in
                 let digest = try #require(
                     try Digest.fetchOne(
                         database, sql: "SELECT digest FROM blob GROUP BY digest ORDER BY count(*) DESC LIMIT 1"))
-                return try catalogue.places(of: digest, database).map(\.place.number)
+                let places = try catalogue.places(of: digest, database).map(\.place)
+                return (
+                    places[places.count - 1], places.count,
+                    try catalogue.packDigest(places[places.count - 1].block.pack, database)
+                )
             }
-            #expect(numbers.count > 1)
-            // With them goes what leans on them.
-            var leaning = Set(numbers)
-            try PackMap(catalogue, store.layout).addDependents(of: &leaning)
-            let lost = leaning
-            let trees = try await catalogue.pool.read { try catalogue.trees($0) }
-            var walk = ManifestWalk(catalogue: catalogue, content: store.content)
-            let hit = try trees.filter { try !Set(walk.manifest($0).numbers).isDisjoint(with: lost) }
-            try await catalogue.pool.write { database in
-                try catalogue.setLost(blobs: lost, database)
-                try catalogue.set(.contents, ofTrees: hit.map(\.id), database)
-            }
-            store.content.contentsMoved()
-            let damaged = Set(hit.map(\.digest))
-            for kernel in revisions where damaged.contains(kernel.manifest.digest) {
-                await #expect(throws: Problem.self) { try await store.requireWhole(kernel) }
-                break
-            }
+            #expect(copies > 1)
+            let pack = try #require(try PackOnDisk.all(in: state).first { $0.digest == name })
+            let block = pack.index.blocks[place.block.block]
+            try pack.flip(at: block.offset + block.compressedLength / 2)
+            #expect(try await store.verify().found >= 1)
+            let lost = try await catalogue.pool.read { try catalogue.lostBlobs($0).map(\.number) }
+            #expect(lost.contains(place.number))
             for kernel in revisions { try await store.put(kernel) }
             for kernel in revisions { try await store.requireWhole(kernel) }
             #expect(try await store.status().lostBlobs == 0)
