@@ -248,7 +248,8 @@ struct Ingest {
         return try PackReader.unlessDamaged {
             let numbers = digests.compactMap { places[$0]?.number }.sorted()
             for location in try content.locations(of: numbers) { _ = try reading.contents(location) }
-        } != nil
+            return true
+        } ?? false
     }
 
     private func fill(
