@@ -270,7 +270,7 @@ import Testing
                 try old.flip(at: old.length - 30)
                 let problem = #expect(throws: Problem.self) { try store.repacker.swap(draft) }
                 #expect(problem?.code == .storeDamaged && problem?.detail.contains("kheader store verify") == true)
-                #expect(try await store.verify().found == 1)
+                #expect(try await store.verify().found >= 1)
             default:
                 // On record as lost, and not written anew yet, as a crash leaves it.
                 let number = old.index.blobs[0].number
