@@ -12,9 +12,8 @@ internal import KernelHeaders
 /// - To read a whole tree, at most ``treeFactor`` times its bytes are decompressed, its manifest and that one's parents
 ///   included. A tree whose files lie too far apart, because each revision of hundreds changed a few others, has those of
 ///   the emptiest blocks stored once more, side by side, until a quarter of what it may is left to the next revisions. Its
-///   predecessors go on reading theirs where they are: what reading a tree costs is settled when it is uploaded. Of all
-///   blobs of a store, no more than a part are such copies (``Catalogue/copiesLeft(_:)``): a store that has used them up
-///   stays small, and lets trees cost more.
+///   predecessors go on reading theirs where they are: what reading a tree costs is settled when it is uploaded. A store
+///   never has more copies than contents (``Catalogue/copiesLeft(_:)``): one that has used them up lets trees cost more.
 struct BlockPlan {
     /// Raw bytes.
     static let fileBytes = 4 << 20
@@ -60,7 +59,7 @@ struct BlockPlan {
     ///   - parents: trees to compress with; the first that serves is taken for each path.
     init(
         of manifest: TreeManifest, new: [Item], places: [Digest: BlobPlace], parents: [StoredTree],
-        content: ContentReader
+        graph: BlockGraph, content: ContentReader
     ) throws {
         self.content = content
         self.parents = parents
@@ -69,7 +68,7 @@ struct BlockPlan {
             guard case .file(let length, let digest, _) = entry.kind else { return nil }
             return Item(path: entry.path, digest: digest, length: length)
         }
-        graph = BlockGraph(content: content)
+        self.graph = graph
         blocks = try arrange(new)
     }
 

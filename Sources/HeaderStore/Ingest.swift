@@ -216,10 +216,14 @@ struct Ingest {
 
     /// - Parameter tree: what the store has of it; nil if it is new.
     private func filling(_ unpacked: Unpacked, of tree: TreeRow?) throws -> Filling {
-        let parent = try chooseParent(unpacked.firstWith)
+        let shares = try catalogue.pool.read { [packs = unpacked.firstWith] database in
+            let counts = try catalogue.blobCounts(ofPacks: Array(packs.keys), database)
+            return packs.map { PackShare(pack: $0.key, blobs: $0.value, of: counts[$0.key] ?? 0) }
+        }
+        let parent = try chooseParent(shares)
         var graph = BlockGraph(content: content)
         let places = try graph.fewest(unpacked.spool.known, of: unpacked.manifest)
-        let parents = [parent, try newestRelative(unpacked.firstWith), try root(places.values)].compactMap(\.self)
+        let parents = [parent, try newestRelative(shares), try root(places.values)].compactMap(\.self)
         let manifestParent = parent.flatMap { $0.row.depth < StoredManifest.maximumDepth ? $0 : nil }
         let items = unpacked.spool.newBlobs.map { blob in
             // What was lost under several numbers comes back under each.
@@ -227,7 +231,8 @@ struct Ingest {
                 path: blob.path, digest: blob.digest, length: blob.length * (unpacked.lost[blob.digest]?.count ?? 1))
         }
         let unbound = try BlockPlan(
-            of: unpacked.manifest, new: items, places: places, parents: parents, content: content)
+            of: unpacked.manifest, new: items, places: places, parents: parents, graph: graph,
+            content: content)
         var plan = unbound
         // The manifest that is there names what it named.
         if tree?.damage != .contents {
@@ -309,40 +314,39 @@ struct Ingest {
         } ?? .none
     }
 
+    /// How many of the blobs that came first with a pack an archive has, and how many these are.
+    private struct PackShare {
+        let pack: Int
+        let blobs: Int
+        let of: Int
+    }
+
     /// The tree to compress against, whatever it is called: that of the pack of which this archive has the largest part,
     /// the newest of several. The pack of the revision before has a hundred blobs, and the next revision nearly all of
     /// them; that of another flavour has a few, and others do not share them. One blob too many is counted, as a pack of a
     /// single one that stays for ever would else be the parent for ever. What was stored once more does not count: it is
     /// what all have.
-    private func chooseParent(_ firstWith: [Int: Int]) throws -> StoredTree? {
-        try tree { database in
-            let counts = try catalogue.blobCounts(ofPacks: Array(firstWith.keys), database)
-            func part(_ pack: Int) -> Double { Double(firstWith[pack] ?? 0) / Double((counts[pack] ?? 0) + 1) }
-            return firstWith.keys.max { (part($0), $0) < (part($1), $1) }
-        }
+    private func chooseParent(_ shares: [PackShare]) throws -> StoredTree? {
+        func part(_ share: PackShare) -> Double { Double(share.blobs) / Double(share.of + 1) }
+        return try tree(inPack: shares.max { (part($0), $0.pack) < (part($1), $1.pack) }?.pack)
     }
 
     /// The tree of the newest pack of which this archive has the better half: mostly the revision before, however much of it
     /// has changed again.
-    private func newestRelative(_ firstWith: [Int: Int]) throws -> StoredTree? {
-        try tree { database in
-            let counts = try catalogue.blobCounts(ofPacks: Array(firstWith.keys), database)
-            return firstWith.filter { 2 * $0.value >= counts[$0.key] ?? 0 }.keys.max()
-        }
+    private func newestRelative(_ shares: [PackShare]) throws -> StoredTree? {
+        try tree(inPack: shares.filter { 2 * $0.blobs >= $0.of }.map(\.pack).max())
     }
 
     /// The tree of the pack with most of a tree's blobs: its blocks have to be read anyway, and lean on little.
     private func root(_ places: some Collection<BlobPlace>) throws -> StoredTree? {
         var perPack: [Int: Int] = [:]
         for place in places { perPack[place.block.pack, default: 0] += 1 }
-        return try tree { [perPack] _ in perPack.max { ($0.value, $0.key) < ($1.value, $1.key) }?.key }
+        return try tree(inPack: perPack.max { ($0.value, $0.key) < ($1.value, $1.key) }?.key)
     }
 
     /// - Returns: nil if the store can't read it any more, which is no reason to refuse something new.
-    private func tree(inPack pack: (Database) throws -> Int?) throws -> StoredTree? {
-        let row = try catalogue.pool.unsafeReentrantRead { database in
-            try pack(database).flatMap { try catalogue.tree(inPack: $0, database) }
-        }
+    private func tree(inPack pack: Int?) throws -> StoredTree? {
+        let row = try pack.flatMap { pack in try catalogue.pool.read { try catalogue.tree(inPack: pack, $0) } }
         return try PackReader.unlessDamaged { try row.map { try content.tree($0.digest) } } ?? nil
     }
 }
