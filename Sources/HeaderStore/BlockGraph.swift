@@ -6,7 +6,11 @@ struct BlockGraph {
     /// A block, as far as reading others goes.
     struct Node: Sendable {
         var rawLength: Int
+        /// 0 of one that is not in the store yet.
+        var compressedLength = 0
         var depth: Int
+        /// The only blob that it is compressed with; nil if there are several or none.
+        var onlyBase: BlobPlace?
         /// The blocks that hold its prefix, in its order; one that is needed several times in a row is there once.
         var bases: [BlockKey]
     }

@@ -3,24 +3,24 @@ internal import KernelHeaders
 
 /// What an upload's pack gets: which contents in which blocks, and what each block is compressed with.
 ///
-/// Contents are in the order of their paths. A block's prefix is what the tree's parents have at the same paths, as long as
-/// reading stays bounded, whatever the store holds:
+/// A block's prefix is what the tree's parents have at the same paths. In a revision's pack each file that has one is a
+/// block of its own: later revisions keep some of these files and change others, and read no more than they have. What has
+/// no prefix, and all of a whole new tree, lies side by side in the order of the paths. Reading stays bounded, whatever
+/// the store holds:
 ///
 /// - To read one file, at most ``fileBytes`` are decompressed (or the file itself, if it is larger). A block leans only on
 ///   blocks that, with all that these lean on, leave it below that, and leave as much room as it has itself to a block
 ///   that will lean on it.
 /// - To read a whole tree, at most ``treeFactor`` times its bytes are decompressed, its manifest and that one's parents
-///   included. A tree whose files lie too far apart, because each revision of hundreds changed a few others, has those of
-///   the emptiest blocks stored once more, side by side, until a quarter of what it may is left to the next revisions. Its
-///   predecessors go on reading theirs where they are: what reading a tree costs is settled when it is uploaded. A store
-///   never has more copies than contents (``Catalogue/copiesLeft(_:)``): one that has used them up lets trees cost more.
+///   included. Where leaning on the newest contents of a path would be too much, a block leans on older ones. A tree whose
+///   files lie too far apart, because they came with many that have little else in common with it, has those of the emptiest
+///   blocks stored once more, side by side. Its predecessors go on reading theirs where they are: what reading a tree costs
+///   is settled when it is uploaded. A store never has more copies than contents (``Catalogue/copiesLeft(_:)``): one that
+///   has used them up lets trees cost more.
 struct BlockPlan {
     /// Raw bytes.
     static let fileBytes = 4 << 20
     static let treeFactor = 3
-    /// Blocks that are read only because others lean on them are taken in until a tree takes so many times its bytes: beyond
-    /// that, what is new leans only on what has to be read anyway.
-    private static let detourFactor = 2
     /// How often the emptiest blocks are looked for before all is stored anew.
     private static let attempts = 4
 
@@ -48,6 +48,11 @@ struct BlockPlan {
     private let places: [Digest: BlobPlace]
     /// In the order of the manifest.
     private let files: [Item]
+    /// What reading the tree may decompress, without its manifests.
+    private let limit: Int
+    /// Blocks that are read only because others lean on them are taken in up to here: beyond that, what is new leans only on
+    /// what has to be read anyway. The next revision brings some new bytes.
+    private var room: Int
     private var graph: BlockGraph
     private(set) var blocks: [Block] = []
     /// What the store has, and gets once more.
@@ -57,9 +62,10 @@ struct BlockPlan {
     ///   - new: what the store lacks.
     ///   - places: where it has the rest of the tree.
     ///   - parents: trees to compress with; the first that serves is taken for each path.
+    ///   - manifestBytes: raw bytes of the manifests that a reading of the tree begins with.
     init(
         of manifest: TreeManifest, new: [Item], places: [Digest: BlobPlace], parents: [StoredTree],
-        graph: BlockGraph, content: ContentReader
+        manifestBytes: Int, graph: BlockGraph, content: ContentReader
     ) throws {
         self.content = content
         self.parents = parents
@@ -69,18 +75,15 @@ struct BlockPlan {
             return Item(path: entry.path, digest: digest, length: length)
         }
         self.graph = graph
+        limit = max(Self.treeFactor * files.reduce(0) { $0 + $1.length } - manifestBytes, Self.fileBytes)
+        room = limit / 12 * 11
         blocks = try arrange(new)
     }
 
-    private var treeBytes: Int { files.reduce(0) { $0 + $1.length } }
-
     /// Stores more of the tree anew if reading it would cost too much.
     ///
-    /// - Parameters:
-    ///   - manifestBytes: raw bytes of the manifests that have to be read first.
-    ///   - copies: how many blobs may be stored once more. If that is too few, nothing is.
-    mutating func bound(manifestBytes: Int, copies: Int) throws {
-        let limit = max(Self.treeFactor * treeBytes - manifestBytes, Self.fileBytes)
+    /// - Parameter copies: how many blobs may be stored once more. If that is too few, nothing is.
+    mutating func bound(copies: Int) throws {
         let target = limit / 4 * 3
         let new = blocks.flatMap(\.items)
         let unbound = blocks
@@ -88,6 +91,7 @@ struct BlockPlan {
             let cost = try forecast()
             let total = cost.values.reduce(0, +)
             guard total > (attempt == 0 ? limit : target) else { return }
+            room = target
             if attempt < Self.attempts {
                 again.formUnion(emptiest(cost, saving: total - target))
             } else {
@@ -113,13 +117,18 @@ struct BlockPlan {
         for block in Set(living.values.map(\.block)) {
             choice.read.formUnion(try graph.closure(of: block))
         }
-        let read = try graph.bytes(of: choice.read) + items.reduce(0) { $0 + $1.length }
-        choice.bytes = max(0, Self.detourFactor * max(treeBytes, Self.fileBytes / 2) - read)
+        let bytes = items.reduce(0) { $0 + $1.length }
+        let read = try graph.bytes(of: choice.read) + bytes
+        choice.bytes = max(0, room - read)
+        // Without a base, side by side.
+        var open: Int?
         for item in items.sorted(by: { $0.path < $1.path }) {
             let base = try base(of: item, &choice)
-            if let last = blocks.last, let grown = try grow(last, by: item, base) {
-                blocks[blocks.count - 1] = grown
+            let staysAlone = base != nil && bytes <= PackIndex.tightBytes
+            if !staysAlone, let open, let grown = try grow(blocks[open], by: item, base) {
+                blocks[open] = grown
             } else if let first = try grow(Block(), by: item, base) {
+                if !staysAlone { open = blocks.count }
                 blocks.append(first)
             }
         }
@@ -136,31 +145,53 @@ struct BlockPlan {
 
     /// An older blob to compress with.
     private struct Base {
-        let number: Int
-        let block: BlockKey
+        let place: BlobPlace
         let depth: Int
+        /// What has to be read only for it.
+        let more: Set<BlockKey>
+        let bytes: Int
     }
 
-    /// What a parent has at the path, if reading the two is not too much.
+    /// What a parent has at the path, or what that leans on, if reading the two is not too much.
     private mutating func base(of item: Item, _ choice: inout BaseChoice) throws -> Base? {
         for parent in parents {
             guard let index = parent.manifest.index(of: item.path),
                 case .file(_, let digest, _) = parent.manifest.entries[index].kind, digest != item.digest
             else { continue }
-            var best: (base: Base, more: Set<BlockKey>, bytes: Int)?
+            var best: Base?
             for place in try content.places(of: digest) {
-                guard let node = try graph.node(place.block), node.depth < PackIndex.maximumDepth else { continue }
-                let closure = try graph.closure(of: place.block)
-                guard try 2 * item.length + graph.bytes(of: closure) <= Self.fileBytes else { continue }
-                let more = closure.subtracting(choice.read)
-                let bytes = try graph.bytes(of: more)
-                guard bytes < best?.bytes ?? choice.bytes + 1 else { continue }
-                best = (Base(number: place.number, block: place.block, depth: node.depth), more, bytes)
+                guard let base = try base(from: place, for: item, choice), base.bytes < best?.bytes ?? .max else {
+                    continue
+                }
+                best = base
             }
             guard let best else { continue }
             choice.read.formUnion(best.more)
             choice.bytes -= best.bytes
-            return best.base
+            return best
+        }
+        return nil
+    }
+
+    /// The blob itself, unless its chain is as deep as one may be or reading it would be too much. Then the chain is made
+    /// shorter: the new blob takes the place of the last ones, of as few as have together at most the bytes of the one before
+    /// them. So what lies deep stands for many changes, nothing is compressed with far older contents often, and the chain
+    /// of a file that changed a thousand times is as short as that of one that changed ten times.
+    private mutating func base(from tip: BlobPlace, for item: Item, _ choice: BaseChoice) throws -> Base? {
+        var skipped = 0
+        var next: BlobPlace? = tip
+        while let place = next {
+            guard let node = try graph.node(place.block) else { return nil }
+            next = node.onlyBase
+            if node.depth < PackIndex.maximumDepth, next == nil || node.compressedLength >= skipped {
+                let closure = try graph.closure(of: place.block)
+                let more = closure.subtracting(choice.read)
+                let bytes = try graph.bytes(of: more)
+                if bytes <= choice.bytes, try 2 * item.length + graph.bytes(of: closure) <= Self.fileBytes {
+                    return Base(place: place, depth: node.depth, more: more, bytes: bytes)
+                }
+            }
+            skipped += node.compressedLength
         }
         return nil
     }
@@ -170,11 +201,11 @@ struct BlockPlan {
         var block = block
         block.items.append(item)
         block.rawLength += item.length
-        if let base, !block.prefix.contains(base.number) {
-            block.prefix.append(base.number)
+        if let base, !block.prefix.contains(base.place.number) {
+            block.prefix.append(base.place.number)
             block.depth = max(block.depth, base.depth + 1)
-            if block.bases.last != base.block { block.bases.append(base.block) }
-            let more = try graph.closure(of: base.block).subtracting(block.closure)
+            if block.bases.last != base.place.block { block.bases.append(base.place.block) }
+            let more = try graph.closure(of: base.place.block).subtracting(block.closure)
             block.closure.formUnion(more)
             block.closureBytes += try graph.bytes(of: more)
         }

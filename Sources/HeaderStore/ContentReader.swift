@@ -23,15 +23,15 @@ struct BlockKey: Hashable, Sendable {
 ///
 /// While somebody reads, packs may be written anew: what then is not where it was is looked up again.
 ///
-/// Memory: ``cacheBytes`` of raw blocks, ``fileBytes`` of files, 128 open packs, the tables of blocks of 4,096 packs, how the
-/// last 65,536 blocks lean on one another, the manifests of the last 8 trees and as many as documents, and what the caller
+/// Memory: ``cacheBytes`` of raw blocks, ``fileBytes`` of files, 128 open packs, the table entries of 131,072 blocks, how
+/// the last 65,536 blocks lean on one another, the manifests of the last 8 trees and as many as documents, and what the caller
 /// holds.
 final class ContentReader: Sendable {
     static let cacheBytes = 64 << 20
     /// Of single files that were asked for lately.
     private static let fileBytes = 8 << 20
     private static let openPacks = 128
-    private static let knownTables = 4096
+    private static let knownEntries = 131_072
     private static let knownNodes = 65_536
     private static let keptTrees = 8
 
@@ -47,6 +47,8 @@ final class ContentReader: Sendable {
         var packs: [Int: PackReader] = [:]
         /// The blocks of a pack; a pack's number is never that of another.
         var tables: [Int: [PackIndex.Block]] = [:]
+        /// Of all tables.
+        var entries = 0
         var nodes: [BlockKey: BlockGraph.Node] = [:]
         var trees: [(digest: Digest, tree: StoredTree)] = []
         /// Manifests as they are sent.
@@ -93,7 +95,7 @@ final class ContentReader: Sendable {
             state.documents = []
             // An open file that has no name any more keeps its room on the disk.
             state.packs = [:]
-            state.tables = [:]
+            (state.tables, state.entries) = ([:], 0)
             state.nodes = [:]
         }
     }
@@ -255,12 +257,14 @@ final class ContentReader: Sendable {
         let (known, moves) = state.withLock { ($0.nodes[key], $0.moves) }
         if let known { return known }
         let block = try blockEntry(key)
-        var node = BlockGraph.Node(rawLength: block.rawLength, depth: block.depth, bases: [])
+        var node = BlockGraph.Node(
+            rawLength: block.rawLength, compressedLength: block.compressedLength, depth: block.depth, bases: [])
         for location in try locations(of: block.prefix) {
             let base = BlockKey(pack: location.pack, block: location.block)
             try requireAbove(base, block)
             if node.bases.last != base { node.bases.append(base) }
         }
+        if block.prefix.count == 1 { node.onlyBase = BlobPlace(number: block.prefix[0], block: node.bases[0]) }
         state.withLock { [node] state in
             guard state.moves == moves else { return }
             if state.nodes.count >= Self.knownNodes { state.nodes.removeAll() }
@@ -299,8 +303,8 @@ final class ContentReader: Sendable {
         let blocks = try openPack(id).readIndex().blocks
         state.withLock { state in
             guard state.moves == moves else { return }
-            if state.tables.count >= Self.knownTables { state.tables.removeAll() }
-            state.tables[id] = blocks
+            if state.entries + blocks.count > Self.knownEntries { (state.tables, state.entries) = ([:], 0) }
+            if state.tables.updateValue(blocks, forKey: id) == nil { state.entries += blocks.count }
         }
         return blocks
     }

@@ -224,24 +224,23 @@ struct Ingest {
         var graph = BlockGraph(content: content)
         let places = try graph.fewest(unpacked.spool.known, of: unpacked.manifest)
         let parents = [parent, try newestRelative(shares), try root(places.values)].compactMap(\.self)
-        let manifestParent = parent.flatMap { $0.row.depth < StoredManifest.maximumDepth ? $0 : nil }
+        let manifestParent = try manifestParent(parent)
         let items = unpacked.spool.newBlobs.map { blob in
             // What was lost under several numbers comes back under each.
             BlockPlan.Item(
                 path: blob.path, digest: blob.digest, length: blob.length * (unpacked.lost[blob.digest]?.count ?? 1))
         }
+        let above = try manifestParent.map { parent in
+            try catalogue.pool.read { try catalogue.manifestBytes(ofTree: parent.row.id, $0) }
+        }
+        let own = unpacked.manifest.entries.reduce(0) { $0 + $1.path.string.utf8.count + 8 }
         let unbound = try BlockPlan(
-            of: unpacked.manifest, new: items, places: places, parents: parents, graph: graph,
-            content: content)
+            of: unpacked.manifest, new: items, places: places, parents: parents, manifestBytes: (above ?? 0) + own,
+            graph: graph, content: content)
         var plan = unbound
         // The manifest that is there names what it named.
         if tree?.damage != .contents {
-            let above = try manifestParent.map { parent in
-                try catalogue.pool.read { try catalogue.manifestBytes(ofTree: parent.row.id, $0) }
-            }
-            let own = unpacked.manifest.entries.reduce(0) { $0 + $1.path.string.utf8.count + 8 }
-            let copies = try catalogue.pool.read { try catalogue.copiesLeft($0) }
-            try plan.bound(manifestBytes: (above ?? 0) + own, copies: copies)
+            try plan.bound(copies: try catalogue.pool.read { try catalogue.copiesLeft($0) })
             // What can't be read is not copied, and no reason to refuse the rest.
             if try !isReadable(plan.again, places) { plan = unbound }
         }
@@ -335,6 +334,22 @@ struct Ingest {
     /// has changed again.
     private func newestRelative(_ shares: [PackShare]) throws -> StoredTree? {
         try tree(inPack: shares.filter { 2 * $0.blobs >= $0.of }.map(\.pack).max())
+    }
+
+    /// The parent itself, unless its line is as long as one may be. Then one that is above it, as blocks choose
+    /// (``BlockPlan``).
+    private func manifestParent(_ parent: StoredTree?) throws -> StoredTree? {
+        guard let parent, parent.row.depth == StoredManifest.maximumDepth else { return parent }
+        var skipped = 0
+        var next: TreeRow? = parent.row
+        while let row = next {
+            next = try row.parent.flatMap { id in try catalogue.pool.read { try catalogue.tree(id: id, $0) } }
+            if row.depth < StoredManifest.maximumDepth, next == nil || row.compressedLength >= skipped {
+                return try PackReader.unlessDamaged { try content.tree(row.digest) }
+            }
+            skipped += row.compressedLength
+        }
+        return nil
     }
 
     /// The tree of the pack with most of a tree's blobs: its blocks have to be read anyway, and lean on little.

@@ -53,10 +53,6 @@ import Testing
             return (reading.decompressedBytes, manifests)
         }
 
-        func blobs() throws -> Int {
-            try catalogue.pool.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM blob") ?? 0 }
-        }
-
         /// How many contents are stored more than once.
         func repeated() throws -> Int {
             try catalogue.pool.read {
@@ -65,45 +61,63 @@ import Testing
         }
     }
 
+    /// Kernels that have nothing in common, and one that has a few files of each.
+    private static func scattered() throws -> (all: [StoredKernel], last: StoredKernel) {
+        var some: [String: [UInt8]] = [:]
+        let all = try (1...9).map { id in
+            var files: [String: [UInt8]] = [:]
+            for number in 0..<25 {
+                files["include/linux/\(id)-\(number).h"] = IngestTests.text(seed: "\(id) \(number)", bytes: fileBytes)
+            }
+            some.merge(files.filter { $0.key.hasSuffix("0.h") || $0.key.hasSuffix("5.h") }) { one, _ in one }
+            return try StoredKernel(id: UInt8(id), files: files)
+        }
+        return (all, try StoredKernel(id: 100, files: some))
+    }
+
     @Test func aTreeTakesAtMostThreeTimesItsBytesHoweverManyCameBefore() async throws {
-        let (revisions, more) = (try Self.revisions(150), try Self.revisions(200).dropFirst(150))
+        let revisions = try Self.revisions(200)
         try await withTemporaryFolder { folder in
             let state = folder.path("store")
             let store = try HeaderStore(folder: state)
-            for kernel in revisions.prefix(60) { try await store.put(kernel) }
+            for kernel in revisions { try await store.put(kernel) }
             try store.close()
-            let early = try Reader(state)
-            let before = try revisions.prefix(60).map { try early.cost($0).blocks }
-            try early.catalogue.close()
-
-            let again = try HeaderStore(folder: state)
-            for kernel in revisions.dropFirst(60) { try await again.put(kernel) }
-            try again.close()
             let reader = try Reader(state)
-            let costs = try revisions.map { try reader.cost($0) }
-            for (kernel, cost) in zip(revisions, costs) {
+            for kernel in revisions {
+                let cost = try reader.cost(kernel)
                 let bytes = kernel.manifest.contentBytes
                 #expect(bytes * BlockPlan.treeFactor > BlockPlan.fileBytes)
                 #expect(cost.blocks + cost.manifests <= BlockPlan.treeFactor * bytes)
             }
-            // What came later changed nothing for those that were there.
-            #expect(costs.prefix(60).map(\.blocks) == before)
-            // It would have been more if nothing had been stored once more.
-            let (copies, all) = (try reader.repeated(), try reader.blobs())
-            #expect(copies > 0 && copies <= all - copies)
-            // Were there as many copies as contents, no more would come: trees cost more then.
-            try await reader.catalogue.pool.write { try $0.execute(sql: "UPDATE pack SET blobs = 0") }
+            // What has changed again and again leans on little, and nothing is stored once more, or whole.
+            #expect(try reader.repeated() == 0)
+            let packs = try PackOnDisk.all(in: state).dropFirst()
+            #expect(packs.flatMap(\.index.blocks).allSatisfy { $0.depth > 0 && $0.compressedLength < 1000 })
             try reader.catalogue.close()
-            let full = try HeaderStore(folder: state)
-            for kernel in more { try await full.put(kernel) }
-            for kernel in [revisions[0], revisions[75], revisions[149], more[199]] {
-                try await full.requireWhole(kernel)
+        }
+    }
+
+    @Test func whatLiesTooFarApartIsStoredOnceMore() async throws {
+        let (all, last) = try Self.scattered()
+        try await withTemporaryFolder { folder in
+            for copies in [true, false] {
+                let state = folder.path("\(copies)")
+                let store = try HeaderStore(folder: state)
+                for kernel in all { try await store.put(kernel) }
+                // Were there as many copies as contents, no more would come: trees cost more then.
+                if !copies { try await store.catalogue.pool.write { try $0.execute(sql: "UPDATE pack SET blobs = 0") } }
+                try await store.put(last)
+                try await store.requireWhole(last)
+                try store.close()
+                let reader = try Reader(state)
+                let (cost, limit) = (try reader.cost(last), BlockPlan.treeFactor * last.manifest.contentBytes)
+                #expect(limit > BlockPlan.fileBytes)
+                #expect((cost.blocks + cost.manifests <= limit) == copies)
+                #expect((try reader.repeated() > 0) == copies)
+                // Nothing changed for those that were there.
+                for kernel in all { #expect(try reader.cost(kernel).blocks == kernel.manifest.contentBytes) }
+                try reader.catalogue.close()
             }
-            try full.close()
-            let last = try Reader(state)
-            #expect(try last.repeated() == copies)
-            #expect(try more.contains { try last.cost($0).blocks > BlockPlan.treeFactor * $0.manifest.contentBytes })
-            try last.catalogue.close()
         }
     }
 
@@ -147,11 +161,12 @@ import Testing
 
     /// The other copy is good, and must not hide it.
     @Test func aDamagedCopyIsFoundAndComesBack() async throws {
-        let revisions = try Self.revisions(120)
+        let (all, last) = try Self.scattered()
+        let kernels = all + [last]
         try await withTemporaryFolder { folder in
             let state = folder.path("store")
             let store = try HeaderStore(folder: state)
-            for kernel in revisions { try await store.put(kernel) }
+            for kernel in kernels { try await store.put(kernel) }
             let catalogue = store.catalogue
             let (place, copies, name) = try await catalogue.pool.read { database in
                 let digest = try #require(
@@ -171,8 +186,8 @@ import Testing
             #expect(try await store.verify().found >= 1)
             let lost = try await catalogue.pool.read { try catalogue.lostBlobs($0).map(\.number) }
             #expect(lost.contains(place.number))
-            for kernel in revisions { try await store.put(kernel) }
-            for kernel in revisions { try await store.requireWhole(kernel) }
+            for kernel in kernels { try await store.put(kernel) }
+            for kernel in kernels { try await store.requireWhole(kernel) }
             #expect(try await store.status().lostBlobs == 0)
             try store.close()
         }

@@ -19,8 +19,9 @@ import Testing
             let range = try place.range(in: pack)
             for offset in stride(from: range.lowerBound, to: range.upperBound, by: max(1, range.count / 12)) {
                 var bytes = try pack.bytes
-                // Not 0x10, which says nothing in the first byte of a zstd frame.
-                bytes[offset] ^= 1
+                // Not 0x10, which says nothing in the first byte of a zstd frame, nor 1, which says nothing in that of a
+                // block's modes.
+                bytes[offset] ^= 4
                 try await expectDamage(pack, bytes, in: state, to: second, butNotTo: first)
             }
         }
@@ -109,7 +110,7 @@ import Testing
 extension DamagedStoreTests.Place {
     func range(in pack: PackOnDisk) throws -> Range<Int> {
         let footer = pack.length - PackIndex.footerLength
-        let block = try #require(pack.index.blocks.first)
+        let block = try #require(pack.index.blocks.last)
         let manifest = try #require(pack.index.manifests.first)
         return switch self {
         case .magic: 0..<PackIndex.magic.count
