@@ -9,10 +9,15 @@ struct BlockGraph {
         /// 0 of one that is not in the store yet.
         var compressedLength = 0
         var depth: Int
-        /// The only blob that it is compressed with; nil if there are several or none.
-        var onlyBase: BlobPlace?
+        /// The blobs that it is compressed with; none of one that is not in the store yet.
+        var prefix: [BlobLocation] = []
         /// The blocks that hold its prefix, in its order; one that is needed several times in a row is there once.
         var bases: [BlockKey]
+
+        /// The only blob that it is compressed with; nil if there are several or none.
+        var onlyBase: BlobPlace? {
+            prefix.count == 1 ? BlobPlace(number: prefix[0].number, block: prefix[0].key) : nil
+        }
     }
 
     private let content: ContentReader

@@ -105,8 +105,8 @@ final class BundleStore: Sendable {
 
     private func write(_ tree: StoredTree, to sink: any ByteSink) throws {
         let writer = TarWriter(sink)
-        let reading = TreeReading(content)
         var locations = try content.locations(of: tree.numbers.compactMap(\.self))[...]
+        let reading = try TreeReading(content, of: Array(locations))
         try writer.add(tree.manifest) { _, write in
             let bytes = try reading.contents(locations.removeFirst())
             try bytes.withUnsafeBytes { try write($0) }

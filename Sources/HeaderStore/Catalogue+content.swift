@@ -73,7 +73,8 @@ extension Catalogue {
         """
 
     func packDigest(_ id: Int, _ database: Database) throws -> Digest? {
-        try Digest.fetchOne(database, sql: "SELECT digest FROM pack WHERE id = ?", arguments: [id])
+        let statement = try database.cachedStatement(sql: "SELECT digest FROM pack WHERE id = ?")
+        return try Digest.fetchOne(statement, arguments: [id])
     }
 
     /// How many blobs came with each of these packs, and were not there before.

@@ -86,4 +86,6 @@ struct BlobLocation: Sendable, Equatable {
     var offset: Int
     /// It is nowhere.
     var isLost: Bool
+
+    var key: BlockKey { BlockKey(pack: pack, block: block) }
 }

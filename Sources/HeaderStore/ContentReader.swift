@@ -45,8 +45,8 @@ final class ContentReader: Sendable {
 
     private struct State {
         var packs: [Int: PackReader] = [:]
-        /// The blocks of a pack; a pack's number is never that of another.
-        var tables: [Int: [PackIndex.Block]] = [:]
+        /// The digest and the blocks of a pack; a pack's number is never that of another.
+        var tables: [Int: (pack: Digest, blocks: [PackIndex.Block])] = [:]
         /// Of all tables.
         var entries = 0
         var nodes: [BlockKey: BlockGraph.Node] = [:]
@@ -228,7 +228,7 @@ final class ContentReader: Sendable {
             throw Problem(
                 .storeDamaged, "The contents \(location.digest) are lost, as a verify found. \(Self.remedy)")
         }
-        let block = try self.block(BlockKey(pack: location.pack, block: location.block), reading)
+        let block = try self.block(location.key, reading)
         guard location.offset <= block.count, location.length <= block.count - location.offset else {
             throw PackedReader.damaged
         }
@@ -250,6 +250,19 @@ final class ContentReader: Sendable {
         try catalogue.pool.unsafeReentrantRead { try catalogue.locations(of: numbers, $0) }
     }
 
+    /// Finds out what these blobs lean on, in one snapshot of the catalogue: one for each takes longer than a small block.
+    func findBases(of locations: [BlobLocation]) throws {
+        try catalogue.pool.unsafeReentrantRead { _ in
+            var known: Set<BlockKey> = []
+            var open = locations.map(\.key)
+            while let key = open.popLast() {
+                guard known.insert(key).inserted else { continue }
+                // What is damaged is told when it is read.
+                open += (try PackReader.unlessDamaged { try node(key) })?.bases ?? []
+            }
+        }
+    }
+
     /// A block, and the blocks that it leans on.
     ///
     /// - Throws: `Problem` with `store-damaged`.
@@ -258,13 +271,13 @@ final class ContentReader: Sendable {
         if let known { return known }
         let block = try blockEntry(key)
         var node = BlockGraph.Node(
-            rawLength: block.rawLength, compressedLength: block.compressedLength, depth: block.depth, bases: [])
-        for location in try locations(of: block.prefix) {
-            let base = BlockKey(pack: location.pack, block: location.block)
-            try requireAbove(base, block)
-            if node.bases.last != base { node.bases.append(base) }
+            rawLength: block.rawLength, compressedLength: block.compressedLength, depth: block.depth,
+            prefix: try locations(of: block.prefix), bases: [])
+        for location in node.prefix {
+            // Depth falls with each step, so that a damaged index can't send a reading round in a circle.
+            guard try blockEntry(location.key).depth < block.depth else { throw PackedReader.damaged }
+            if node.bases.last != location.key { node.bases.append(location.key) }
         }
-        if block.prefix.count == 1 { node.onlyBase = BlobPlace(number: block.prefix[0], block: node.bases[0]) }
         state.withLock { [node] state in
             guard state.moves == moves else { return }
             if state.nodes.count >= Self.knownNodes { state.nodes.removeAll() }
@@ -276,19 +289,11 @@ final class ContentReader: Sendable {
     private func block(_ key: BlockKey, _ reading: TreeReading?) throws -> [UInt8] {
         func decompress() throws -> [UInt8] {
             let entry = try blockEntry(key)
-            let prefix = try locations(of: entry.prefix).flatMap { location in
-                try requireAbove(BlockKey(pack: location.pack, block: location.block), entry)
-                return try contents(location, in: reading)
-            }
+            let prefix = try entry.prefix.isEmpty ? [] : node(key).prefix.flatMap { try contents($0, in: reading) }
             let frame = try openPack(key.pack).read(at: entry.offset, count: entry.compressedLength)
             return try ZstdFrame.decompress(frame, rawLength: entry.rawLength, prefix: prefix)
         }
         return try reading?.block(key, decompress: decompress) ?? cache.bytes(key, read: decompress)
-    }
-
-    /// Depth falls with each step, so that a damaged index can't send a reading round in a circle.
-    private func requireAbove(_ base: BlockKey, _ block: PackIndex.Block) throws {
-        guard try blockEntry(base).depth < block.depth else { throw PackedReader.damaged }
     }
 
     private func blockEntry(_ key: BlockKey) throws -> PackIndex.Block {
@@ -299,19 +304,21 @@ final class ContentReader: Sendable {
 
     private func table(ofPack id: Int) throws -> [PackIndex.Block] {
         let (known, moves) = state.withLock { ($0.tables[id], $0.moves) }
-        if let known { return known }
-        let blocks = try openPack(id).readIndex().blocks
+        if let known { return known.blocks }
+        let pack = try openPack(id)
+        let blocks = try pack.readIndex().blocks
         state.withLock { state in
             guard state.moves == moves else { return }
             if state.entries + blocks.count > Self.knownEntries { (state.tables, state.entries) = ([:], 0) }
-            if state.tables.updateValue(blocks, forKey: id) == nil { state.entries += blocks.count }
+            if state.tables.updateValue((pack.digest, blocks), forKey: id) == nil { state.entries += blocks.count }
         }
         return blocks
     }
 
     private func openPack(_ id: Int) throws -> PackReader {
-        if let open = state.withLock({ $0.packs[id] }) { return open }
-        guard let digest = try catalogue.pool.unsafeReentrantRead({ try catalogue.packDigest(id, $0) }) else {
+        let (open, known) = state.withLock { ($0.packs[id], $0.tables[id]?.pack) }
+        if let open { return open }
+        guard let digest = try known ?? catalogue.pool.unsafeReentrantRead({ try catalogue.packDigest(id, $0) }) else {
             throw PackedReader.damaged
         }
         let reader = try PackReader(digest, layout: layout)

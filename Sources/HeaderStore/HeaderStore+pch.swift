@@ -136,8 +136,8 @@ extension HeaderStore {
             let reservation = try disk.reserve(tree.manifest.contentBytes)
             let extractor = try TreeExtractor(directory: folder)
             do {
-                let reading = TreeReading(content)
                 var locations = try content.locations(of: tree.numbers.compactMap(\.self))[...]
+                let reading = try TreeReading(content, of: Array(locations))
                 for entry in tree.manifest.entries {
                     guard case .file(let size, let digest, let executable) = entry.kind else { continue }
                     try reservation.use(Self.diskBytes(size))

@@ -168,7 +168,10 @@ struct Ingest {
         }
         let newBytes = unpacked.spool.newBlobs.reduce(0) { $0 + $1.length }
         // A tree that another kernel has already adds nothing but the kernel, and what was lost of it.
-        let filling = tree?.damage == TreeRow.Damage.none ? nil : try self.filling(unpacked, of: tree)
+        // One snapshot for all that a plan looks up.
+        let filling = try catalogue.pool.unsafeReentrantRead { database in
+            tree?.damage == TreeRow.Damage.none ? nil : try self.filling(unpacked, of: tree, database)
+        }
         let reservation = try disk.reserve(filling?.plan.blocks.reduce(0) { $0 + $1.rawLength } ?? 0)
         defer { withExtendedLifetime(reservation) {} }
         let isHealing = !unpacked.lost.isEmpty || tree.map { $0.damage != .none } ?? false
@@ -215,24 +218,21 @@ struct Ingest {
     }
 
     /// - Parameter tree: what the store has of it; nil if it is new.
-    private func filling(_ unpacked: Unpacked, of tree: TreeRow?) throws -> Filling {
-        let shares = try catalogue.pool.read { [packs = unpacked.firstWith] database in
-            let counts = try catalogue.blobCounts(ofPacks: Array(packs.keys), database)
-            return packs.map { PackShare(pack: $0.key, blobs: $0.value, of: counts[$0.key] ?? 0) }
-        }
-        let parent = try chooseParent(shares)
+    private func filling(_ unpacked: Unpacked, of tree: TreeRow?, _ database: Database) throws -> Filling {
+        let counts = try catalogue.blobCounts(ofPacks: Array(unpacked.firstWith.keys), database)
+        let shares = unpacked.firstWith.map { PackShare(pack: $0.key, blobs: $0.value, of: counts[$0.key] ?? 0) }
+        let parent = try chooseParent(shares, database)
         var graph = BlockGraph(content: content)
         let places = try graph.fewest(unpacked.spool.known, of: unpacked.manifest)
-        let parents = [parent, try newestRelative(shares), try root(places.values)].compactMap(\.self)
-        let manifestParent = try manifestParent(parent)
+        let parents = [parent, try newestRelative(shares, database), try root(places.values, database)].compactMap(
+            \.self)
+        let manifestParent = try manifestParent(parent, database)
         let items = unpacked.spool.newBlobs.map { blob in
             // What was lost under several numbers comes back under each.
             BlockPlan.Item(
                 path: blob.path, digest: blob.digest, length: blob.length * (unpacked.lost[blob.digest]?.count ?? 1))
         }
-        let above = try manifestParent.map { parent in
-            try catalogue.pool.read { try catalogue.manifestBytes(ofTree: parent.row.id, $0) }
-        }
+        let above = try manifestParent.map { try catalogue.manifestBytes(ofTree: $0.row.id, database) }
         let own = unpacked.manifest.entries.reduce(0) { $0 + $1.path.string.utf8.count + 8 }
         let unbound = try BlockPlan(
             of: unpacked.manifest, new: items, places: places, parents: parents, manifestBytes: (above ?? 0) + own,
@@ -240,7 +240,7 @@ struct Ingest {
         var plan = unbound
         // The manifest that is there names what it named.
         if tree?.damage != .contents {
-            try plan.bound(copies: try catalogue.pool.read { try catalogue.copiesLeft($0) })
+            try plan.bound(copies: try catalogue.copiesLeft(database))
             // What can't be read is not copied, and no reason to refuse the rest.
             if try !isReadable(plan.again, places) { plan = unbound }
         }
@@ -248,7 +248,7 @@ struct Ingest {
     }
 
     private func isReadable(_ digests: Set<Digest>, _ places: [Digest: BlobPlace]) throws -> Bool {
-        let reading = TreeReading(content)
+        let reading = try TreeReading(content)
         return try PackReader.unlessDamaged {
             let numbers = digests.compactMap { places[$0]?.number }.sorted()
             for location in try content.locations(of: numbers) { _ = try reading.contents(location) }
@@ -265,7 +265,7 @@ struct Ingest {
         let own = Dictionary(uniqueKeysWithValues: zip(new, (firstNumber...).lazy.map { [$0] }))
             .merging(unpacked.lost) { own, _ in own }
         let spooled = Dictionary(uniqueKeysWithValues: unpacked.spool.newBlobs.map { ($0.digest, $0) })
-        let reading = TreeReading(content)
+        let reading = try TreeReading(content)
         let level = blocks.reduce(0) { $0 + $1.rawLength } <= PackIndex.tightBytes ? ZstdFrame.tight : 7
         for block in blocks {
             var raw: [UInt8] = []
@@ -325,25 +325,25 @@ struct Ingest {
     /// them; that of another flavour has a few, and others do not share them. One blob too many is counted, as a pack of a
     /// single one that stays for ever would else be the parent for ever. What was stored once more does not count: it is
     /// what all have.
-    private func chooseParent(_ shares: [PackShare]) throws -> StoredTree? {
+    private func chooseParent(_ shares: [PackShare], _ database: Database) throws -> StoredTree? {
         func part(_ share: PackShare) -> Double { Double(share.blobs) / Double(share.of + 1) }
-        return try tree(inPack: shares.max { (part($0), $0.pack) < (part($1), $1.pack) }?.pack)
+        return try tree(inPack: shares.max { (part($0), $0.pack) < (part($1), $1.pack) }?.pack, database)
     }
 
     /// The tree of the newest pack of which this archive has the better half: mostly the revision before, however much of it
     /// has changed again.
-    private func newestRelative(_ shares: [PackShare]) throws -> StoredTree? {
-        try tree(inPack: shares.filter { 2 * $0.blobs >= $0.of }.map(\.pack).max())
+    private func newestRelative(_ shares: [PackShare], _ database: Database) throws -> StoredTree? {
+        try tree(inPack: shares.filter { 2 * $0.blobs >= $0.of }.map(\.pack).max(), database)
     }
 
     /// The parent itself, unless its line is as long as one may be. Then one that is above it, as blocks choose
     /// (``BlockPlan``).
-    private func manifestParent(_ parent: StoredTree?) throws -> StoredTree? {
+    private func manifestParent(_ parent: StoredTree?, _ database: Database) throws -> StoredTree? {
         guard let parent, parent.row.depth == StoredManifest.maximumDepth else { return parent }
         var skipped = 0
         var next: TreeRow? = parent.row
         while let row = next {
-            next = try row.parent.flatMap { id in try catalogue.pool.read { try catalogue.tree(id: id, $0) } }
+            next = try row.parent.flatMap { try catalogue.tree(id: $0, database) }
             if row.depth < StoredManifest.maximumDepth, next == nil || row.compressedLength >= skipped {
                 return try PackReader.unlessDamaged { try content.tree(row.digest) }
             }
@@ -353,15 +353,15 @@ struct Ingest {
     }
 
     /// The tree of the pack with most of a tree's blobs: its blocks have to be read anyway, and lean on little.
-    private func root(_ places: some Collection<BlobPlace>) throws -> StoredTree? {
+    private func root(_ places: some Collection<BlobPlace>, _ database: Database) throws -> StoredTree? {
         var perPack: [Int: Int] = [:]
         for place in places { perPack[place.block.pack, default: 0] += 1 }
-        return try tree(inPack: perPack.max { ($0.value, $0.key) < ($1.value, $1.key) }?.key)
+        return try tree(inPack: perPack.max { ($0.value, $0.key) < ($1.value, $1.key) }?.key, database)
     }
 
     /// - Returns: nil if the store can't read it any more, which is no reason to refuse something new.
-    private func tree(inPack pack: Int?) throws -> StoredTree? {
-        let row = try pack.flatMap { pack in try catalogue.pool.read { try catalogue.tree(inPack: pack, $0) } }
+    private func tree(inPack pack: Int?, _ database: Database) throws -> StoredTree? {
+        let row = try pack.flatMap { try catalogue.tree(inPack: $0, database) }
         return try PackReader.unlessDamaged { try row.map { try content.tree($0.digest) } } ?? nil
     }
 }

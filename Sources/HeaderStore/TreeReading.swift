@@ -12,7 +12,12 @@ final class TreeReading {
     /// Raw bytes of all blocks so far, each time that one was decompressed.
     private(set) var decompressedBytes = 0
 
-    init(_ content: ContentReader) { self.content = content }
+    /// - Parameter locations: what is going to be read, if that is known.
+    /// - Throws: `DatabaseError`.
+    init(_ content: ContentReader, of locations: [BlobLocation] = []) throws {
+        self.content = content
+        try content.findBases(of: locations)
+    }
 
     /// - Throws: as ``ContentReader/contents(_:in:)``.
     func contents(_ location: BlobLocation) throws -> [UInt8] { try content.contents(location, in: self) }

@@ -1,5 +1,6 @@
 internal import CZstd
 internal import KernelHeaders
+internal import Synchronization
 
 /// One zstd frame in memory, with a checksum, perhaps with a prefix: bytes that both sides know, to which the frame may
 /// refer as if they came before it (libzstd's `ZSTD_CCtx_refPrefix`, the `zstd` command's `--patch-from`).
@@ -40,8 +41,12 @@ enum ZstdFrame {
         guard (0...maximumLength).contains(rawLength),
             frame.withUnsafeBytes({ ZSTD_getFrameContentSize($0.baseAddress, $0.count) }) == UInt64(rawLength)
         else { throw failure("wrong length") }
-        guard let context = ZSTD_createDCtx() else { throw failure("no memory") }
-        defer { ZSTD_freeDCtx(context) }
+        let decompressor = try idle.withLock { $0.popLast() } ?? Decompressor()
+        let context = decompressor.context
+        defer {
+            ZSTD_DCtx_reset(context, ZSTD_reset_session_and_parameters)
+            idle.withLock { if $0.count < idleLimit { $0.append(decompressor) } }
+        }
         ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, 30)
         let bytes = try [UInt8](unsafeUninitializedCapacity: rawLength) { buffer, count in
             count = try prefix.withUnsafeBytes { prefix in
@@ -52,6 +57,22 @@ enum ZstdFrame {
         guard bytes.count == rawLength else { throw failure("wrong length") }
         return bytes
     }
+
+    /// What a decompression works in: making one takes longer than decompressing a small block.
+    private final class Decompressor: @unchecked Sendable {
+        let context: OpaquePointer
+
+        init() throws {
+            guard let context = ZSTD_createDCtx() else { throw failure("no memory") }
+            self.context = context
+        }
+
+        deinit { ZSTD_freeDCtx(context) }
+    }
+
+    /// 96 kB each.
+    private static let idle = Mutex<[Decompressor]>([])
+    private static let idleLimit = 8
 
     private static func check(_ status: Int) throws -> Int {
         guard ZSTD_isError(status) == 0 else { throw failure(String(cString: ZSTD_getErrorName(status))) }
