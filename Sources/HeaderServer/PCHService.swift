@@ -48,7 +48,7 @@ actor PCHService {
     /// How long a build is not tried again that failed for a reason of the server's own, in seconds.
     static let troubleSeconds = 60
     /// Requests and kernels whose look-up is remembered.
-    private static let maximumMemories = 1024
+    static let maximumMemories = 1024
 
     let store: HeaderStore
     let options: PCHOptions
@@ -67,8 +67,8 @@ actor PCHService {
     var untriable: Set<Digest> = []
     /// Until when no smoke compile is begun: the disk was full.
     var smokePause = 0
-    private var resolved: [PCHRequest: Resolved] = [:]
-    private var standard: [Digest: [CompilerProfile]] = [:]
+    var resolved: [PCHRequest: Resolved] = [:]
+    var standard: [Digest: [CompilerProfile]] = [:]
     var preparation: Task<Void, Never>?
     var isRefilling = false
     var isClosed = false
@@ -242,105 +242,6 @@ actor PCHService {
             retryAfter: 2)
     }
 
-    // MARK: Looking up
-
-    func resolve(_ request: PCHRequest, _ menu: PCHMenu, anew: Bool = false) async throws -> Resolved {
-        if !anew, let known = resolved[request] {
-            if let id = Digest(request.profile) { store.profileAsked(id) }
-            return known
-        }
-        let installed = menu.toolchain(request.toolchain)
-        let toolchain: Toolchain
-        if let installed {
-            toolchain = installed.toolchain
-        } else if let sent = try await store.toolchain(request.toolchain),
-            let decoded = try? JSONDecoder().decode(Toolchain.self, from: Data(sent.utf8))
-        {
-            toolchain = decoded
-        } else {
-            throw Problem(
-                .toolchainUnknown,
-                "This server has no clang \(request.toolchain). GET /v1/toolchains lists those that it has.")
-        }
-        let (order, profile) = try await self.order(request, toolchain, menu)
-        let demand = PCHDemand(toolchain: request.toolchain, profile: profile, umbrella: request.umbrella)
-        let item = Resolved(key: order.key, demand: demand, toolchain: installed, order: order)
-        if resolved.count >= Self.maximumMemories { resolved.removeAll() }
-        resolved[request] = Resolved(key: item.key, demand: demand, toolchain: installed, order: nil)
-        return item
-    }
-
-    /// - Returns: also what the profile is called, whichever of its names was used.
-    private func order(
-        _ request: PCHRequest, _ toolchain: Toolchain, _ menu: PCHMenu
-    ) async throws -> (order: PCHOrder, profile: String) {
-        guard let umbrella = menu.umbrella(request.umbrella) else {
-            let all = menu.umbrellas.map(\.name).joined(separator: ", ")
-            throw Problem(.umbrellaUnknown, "There is no umbrella of this name. There are \(all).")
-        }
-        guard let architecture = request.architecture else {
-            throw Problem(
-                .pchBuildFailed,
-                "This server does not know for which architecture this kernel's headers are: neither they nor who sent them say it."
-            )
-        }
-        let named = try await profiles(of: request.tree, architecture, menu)
-        let profile: CompilerProfile
-        if let id = Digest(request.profile) {
-            guard let found = try await self.profile(id, among: named) else {
-                throw Problem(
-                    .profileUnknown, "This server has no profile \(id). Send it with PUT \(APIPath.profile(id)).")
-            }
-            profile = found
-        } else {
-            let name = menu.fullName(request.profile)
-            guard let found = named.first(where: { $0.name == name }) else {
-                let all = named.map(\.name).joined(separator: ", ")
-                throw Problem(.profileUnknown, "For this kernel there is no profile of this name. There are \(all).")
-            }
-            profile = found
-        }
-        let order = PCHOrder(
-            tree: request.tree, architecture: architecture, toolchain: toolchain, profile: profile, umbrella: umbrella)
-        return (order, named.first { $0 == profile }?.name ?? "\(profile.id)")
-    }
-
-    private func profile(_ id: Digest, among named: [CompilerProfile]) async throws -> CompilerProfile? {
-        if let profile = named.first(where: { $0.id == id }) { return profile }
-        guard let document = try await store.profile(id) else { return nil }
-        return try JSONDecoder().decode(CompilerProfile.self, from: Data(document.utf8))
-    }
-
-    /// The profiles with names, for a tree. What its configuration has a say in is read once.
-    private func profiles(
-        of tree: Digest, _ architecture: Architecture, _ menu: PCHMenu
-    ) async throws -> [CompilerProfile] {
-        if let known = standard[tree] { return known }
-        var text = ""
-        if let path = HeaderPath("include/generated/autoconf.h") {
-            do {
-                text = String(decoding: try await store.file(at: path, in: tree).bytes, as: UTF8.self)
-            } catch let problem as Problem where problem.code == .fileUnknown {
-                // The tree has none.
-            }
-        }
-        let profiles = menu.profiles(
-            architecture: architecture, configuration: KernelConfiguration(autoconf: text))
-        if standard.count >= Self.maximumMemories { standard.removeAll() }
-        standard[tree] = profiles
-        return profiles
-    }
-
-    /// A profile that has no need of a kernel: one that was sent.
-    func profile(_ id: Digest) async throws -> String {
-        guard let document = try await store.profile(id) else {
-            throw Problem(
-                .profileUnknown,
-                "This server has no profile \(id), or has forgotten it. Send it with PUT \(APIPath.profile(id)).")
-        }
-        return document
-    }
-
     // MARK: Taking in
 
     /// Takes a builder's PCH in.
@@ -349,7 +250,7 @@ actor PCHService {
     /// - Throws: `Problem` with `pch-conflict`, `pch-malformed`, `disk-full`, or why the order makes no sense here.
     func take(_ upload: PCHUpload, as request: PCHRequest) async throws -> (manifest: PCHManifest, isNew: Bool) {
         try await requireForeign(request.toolchain)
-        let order = try await order(request, upload.toolchain, menu()).order
+        let order = try await self.order(request, upload.toolchain, menu()).order
         try upload.check(against: order)
         let key = order.key
         if let known = store.pch(key) {

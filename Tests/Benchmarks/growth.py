@@ -19,6 +19,7 @@ from server import QUIET, Server, disk
 # Folders of a real tree: a tenth of its files.
 SLICE = (
     "include/generated/", "include/net/", "include/asm-generic/", "include/crypto/", "include/acpi/", "include/rdma/",
+    "include/sound/", "include/scsi/",
 )  # fmt: skip
 # Lines of descent from each series.
 LINES = 4
