@@ -16,14 +16,28 @@ struct BlockGraph {
 
         /// The only blob that it is compressed with; nil if there are several or none.
         var onlyBase: BlobPlace? {
-            prefix.count == 1 ? BlobPlace(number: prefix[0].number, block: prefix[0].key) : nil
+            guard prefix.count == 1, let base = prefix.first else { return nil }
+            return BlobPlace(number: base.number, block: base.key, length: base.length)
         }
     }
 
     private let content: ContentReader
     /// Those that are not in the store yet.
     private var planned: [BlockKey: Node] = [:]
-    private var closures: [BlockKey: Set<BlockKey>] = [:]
+    private var closures: [BlockKey: Closure] = [:]
+
+    /// A block, and all without which it can't be read.
+    struct Closure {
+        var blocks: Set<BlockKey>
+        /// Raw.
+        var bytes: Int
+    }
+
+    /// The most blocks that one more may lean on, itself included: a tree of tiny files would else have as many blocks as
+    /// files, and each would be looked at for each. A block of a real tree leans on some hundred.
+    static let maximumClosure = 1024
+    /// The most blocks among which the best are looked for, if contents are stored more than once.
+    static let maximumChoice = 1024
 
     init(content: ContentReader) { self.content = content }
 
@@ -41,25 +55,28 @@ struct BlockGraph {
         return try PackReader.unlessDamaged { try content.node(key) }
     }
 
-    /// The block, and all without which it can't be read. Of blocks in the store.
-    mutating func closure(of key: BlockKey) throws -> Set<BlockKey> {
+    /// Of blocks in the store.
+    mutating func closure(of key: BlockKey) throws -> Closure {
         if let known = closures[key] { return known }
-        var closure: Set = [key]
-        for base in try node(key)?.bases ?? [] { closure.formUnion(try self.closure(of: base)) }
+        var blocks: Set = [key]
+        for base in try node(key)?.bases ?? [] { blocks.formUnion(try closure(of: base).blocks) }
+        let closure = Closure(blocks: blocks, bytes: try bytes(of: blocks))
         closures[key] = closure
         return closure
     }
 
     private mutating func isReadable(_ key: BlockKey) throws -> Bool {
-        try closure(of: key).allSatisfy { try node($0) != nil }
+        try closure(of: key).blocks.allSatisfy { try node($0) != nil }
     }
 
     /// Raw bytes of these blocks.
     func bytes(of blocks: Set<BlockKey>) throws -> Int { try blocks.reduce(0) { $0 + (try node($1)?.rawLength ?? 0) } }
 
     /// Of what is stored more than once, the places by which a tree reads least: of all blocks with such contents, the one
-    /// with most of them for what it adds is taken first, and so on (greedy set cover).
-    mutating func fewest(_ places: [Digest: [BlobPlace]], of manifest: TreeManifest) throws -> [Digest: BlobPlace] {
+    /// with most of them for what it adds is taken first, and so on (greedy set cover). Of too many, the newest places.
+    mutating func fewest(
+        _ places: [Digest: [BlobPlace]], of manifest: TreeManifest, among maximum: Int = BlockGraph.maximumChoice
+    ) throws -> [Digest: BlobPlace] {
         let places = try places.mapValues { places in
             guard places.count > 1 else { return places }
             let readable = try places.filter { try isReadable($0.block) }
@@ -67,7 +84,7 @@ struct BlockGraph {
         }
         var chosen = places.compactMapValues { $0.count == 1 ? $0[0] : nil }
         var read: Set<BlockKey> = []
-        for block in Set(chosen.values.map(\.block)) { read.formUnion(try closure(of: block)) }
+        for block in Set(chosen.values.map(\.block)) { read.formUnion(try closure(of: block).blocks) }
         var lengths: [Digest: Int] = [:]
         for case .file(let length, let digest, _) in manifest.entries.map(\.kind) { lengths[digest] = length + 1 }
         var open: [BlockKey: (bytes: Int, digests: [Digest])] = [:]
@@ -77,10 +94,11 @@ struct BlockGraph {
                 open[place.block]?.digests.append(digest)
             }
         }
+        guard open.count <= maximum else { return places.compactMapValues(\.first) }
         while !open.isEmpty {
             var best: (gain: Double, block: BlockKey)?
             for (block, holds) in open {
-                let more = try bytes(of: closure(of: block).subtracting(read))
+                let more = try bytes(of: closure(of: block).blocks.subtracting(read))
                 let gain = Double(holds.bytes) / Double(more + 1)
                 if let best, (gain, block.pack, block.block) < (best.gain, best.block.pack, best.block.block) {
                     continue
@@ -88,7 +106,7 @@ struct BlockGraph {
                 best = (gain, block)
             }
             guard let block = best?.block, let holds = open.removeValue(forKey: block) else { break }
-            read.formUnion(try closure(of: block))
+            read.formUnion(try closure(of: block).blocks)
             for digest in holds.digests where chosen[digest] == nil {
                 for place in places[digest] ?? [] {
                     if place.block == block { chosen[digest] = place }
@@ -105,7 +123,7 @@ struct BlockGraph {
     /// - Parameter keys: of each file of a tree in turn, the block that holds it.
     /// - Returns: raw bytes by the block that they are of, each time that it is decompressed.
     func forecast(_ keys: some Sequence<BlockKey>) throws -> [BlockKey: Int] {
-        var window = BlockWindow<Void>(limit: TreeReading.windowBytes)
+        var window = BlockWindow<Void>(limit: TreeReading.windowBytes, entryBytes: TreeReading.entryBytes)
         var bytes: [BlockKey: Int] = [:]
         for key in keys { try read(key, &window, &bytes) }
         return bytes

@@ -3,16 +3,16 @@ internal import KernelHeaders
 
 /// What an upload's pack gets: which contents in which blocks, and what each block is compressed with.
 ///
-/// A block's prefix is what the tree's parents have at the same paths. In a revision's pack each file that has one is a
-/// block of its own: later revisions keep some of these files and change others, and read no more than they have. What has
-/// no prefix, and all of a whole new tree, lies side by side in the order of the paths. Reading stays bounded, whatever
-/// the store holds:
+/// A block's prefix is what the tree's parents have at the same paths. In a revision's pack (``PackIndex/tightBytes``,
+/// ``maximumAlone``) each new file that has one is a block of its own: later revisions keep some of these files and change
+/// others, and read no more than they have. All else lies side by side in the order of the paths. Reading stays bounded,
+/// whatever the store holds:
 ///
 /// - To read one file, at most ``fileBytes`` are decompressed (or the file itself, if it is larger). A block leans only on
 ///   blocks that, with all that these lean on, leave it below that, and leave as much room as it has itself to a block
 ///   that will lean on it.
 /// - To read a whole tree, at most ``treeFactor`` times its bytes are decompressed, its manifest and that one's parents
-///   included. Where leaning on the newest contents of a path would be too much, a block leans on older ones. A tree whose
+///   included, or ``fileBytes`` beside these of a smaller one. Where leaning on the newest contents of a path would be too much, a block leans on older ones. A tree whose
 ///   files lie too far apart, because they came with many that have little else in common with it, has those of the emptiest
 ///   blocks stored once more, side by side. Its predecessors go on reading theirs where they are: what reading a tree costs
 ///   is settled when it is uploaded. A store never has more copies than contents (``Catalogue/copiesLeft(_:)``): one that
@@ -21,6 +21,10 @@ struct BlockPlan {
     /// Raw bytes.
     static let fileBytes = 4 << 20
     static let treeFactor = 3
+    /// The most files of a pack that are blocks of their own.
+    static let maximumAlone = 2048
+    /// The most files of a block.
+    private static let maximumItems = 4096
     /// How often the emptiest blocks are looked for before all is stored anew.
     private static let attempts = 4
 
@@ -38,9 +42,8 @@ struct BlockPlan {
         var prefix: [Int] = []
         var depth = 0
         fileprivate var bases: [BlockKey] = []
-        /// All blocks that reading it needs, and their raw bytes, without itself.
-        fileprivate var closure: Set<BlockKey> = []
-        fileprivate var closureBytes = 0
+        /// All blocks that reading it needs, without itself.
+        fileprivate var closure = BlockGraph.Closure(blocks: [], bytes: 0)
     }
 
     private let content: ContentReader
@@ -115,22 +118,25 @@ struct BlockPlan {
         var choice = BaseChoice(bytes: 0)
         let living = places.filter { [again] place in !again.contains(place.key) }
         for block in Set(living.values.map(\.block)) {
-            choice.read.formUnion(try graph.closure(of: block))
+            choice.read.formUnion(try graph.closure(of: block).blocks)
         }
         let bytes = items.reduce(0) { $0 + $1.length }
-        let read = try graph.bytes(of: choice.read) + bytes
-        choice.bytes = max(0, room - read)
-        // Without a base, side by side.
+        choice.bytes = max(0, room - bytes - (try graph.bytes(of: choice.read)))
+        let isRevision = bytes <= PackIndex.tightBytes && items.count <= Self.maximumAlone
         var open: Int?
         for item in items.sorted(by: { $0.path < $1.path }) {
             let base = try base(of: item, &choice)
-            let staysAlone = base != nil && bytes <= PackIndex.tightBytes
-            if !staysAlone, let open, let grown = try grow(blocks[open], by: item, base) {
-                blocks[open] = grown
-            } else if let first = try grow(Block(), by: item, base) {
-                if !staysAlone { open = blocks.count }
-                blocks.append(first)
+            if isRevision, base != nil, !again.contains(item.digest) {
+                blocks.append(Block())
+                try add(item, base, to: &blocks[blocks.count - 1])
+                continue
             }
+            if let last = open, try !hasRoom(blocks[last], for: item, base) { open = nil }
+            if open == nil {
+                open = blocks.count
+                blocks.append(Block())
+            }
+            try add(item, base, to: &blocks[open ?? 0])
         }
         return blocks
     }
@@ -182,12 +188,15 @@ struct BlockPlan {
         var next: BlobPlace? = tip
         while let place = next {
             guard let node = try graph.node(place.block) else { return nil }
-            next = node.onlyBase
+            // With others in its block, that may be what they lean on.
+            next = place.length == node.rawLength ? node.onlyBase : nil
             if node.depth < PackIndex.maximumDepth, next == nil || node.compressedLength >= skipped {
                 let closure = try graph.closure(of: place.block)
-                let more = closure.subtracting(choice.read)
+                let more = closure.blocks.subtracting(choice.read)
                 let bytes = try graph.bytes(of: more)
-                if bytes <= choice.bytes, try 2 * item.length + graph.bytes(of: closure) <= Self.fileBytes {
+                if bytes <= choice.bytes, closure.blocks.count <= BlockGraph.maximumClosure,
+                    2 * item.length + closure.bytes <= Self.fileBytes
+                {
                     return Base(place: place, depth: node.depth, more: more, bytes: bytes)
                 }
             }
@@ -196,24 +205,25 @@ struct BlockPlan {
         return nil
     }
 
-    /// - Returns: nil if it would become too large.
-    private mutating func grow(_ block: Block, by item: Item, _ base: Base?) throws -> Block? {
-        var block = block
+    /// Whether the block may have one more file. A file that is larger than a block stands alone.
+    private mutating func hasRoom(_ block: Block, for item: Item, _ base: Base?) throws -> Bool {
+        let rawLength = block.rawLength + item.length
+        guard block.items.count < Self.maximumItems, rawLength <= PackIndex.blockSize else { return false }
+        let more = try base.map { try graph.closure(of: $0.place.block).blocks.subtracting(block.closure.blocks) } ?? []
+        return try block.closure.blocks.count + more.count <= BlockGraph.maximumClosure
+            && 2 * rawLength + block.closure.bytes + graph.bytes(of: more) <= Self.fileBytes
+    }
+
+    private mutating func add(_ item: Item, _ base: Base?, to block: inout Block) throws {
         block.items.append(item)
         block.rawLength += item.length
-        if let base, !block.prefix.contains(base.place.number) {
-            block.prefix.append(base.place.number)
-            block.depth = max(block.depth, base.depth + 1)
-            if block.bases.last != base.place.block { block.bases.append(base.place.block) }
-            let more = try graph.closure(of: base.place.block).subtracting(block.closure)
-            block.closure.formUnion(more)
-            block.closureBytes += try graph.bytes(of: more)
-        }
-        // A file that is larger stands alone.
-        guard block.items.count > 1 else { return block }
-        let fits =
-            block.rawLength <= PackIndex.blockSize && 2 * block.rawLength + block.closureBytes <= Self.fileBytes
-        return fits ? block : nil
+        guard let base, !block.prefix.contains(base.place.number) else { return }
+        block.prefix.append(base.place.number)
+        block.depth = max(block.depth, base.depth + 1)
+        if block.bases.last != base.place.block { block.bases.append(base.place.block) }
+        let more = try graph.closure(of: base.place.block).blocks.subtracting(block.closure.blocks)
+        block.closure.blocks.formUnion(more)
+        block.closure.bytes += try graph.bytes(of: more)
     }
 
     // MARK: What reading costs
@@ -258,4 +268,6 @@ struct BlockPlan {
 struct BlobPlace: Sendable {
     var number: Int
     var block: BlockKey
+    /// Of the contents, in bytes.
+    var length: Int
 }

@@ -10,9 +10,15 @@ struct BlockWindow<Value> {
     private var clock = 0
     private var total = 0
     private let limit: Int
+    private let entryBytes: Int
 
-    /// - Parameter limit: raw bytes.
-    init(limit: Int) { self.limit = limit }
+    /// - Parameters:
+    ///   - limit: raw bytes.
+    ///   - entryBytes: what each block takes beside its own.
+    init(limit: Int, entryBytes: Int = 0) {
+        self.limit = limit
+        self.entryBytes = entryBytes
+    }
 
     /// Nil if it has to be read.
     mutating func value(_ key: BlockKey) -> Value? {
@@ -23,8 +29,8 @@ struct BlockWindow<Value> {
 
     /// Takes in what was not there.
     mutating func keep(_ value: Value, bytes: Int, for key: BlockKey) {
-        entries[key] = (value, bytes, 0)
-        total += bytes
+        entries[key] = (value, bytes + entryBytes, 0)
+        total += bytes + entryBytes
         use(key)
         while total > limit {
             let (key, used) = uses[firstUse]

@@ -10,8 +10,15 @@ final class ByteCache<Key: Hashable & Sendable>: Sendable {
 
     private let state = Mutex(State())
     private let limit: Int
+    private let entryBytes: Int
 
-    init(limit: Int) { self.limit = limit }
+    /// - Parameters:
+    ///   - limit: bytes.
+    ///   - entryBytes: what each value takes beside its own.
+    init(limit: Int, entryBytes: Int = 0) {
+        self.limit = limit
+        self.entryBytes = entryBytes
+    }
 
     /// Nil if it has to be read.
     func kept(_ key: Key) -> [UInt8]? {
@@ -25,17 +32,18 @@ final class ByteCache<Key: Hashable & Sendable>: Sendable {
     func bytes(_ key: Key, read: () throws -> [UInt8]) throws -> [UInt8] {
         if let bytes = kept(key) { return bytes }
         let bytes = try read()
-        guard bytes.count <= limit else { return bytes }
+        let taken = bytes.count + entryBytes
+        guard taken <= limit else { return bytes }
         state.withLock { state in
             state.clock += 1
             let old = state.entries.updateValue((bytes, state.clock), forKey: key)
-            state.total += bytes.count - (old?.bytes.count ?? 0)
+            state.total += taken - (old.map { $0.bytes.count + entryBytes } ?? 0)
             guard state.total > limit else { return }
             // An eighth goes at once: many come and go between two sorts.
             for (oldest, entry) in state.entries.sorted(by: { $0.value.used < $1.value.used }) where oldest != key {
                 guard state.total > limit - limit / 8 else { return }
                 state.entries[oldest] = nil
-                state.total -= entry.bytes.count
+                state.total -= entry.bytes.count + entryBytes
             }
         }
         return bytes

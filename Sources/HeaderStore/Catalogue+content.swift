@@ -7,11 +7,11 @@ extension Catalogue {
     func places(of digest: Digest, _ database: Database) throws -> [(place: BlobPlace, isLost: Bool)] {
         let statement = try database.cachedStatement(
             sql: """
-                SELECT number, pack, block, damaged FROM blob
+                SELECT number, pack, block, length, damaged FROM blob
                 WHERE substr(digest, 1, 8) = substr(?1, 1, 8) AND digest = ?1 ORDER BY number DESC
                 """)
         return try Row.fetchAll(statement, arguments: [digest]).map { row in
-            (BlobPlace(number: row[0], block: BlockKey(pack: row[1], block: row[2])), row[3])
+            (BlobPlace(number: row[0], block: BlockKey(pack: row[1], block: row[2]), length: row[3]), row[4])
         }
     }
 

@@ -23,16 +23,15 @@ struct BlockKey: Hashable, Sendable {
 ///
 /// While somebody reads, packs may be written anew: what then is not where it was is looked up again.
 ///
-/// Memory: ``cacheBytes`` of raw blocks, ``fileBytes`` of files, 128 open packs, the table entries of 131,072 blocks, how
-/// the last 65,536 blocks lean on one another, the manifests of the last 8 trees and as many as documents, and what the caller
-/// holds.
+/// Memory: ``cacheBytes`` of raw blocks, ``fileBytes`` of files, 128 open packs, packs' tables with 131,072 blocks and blobs
+/// that these lean on, as many of how blocks lean on one another (100 bytes each), the manifests of the last 8 trees and as
+/// many as documents, and what the caller holds.
 final class ContentReader: Sendable {
     static let cacheBytes = 64 << 20
     /// Of single files that were asked for lately.
     private static let fileBytes = 8 << 20
     private static let openPacks = 128
-    private static let knownEntries = 131_072
-    private static let knownNodes = 65_536
+    static let knownEntries = 131_072
     private static let keptTrees = 8
 
     typealias Document = (bytes: [UInt8], digest: Digest)
@@ -47,9 +46,11 @@ final class ContentReader: Sendable {
         var packs: [Int: PackReader] = [:]
         /// The digest and the blocks of a pack; a pack's number is never that of another.
         var tables: [Int: (pack: Digest, blocks: [PackIndex.Block])] = [:]
-        /// Of all tables.
+        /// Blocks and prefixes of all tables.
         var entries = 0
         var nodes: [BlockKey: BlockGraph.Node] = [:]
+        /// Of all nodes, them included.
+        var bases = 0
         var trees: [(digest: Digest, tree: StoredTree)] = []
         /// Manifests as they are sent.
         var documents: [(tree: Digest, document: Document)] = []
@@ -62,9 +63,14 @@ final class ContentReader: Sendable {
     private let cache: ByteCache<BlockKey>
     private let files = ByteCache<FileKey>(limit: ContentReader.fileBytes)
     private let state = Mutex(State())
+    private let knownEntries: Int
 
-    init(catalogue: Catalogue, layout: StoreLayout, cacheBytes: Int = ContentReader.cacheBytes) {
-        cache = ByteCache(limit: cacheBytes)
+    init(
+        catalogue: Catalogue, layout: StoreLayout, cacheBytes: Int = ContentReader.cacheBytes,
+        knownEntries: Int = ContentReader.knownEntries
+    ) {
+        self.knownEntries = knownEntries
+        cache = ByteCache(limit: cacheBytes, entryBytes: TreeReading.entryBytes)
         self.catalogue = catalogue
         self.layout = layout
     }
@@ -96,7 +102,7 @@ final class ContentReader: Sendable {
             // An open file that has no name any more keeps its room on the disk.
             state.packs = [:]
             (state.tables, state.entries) = ([:], 0)
-            state.nodes = [:]
+            (state.nodes, state.bases) = ([:], 0)
         }
     }
 
@@ -250,7 +256,7 @@ final class ContentReader: Sendable {
         try catalogue.pool.unsafeReentrantRead { try catalogue.locations(of: numbers, $0) }
     }
 
-    /// Finds out what these blobs lean on, in one snapshot of the catalogue: one for each takes longer than a small block.
+    /// Finds out what these blobs lean on, by one connection to the catalogue: one for each takes longer than a small block.
     func findBases(of locations: [BlobLocation]) throws {
         try catalogue.pool.unsafeReentrantRead { _ in
             var known: Set<BlockKey> = []
@@ -279,9 +285,13 @@ final class ContentReader: Sendable {
             if node.bases.last != location.key { node.bases.append(location.key) }
         }
         state.withLock { [node] state in
-            guard state.moves == moves else { return }
-            if state.nodes.count >= Self.knownNodes { state.nodes.removeAll() }
-            state.nodes[key] = node
+            guard state.moves == moves, state.nodes.updateValue(node, forKey: key) == nil else { return }
+            state.bases += 1 + node.prefix.count
+            // Any: to drop all would have those that ask in turn for what many packs have read each anew.
+            while state.bases > knownEntries, let other = state.nodes.first, other.key != key {
+                state.nodes[other.key] = nil
+                state.bases -= 1 + other.value.prefix.count
+            }
         }
         return node
     }
@@ -309,10 +319,18 @@ final class ContentReader: Sendable {
         let blocks = try pack.readIndex().blocks
         state.withLock { state in
             guard state.moves == moves else { return }
-            if state.entries + blocks.count > Self.knownEntries { (state.tables, state.entries) = ([:], 0) }
-            if state.tables.updateValue((pack.digest, blocks), forKey: id) == nil { state.entries += blocks.count }
+            guard state.tables.updateValue((pack.digest, blocks), forKey: id) == nil else { return }
+            state.entries += Self.entries(blocks)
+            while state.entries > knownEntries, let other = state.tables.first, other.key != id {
+                state.tables[other.key] = nil
+                state.entries -= Self.entries(other.value.blocks)
+            }
         }
         return blocks
+    }
+
+    private static func entries(_ blocks: [PackIndex.Block]) -> Int {
+        blocks.reduce(blocks.count) { $0 + $1.prefix.count }
     }
 
     private func openPack(_ id: Int) throws -> PackReader {

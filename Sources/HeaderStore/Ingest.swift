@@ -75,8 +75,8 @@ struct Ingest {
     }
 
     private func unpack(_ upload: StagedUpload) throws -> Unpacked {
-        // One snapshot for all look-ups: no other ingest runs, and a read transaction for each of 6,000 files costs more
-        // than the archive.
+        // One connection for all look-ups: no other ingest runs, and to ask for one for each of 6,000 files costs more than
+        // the archive.
         try catalogue.pool.unsafeReentrantRead { database in
             var lost: [Digest: [Int]] = [:]
             var firstWith: [Int: Int] = [:]
@@ -168,7 +168,7 @@ struct Ingest {
         }
         let newBytes = unpacked.spool.newBlobs.reduce(0) { $0 + $1.length }
         // A tree that another kernel has already adds nothing but the kernel, and what was lost of it.
-        // One snapshot for all that a plan looks up.
+        // One connection for all that a plan looks up. Nothing else writes what it reads while this runs.
         let filling = try catalogue.pool.unsafeReentrantRead { database in
             tree?.damage == TreeRow.Damage.none ? nil : try self.filling(unpacked, of: tree, database)
         }
@@ -226,14 +226,19 @@ struct Ingest {
         let places = try graph.fewest(unpacked.spool.known, of: unpacked.manifest)
         let parents = [parent, try newestRelative(shares, database), try root(places.values, database)].compactMap(
             \.self)
-        let manifestParent = try manifestParent(parent, database)
+        // At most, before any path is left out that the one before it begins with.
+        let own = unpacked.manifest.entries.reduce(0) { sum, entry in
+            guard case .link(let target) = entry.kind else { return sum + entry.path.string.utf8.count + 16 }
+            return sum + entry.path.string.utf8.count + target.utf8.count + 16
+        }
+        let manifestParent = try manifestParent(
+            parent, atMost: max(unpacked.manifest.contentBytes, BlockPlan.fileBytes) - own, database)
         let items = unpacked.spool.newBlobs.map { blob in
             // What was lost under several numbers comes back under each.
             BlockPlan.Item(
                 path: blob.path, digest: blob.digest, length: blob.length * (unpacked.lost[blob.digest]?.count ?? 1))
         }
         let above = try manifestParent.map { try catalogue.manifestBytes(ofTree: $0.row.id, database) }
-        let own = unpacked.manifest.entries.reduce(0) { $0 + $1.path.string.utf8.count + 8 }
         let unbound = try BlockPlan(
             of: unpacked.manifest, new: items, places: places, parents: parents, manifestBytes: (above ?? 0) + own,
             graph: graph, content: content)
@@ -336,15 +341,18 @@ struct Ingest {
         try tree(inPack: shares.filter { 2 * $0.blobs >= $0.of }.map(\.pack).max(), database)
     }
 
-    /// The parent itself, unless its line is as long as one may be. Then one that is above it, as blocks choose
-    /// (``BlockPlan``).
-    private func manifestParent(_ parent: StoredTree?, _ database: Database) throws -> StoredTree? {
-        guard let parent, parent.row.depth == StoredManifest.maximumDepth else { return parent }
+    /// The parent itself, unless its line is as long as one may be, or to read it takes more than the tree. Then one that is
+    /// above it, as blocks choose (``BlockPlan``).
+    ///
+    /// - Parameter bytes: raw bytes of all manifests above the new one, at most.
+    private func manifestParent(_ parent: StoredTree?, atMost bytes: Int, _ database: Database) throws -> StoredTree? {
         var skipped = 0
-        var next: TreeRow? = parent.row
+        var next = parent?.row
         while let row = next {
             next = try row.parent.flatMap { try catalogue.tree(id: $0, database) }
-            if row.depth < StoredManifest.maximumDepth, next == nil || row.compressedLength >= skipped {
+            if row.depth < StoredManifest.maximumDepth, skipped == 0 || next == nil || row.compressedLength >= skipped,
+                try catalogue.manifestBytes(ofTree: row.id, database) <= bytes
+            {
                 return try PackReader.unlessDamaged { try content.tree(row.digest) }
             }
             skipped += row.compressedLength

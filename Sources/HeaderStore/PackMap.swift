@@ -1,7 +1,8 @@
 internal import GRDB
 internal import KernelHeaders
 
-/// What lies in which pack, and what it is compressed with, out of all packs' indexes: 24 bytes a blob.
+/// What lies in which pack, and what it is compressed with, out of all packs' indexes: 24 bytes a blob, and 48 a block with a
+/// prefix, which may have as few as one.
 struct PackMap {
     struct Blob {
         var number: Int

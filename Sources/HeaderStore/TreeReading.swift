@@ -1,14 +1,16 @@
 /// A reading of many files of one tree, in the order of its manifest: each block is decompressed once as long as it is
 /// among the last ``windowBytes``.
 ///
-/// What it decompresses is at most ``BlockPlan/treeFactor`` times the tree's bytes, whatever the store holds: uploads see
-/// to that. Memory: the window, the blocks that one file needs, and the file.
+/// What it decompresses is at most ``BlockPlan/treeFactor`` times the tree's bytes, or ``BlockPlan/fileBytes`` if that is
+/// more, whatever the store holds: uploads see to that. Memory: the window, the blocks that one file needs, and the file.
 final class TreeReading {
     /// Raw bytes of blocks that are held.
     static let windowBytes = 32 << 20
+    /// What a block takes in memory beside its bytes.
+    static let entryBytes = 128
 
     private let content: ContentReader
-    private var window = BlockWindow<[UInt8]>(limit: TreeReading.windowBytes)
+    private var window = BlockWindow<[UInt8]>(limit: TreeReading.windowBytes, entryBytes: TreeReading.entryBytes)
     /// Raw bytes of all blocks so far, each time that one was decompressed.
     private(set) var decompressedBytes = 0
 

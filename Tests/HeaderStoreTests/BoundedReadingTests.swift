@@ -34,10 +34,23 @@ import Testing
         let catalogue: Catalogue
         let content: ContentReader
 
-        init(_ state: String) throws {
+        init(_ state: String, knownEntries: Int = ContentReader.knownEntries) throws {
             let layout = StoreLayout(root: state)
             catalogue = try Catalogue(path: layout.catalogue)
-            content = ContentReader(catalogue: catalogue, layout: layout)
+            content = ContentReader(catalogue: catalogue, layout: layout, knownEntries: knownEntries)
+        }
+
+        /// The blocks of a tree's pack.
+        func blocks(_ kernel: StoredKernel) throws -> [BlockKey] {
+            try catalogue.pool.read { database in
+                try Row.fetchAll(
+                    database,
+                    sql: """
+                        SELECT DISTINCT blob.pack, block FROM blob JOIN tree ON tree.pack = blob.pack
+                        WHERE tree.digest = ?
+                        """, arguments: [kernel.manifest.digest]
+                ).map { BlockKey(pack: $0[0], block: $0[1]) }
+            }
         }
 
         /// What reading a tree decompresses: its blocks, and its manifest with those above.
@@ -94,6 +107,76 @@ import Testing
             let packs = try PackOnDisk.all(in: state).dropFirst()
             #expect(packs.flatMap(\.index.blocks).allSatisfy { $0.depth > 0 && $0.compressedLength < 1000 })
             try reader.catalogue.close()
+            // With hardly anything in memory of how blocks lean on one another, it is the same.
+            let forgetful = try Reader(state, knownEntries: 2)
+            for kernel in revisions.suffix(3) {
+                #expect(try forgetful.cost(kernel).blocks <= BlockPlan.treeFactor * kernel.manifest.contentBytes)
+            }
+            try forgetful.catalogue.close()
+        }
+    }
+
+    /// Of a hostile sender, say: else each upload would look at each block for each file.
+    @Test func manyTinyFilesAreFewBlocksAndLeanOnFew() async throws {
+        let count = 5000
+        var files: [String: [UInt8]] = [:]
+        func change(_ numbers: Range<Int>, _ text: String) throws {
+            for number in numbers { files["include/linux/\(number).h"] = Array("int \(text)\(number);\n".utf8) }
+        }
+        try change(0..<count, "a")
+        var kernels = [try StoredKernel(id: 1, files: files)]
+        for (id, numbers) in [(2, 0..<1500), (3, 1500..<3000), (4, 10..<count - 10)] {
+            try change(numbers, "b\(id)")
+            kernels.append(try StoredKernel(id: UInt8(id), files: files))
+        }
+        try await withTemporaryFolder { folder in
+            let state = folder.path("store")
+            let store = try HeaderStore(folder: state)
+            for kernel in kernels { try await store.put(kernel) }
+            for kernel in kernels { try await store.requireWhole(kernel) }
+            try store.close()
+            let reader = try Reader(state)
+            // A block has 4,096 files at most.
+            #expect(try reader.blocks(kernels[0]).count == 2)
+            #expect(try kernels[1...2].map { try reader.blocks($0).count } == [1500, 1500])
+            let last = try reader.blocks(kernels[3])
+            #expect(last.count < 10)
+            var graph = BlockGraph(content: reader.content)
+            let closures = try last.map { try graph.closure(of: $0).blocks.count }
+            #expect(closures.allSatisfy { $0 <= BlockGraph.maximumClosure + 1 })
+            #expect(closures.max() ?? 0 > BlockGraph.maximumClosure / 2)
+            try reader.catalogue.close()
+        }
+    }
+
+    /// Trees of long names: to read ever more manifests would leave nothing to the files.
+    @Test func manifestsTakeNoMoreThanTheTree() async throws {
+        var random = SeededGenerator(seed: "names")
+        var files: [String: [UInt8]] = [:]
+        for number in 0..<8600 {
+            let name = (0..<8).map { _ in String(random.next(), radix: 36) }.joined().prefix(80)
+            files["include/linux/\(name).h"] = IngestTests.text(seed: "\(number)", bytes: 500)
+        }
+        let path = try #require(files.keys.min())
+        let revisions = try (1...7).map { revision in
+            files[path] = Array("int of\(revision);\n".utf8)
+            return try StoredKernel(id: UInt8(revision), files: files)
+        }
+        try await withTemporaryFolder { folder in
+            let state = folder.path("store")
+            let store = try HeaderStore(folder: state)
+            for kernel in revisions { try await store.put(kernel) }
+            try store.close()
+            let reader = try Reader(state)
+            for kernel in revisions {
+                let (cost, bytes) = (try reader.cost(kernel), kernel.manifest.contentBytes)
+                #expect(bytes > BlockPlan.fileBytes && cost.manifests <= bytes)
+                #expect(cost.blocks + cost.manifests <= BlockPlan.treeFactor * bytes)
+            }
+            let depths = try revisions.map { try reader.content.tree($0.manifest.digest).row.depth }
+            #expect((1...5).contains(depths.max() ?? 0))
+            #expect(try reader.repeated() == 0)
+            try reader.catalogue.close()
         }
     }
 
@@ -116,9 +199,23 @@ import Testing
                 #expect((try reader.repeated() > 0) == copies)
                 // Nothing changed for those that were there.
                 for kernel in all { #expect(try reader.cost(kernel).blocks == kernel.manifest.contentBytes) }
+                if copies { try requireChoice(last, reader) }
                 try reader.catalogue.close()
             }
         }
+    }
+
+    /// The best of few places are chosen; of too many, the newest.
+    private func requireChoice(_ kernel: StoredKernel, _ reader: Reader) throws {
+        var graph = BlockGraph(content: reader.content)
+        var places: [Digest: [BlobPlace]] = [:]
+        for case .file(_, let digest, _) in kernel.manifest.entries.map(\.kind) {
+            places[digest] = try reader.content.places(of: digest)
+        }
+        let oldest = places.mapValues { Array($0.reversed()) }
+        let best = try graph.fewest(oldest, of: kernel.manifest).mapValues(\.number)
+        let first = try graph.fewest(oldest, of: kernel.manifest, among: 0).mapValues(\.number)
+        #expect(first == oldest.compactMapValues { $0.first?.number } && best != first)
     }
 
     /// Files in ten blocks of a megabyte change at once: one block for all of them would need ten others.
