@@ -41,12 +41,12 @@ lookers_installed := $(looker_folder)/$(subst ==,-,$(subst $(space),-,$(lookers)
 # What users run: Swift's and C++'s libraries inside, and of everything only what is used (each function is a section of
 # its own, which the linker can leave out).
 static_libraries := .build/static
-release_build := swift build -c release --static-swift-stdlib -Xcc -ffunction-sections -Xcc -fdata-sections \
+release_build := swift build -c release --static-swift-stdlib --disable-local-rpath -Xcc -ffunction-sections -Xcc -fdata-sections \
 	-Xswiftc -Xfrontend -Xswiftc -function-sections -Xswiftc -Xclang-linker -Xswiftc -static-libgcc \
 	-Xlinker -L$(CURDIR)/$(static_libraries)
 
 .PHONY: help deps build demo demo-fleet test-deps test look-deps test-pages test-schemathesis boot-deps test-boot \
-	lint-deps lint bench-deps bench-build bench bench-quick install clean
+	lint-deps lint bench-deps bench-build bench bench-quick link-order install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -155,6 +155,13 @@ bench: bench-build ## Measure it all, or with SUITE=NAME one thing (release buil
 
 bench-quick: bench-build ## Most of it on four kernels, in five minutes
 	$(run_bench) --quick
+
+# The linker does not look at the file by itself.
+link-order: deps bench-deps $(static_libraries) ## Find out anew what an agent runs, which is linked side by side
+	@Tests/install-missing.sh valgrind=valgrind
+	for product in kheaderd kheader-agent; do $(release_build) --product $$product; done
+	Tests/Benchmarks/link_order.py .build/release Sources/kheader-agent/link-order.txt
+	rm .build/release/kheader-agent
 
 # Of release builds, or with BUILD=debug of those that the tests have made. DESTDIR goes before all paths.
 PREFIX ?= /usr/local

@@ -17,17 +17,27 @@ let settings: [SwiftSetting] =
 // unoptimised; the demo and the tests share the debug build and run them over hundreds of megabytes.
 let byteLoops: [SwiftSetting] = settings + [.unsafeFlags(["-O"], .when(configuration: .debug))]
 
+// What agents link asks for its types by calls: to find them by their names, as compilers do it to save code, the runtime
+// searches all conformances of the program for each argument of a generic type, which took an agent half its start.
+let light: [SwiftSetting] = [
+    .unsafeFlags(
+        ["-Xfrontend", "-disable-concrete-type-metadata-mangled-name-accessors"], .when(configuration: .release))
+]
+
 func test(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies + ["KHeaderTestSupport"], swiftSettings: settings)
 }
 
 // An agent is on every host of a fleet. Nothing of it is for others to link with, so that what it does not use itself goes
-// away; equal code is there once; the addresses that the loader has to fill in are listed in a short form (glibc 2.36).
+// away; equal code is there once; the addresses that the loader has to fill in are listed in a short form (glibc 2.36); and
+// what a check-in runs lies side by side (`make link-order`), or a page here and a page there would make all of it resident.
 let small: [LinkerSetting] = [
     .unsafeFlags(
         [
             "-use-ld=lld", "-Xlinker", "--no-export-dynamic", "-Xlinker", "--icf=all", "-Xlinker", "-z", "-Xlinker",
-            "pack-relative-relocs", "-Xlinker", "--as-needed",
+            "pack-relative-relocs", "-Xlinker", "--as-needed", "-Xlinker",
+            "--symbol-ordering-file=\(Context.packageDirectory)/Sources/kheader-agent/link-order.txt", "-Xlinker",
+            "--no-warn-symbol-ordering",
         ], .when(platforms: [.linux], configuration: .release))
 ]
 
@@ -72,15 +82,15 @@ let package = Package(
         // openapi/openapi.yaml as bytes.
         .target(name: "COpenAPI"),
 
-        .target(name: "KernelHeaders", swiftSettings: byteLoops),
+        .target(name: "KernelHeaders", swiftSettings: byteLoops + light),
         // Not for what agents link: a program keeps every Codable type of its modules, used or not.
         .target(name: "OperatorDocuments", dependencies: ["KernelHeaders"], swiftSettings: settings),
         .target(
             name: "HeaderArchive", dependencies: ["KernelHeaders", "CLZMA", "CZstd", "CZlib", crypto],
-            swiftSettings: byteLoops),
+            swiftSettings: byteLoops + light),
         .target(
             name: "KernelProbe", dependencies: ["HeaderArchive", "KernelHeaders", "CLinux", crypto],
-            swiftSettings: byteLoops),
+            swiftSettings: byteLoops + light),
         .target(
             name: "PrecompiledHeaders",
             dependencies: [
@@ -89,11 +99,12 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: byteLoops),
         .target(
-            name: "HeaderTransport", dependencies: ["HeaderArchive", "KernelHeaders", "CCurl"], swiftSettings: settings),
+            name: "HeaderTransport", dependencies: ["HeaderArchive", "KernelHeaders", "CCurl"],
+            swiftSettings: settings + light),
         .target(
             name: "HostAgent",
-            dependencies: ["HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders", crypto],
-            swiftSettings: settings),
+            dependencies: ["HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders"],
+            swiftSettings: settings + light),
         .target(
             name: "TracingClient",
             dependencies: [
@@ -144,7 +155,7 @@ let package = Package(
             name: "kheader-agent",
             dependencies: [
                 "HostAgent", "HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders", argumentParser,
-            ], swiftSettings: settings, linkerSettings: small),
+            ], exclude: ["link-order.txt"], swiftSettings: settings + light, linkerSettings: small),
 
         // What tests share: archives and trees made on the spot, temporary folders, a running server.
         .target(

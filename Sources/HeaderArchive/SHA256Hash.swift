@@ -21,6 +21,14 @@ public struct SHA256Hash {
     }
 
     public static func digest(of bytes: [UInt8]) -> KernelHeaders.Digest { bytes.withUnsafeBytes { digest(of: $0) } }
+
+    /// HMAC-SHA-256 (RFC 2104).
+    public static func authenticationCode(of bytes: [UInt8], key: [UInt8]) -> KernelHeaders.Digest {
+        let block = 64
+        var key = key.count > block ? digest(of: key).bytes : key
+        key += [UInt8](repeating: 0, count: block - key.count)
+        return digest(of: key.map { $0 ^ 0x5C } + digest(of: key.map { $0 ^ 0x36 } + bytes).bytes)
+    }
 }
 
 extension TreeManifest {

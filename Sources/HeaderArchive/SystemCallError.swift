@@ -24,9 +24,13 @@ public struct SystemCallError: Error, CustomStringConvertible, Equatable {
     ///
     /// - Throws: ``SystemCallError`` with `errno`.
     @discardableResult
-    package static func check<Value: FixedWidthInteger & SignedInteger>(
-        _ call: String, _ path: String?, _ body: () throws -> Value
-    ) throws -> Value {
+    package static func check(_ call: String, _ path: String?, _ body: () throws -> CInt) throws -> CInt {
+        CInt(try check(call, path) { Int(try body()) })
+    }
+
+    /// The same for calls that answer a number of bytes, or a place.
+    @discardableResult
+    package static func check(_ call: String, _ path: String?, _ body: () throws -> Int) throws -> Int {
         while true {
             let value = try body()
             if value >= 0 { return value }

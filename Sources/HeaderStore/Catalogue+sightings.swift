@@ -27,6 +27,9 @@ struct HostRow: FetchableRecord {
 extension Catalogue {
     /// Different reports of one kernel that are kept with their details. A report beyond them is kept without.
     static let maximumReports = 200
+    /// Different digests of one artefact of a kernel that are kept, none of them the store's own. Hosts that have yet others
+    /// are told so, and are not on record.
+    static let maximumOtherDigests = 200
 
     /// Whether a host's report says what is on record already.
     func isOnRecord(_ sighting: Sighting, _ database: Database) throws -> Bool {
@@ -177,6 +180,7 @@ extension Catalogue {
         _ database: Database
     ) throws {
         let before = try opinion(of: host, on: key, database)
+        let place: StatementArguments = [key.kernel, key.artefact.rawValue]
         if let before, !before.agrees {
             // With no host on the other side, it is no conflict any more.
             for change in [
@@ -184,8 +188,13 @@ extension Catalogue {
             ] {
                 try database.execute(
                     sql: change + " buildID = ? AND artefact = ? AND digest = ?",
-                    arguments: [key.kernel, key.artefact.rawValue, before.digest])
+                    arguments: place + [before.digest])
             }
+        }
+        if !agrees, try isFull(place, for: digest, database) {
+            try database.execute(
+                sql: "DELETE FROM opinion WHERE buildID = ? AND artefact = ? AND host = ?", arguments: place + [host])
+            return
         }
         try database.execute(
             sql: """
@@ -197,6 +206,16 @@ extension Catalogue {
                 INSERT INTO otherDigest (buildID, artefact, digest, firstSeen, lastSeen, hosts) VALUES (?, ?, ?, ?, ?, 1)
                 ON CONFLICT DO UPDATE SET lastSeen = excluded.lastSeen, hosts = hosts + 1
                 """, arguments: [key.kernel, key.artefact.rawValue, digest, seconds, seconds])
+    }
+
+    /// Whether there is no room for one more digest.
+    private func isFull(_ place: StatementArguments, for digest: Digest, _ database: Database) throws -> Bool {
+        let others = "FROM otherDigest WHERE buildID = ? AND artefact = ?"
+        let isKnown = try Bool.fetchOne(
+            database, sql: "SELECT EXISTS (SELECT 1 \(others) AND digest = ?)", arguments: place + [digest])
+        guard isKnown != true else { return false }
+        let count = try Int.fetchOne(database, sql: "SELECT count(*) \(others)", arguments: place)
+        return (count ?? 0) >= Self.maximumOtherDigests
     }
 
     /// What a host said before of what the store has; nil for nothing.

@@ -8,7 +8,8 @@ internal import KernelHeaders
 /// remembers is bounded, whatever hosts send.
 ///
 /// A claim is *live* until it expires without a byte having arrived, and *free* after that, or when its host gave it up.
-/// Whoever asks first then takes it over; until somebody does, its own host may still go on with it.
+/// Whoever asks first then takes it over; until somebody does, its own host may still go on with it, if there is room for one
+/// more that is live.
 struct UploadClaims: Sendable {
     struct Rules: Sendable, Equatable {
         /// How long a claim is good without a byte arriving, in seconds; a question for a digest, too.
@@ -267,7 +268,9 @@ struct UploadClaims: Sendable {
     ///
     /// - Returns: its number and the claim's host; nil if the claim is not, or no longer, the one that counts.
     mutating func begin(_ key: Key, token: String, now: Int) -> (upload: Int, host: HostID)? {
-        guard var claim = claims[key], claim.token == token else { return nil }
+        guard var claim = claims[key], claim.token == token,
+            claim.isLive(now) || makeRoom(for: key, claim.host, now)
+        else { return nil }
         claim.uploads += 1
         claim.expiry = now + rules.claimSeconds
         claims[key] = claim

@@ -42,21 +42,27 @@ public enum CommandProcess {
         _ program: String, _ result: Result<Void, any Error>,
         explain: (any Error) -> (text: String, code: Int32)
     ) -> Never {
-        guard case .failure(let error) = result else { exit(ExitStatus.done.rawValue) }
+        guard case .failure(let error) = result else { leave(ExitStatus.done.rawValue) }
         // `kheader kernels list | head`: the reader has what it wanted.
-        if let error = error as? SystemCallError, error.number == EPIPE { exit(ExitStatus.failed.rawValue) }
+        if let error = error as? SystemCallError, error.number == EPIPE { leave(ExitStatus.failed.rawValue) }
         let (text, code) = explain(error)
         switch code {
         case 0:
             try? Console.put(text)
-            exit(ExitStatus.done.rawValue)
+            leave(ExitStatus.done.rawValue)
         case EX_USAGE:
             Console.say(text)
-            exit(ExitStatus.usage.rawValue)
+            leave(ExitStatus.usage.rawValue)
         default:
             Console.say("\(program): \(error)")
-            exit(ExitStatus(error).rawValue)
+            leave(ExitStatus(error).rawValue)
         }
+    }
+
+    /// Without the exit handlers: those of OpenSSL, which libcurl brings, free its tables one by one.
+    private static func leave(_ status: Int32) -> Never {
+        fflush(nil)
+        _exit(status)
     }
 }
 

@@ -8,7 +8,7 @@ final class CurlHandle {
     private let message = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
     private let server: ServerAddress
     static let maximumRedirects = 6
-    /// Bytes taken from the network at a time; curl's own 16 KiB cost four times the system calls.
+    /// Bytes taken from the network, or given to it, at a time; curl's own 16 and 64 KiB cost more system calls.
     private static let bufferSize = 1 << 17
 
     /// - Throws: ``TransportError`` if this libcurl lacks an option.
@@ -94,6 +94,7 @@ final class CurlHandle {
         case .file(let file, let offset):
             ownMethod = .put
             try set(CURLOPT_UPLOAD, 1)
+            try set(CURLOPT_UPLOAD_BUFFERSIZE, Self.bufferSize)
             try check(khd_curl_set_offset(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(file.size - offset)))
         }
         if method != ownMethod { try set(CURLOPT_CUSTOMREQUEST, method.rawValue) }

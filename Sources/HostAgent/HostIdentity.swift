@@ -1,5 +1,3 @@
-internal import Crypto
-internal import FoundationEssentials
 internal import HeaderArchive
 public import KernelHeaders
 
@@ -39,9 +37,9 @@ public struct HostIdentity: Sendable, Equatable {
             .compactMap { Self.line("\(base)/\($0)") }
             .first { $0.utf8.count == 32 && $0.allSatisfy(\.isHexDigit) }
         isLasting = machine != nil
-        let code = HMAC<SHA256>.authenticationCode(
-            for: Data("kheaderd host\0\(salt)".utf8), using: SymmetricKey(data: Data((machine ?? boot).utf8)))
-        guard let host = HostID(bytes: Array(code.prefix(HostID.length))) else {
+        let code = SHA256Hash.authenticationCode(
+            of: Array("kheaderd host\0\(salt)".utf8), key: Array((machine ?? boot).utf8))
+        guard let host = HostID(bytes: code.bytes.prefix(HostID.length)) else {
             preconditionFailure("a hash has \(HostID.length) bytes")
         }
         self.host = host

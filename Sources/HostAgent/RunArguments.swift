@@ -16,8 +16,8 @@ public struct RunArguments: Sendable, Equatable {
     ///
     /// - Parameter words: without the program's name.
     /// - Returns: nil for anything else, mistakes included.
-    public init?(plain words: some Collection<String>) {
-        var rest = Array(words)[...]
+    public init?(plain words: ArraySlice<String>) {
+        var rest = words
         if rest.first == "run" { rest = rest.dropFirst() }
         while let word = rest.popFirst() {
             switch word {

@@ -13,7 +13,8 @@ public struct HostRoot: Sendable {
     private static let linkLimit = 40
 
     public init(_ path: String = "/") {
-        base = String(path.reversed().drop { $0 == "/" }.reversed())
+        let end = path.utf8.lastIndex { $0 != UInt8(ascii: "/") }
+        base = end.map { String(path[...$0]) } ?? ""
     }
 
     var isHostsOwn: Bool { base.isEmpty }
@@ -34,7 +35,7 @@ public struct HostRoot: Sendable {
     /// - Parameter hostPath: starts with a slash.
     /// - Throws: `SystemCallError`: `ENOENT`, also for a link to nowhere; `EACCES`, `ELOOP`, `ENOTDIR`.
     func resolve(_ hostPath: String) throws -> Place {
-        var pending = Array(Self.components(hostPath).reversed())
+        var pending = Self.names(hostPath)
         var found: [Substring] = []
         var links = 0
         while let name = pending.popLast() {
@@ -42,7 +43,7 @@ public struct HostRoot: Sendable {
                 _ = found.popLast()
                 continue
             }
-            let path = "\(base)/\((found + [name]).joined(separator: "/"))"
+            let path = base + Self.path(found + [name])
             var status = stat()
             try SystemCallError.check("lstat", path) { lstat(path, &status) }
             guard status.st_mode & S_IFMT == S_IFLNK else {
@@ -54,9 +55,9 @@ public struct HostRoot: Sendable {
                 throw SystemCallError(call: "readlink", path: path, number: links > Self.linkLimit ? ELOOP : errno)
             }
             if target.hasPrefix("/") { found = [] }
-            pending += Self.components(target).reversed()
+            pending += Self.names(target)
         }
-        let hostPath = "/" + found.joined(separator: "/")
+        let hostPath = found.isEmpty ? "/" : Self.path(found)
         return Place(path: base + hostPath, hostPath: hostPath)
     }
 
@@ -86,7 +87,19 @@ public struct HostRoot: Sendable {
         return bytes
     }
 
-    private static func components(_ path: String) -> [Substring] {
-        path.split(separator: "/").filter { $0 != "." }
+    /// The names in a path, the last one first.
+    private static func names(_ path: String) -> [Substring] {
+        var names = path.split(separator: "/").filter { $0 != "." }
+        names.reverse()
+        return names
+    }
+
+    private static func path(_ names: [Substring]) -> String {
+        var path = ""
+        for name in names {
+            path.append("/")
+            path.append(contentsOf: name)
+        }
+        return path
     }
 }

@@ -190,7 +190,7 @@ struct ModulesInstallation {
     }
 
     /// The vDSO as it is mapped into this process; nil if it can't be found.
-    private static func runningVDSO() -> [UInt8]? {
+    static func runningVDSO() -> [UInt8]? {
         guard let maps = try? HostRoot.read(path: "/proc/self/maps", limit: 4 << 20),
             let line = String(decoding: maps, as: UTF8.self).split(separator: "\n").first(where: {
                 $0.hasSuffix("[vdso]")

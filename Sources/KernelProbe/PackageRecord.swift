@@ -60,7 +60,7 @@ struct PackageRecord {
     ///
     /// - Parameter folder: as the host names it, links followed.
     /// - Returns: nil if no package's, as far as can be told.
-    /// - Throws: what `check` throws. What can't be read is no record.
+    /// - Throws: what `check` throws; ``ProbeError`` with `tooLarge`. What can't be read is no record.
     static func find(_ folder: String, root: HostRoot, _ check: CancellationCheck) throws -> PackageRecord? {
         try dpkgRecord(folder, root, check) ?? rpmRecord(folder, root, check)
     }
@@ -105,18 +105,19 @@ struct PackageRecord {
             return nil
         }
         let information = "\(dpkg)/info/\(name)"
-        guard let list = try? root.open("\(information).list") else { return nil }
+        let place = "\(information).list"
+        guard let list = try? root.open(place) else { return nil }
         var status = stat()
         fstat(list.descriptor, &status)
         var record = PackageRecord(
             package: name, flaw: try dpkgFlaw(name, root, check), installed: status.st_mtim.tv_sec)
-        try lines(list, check) { line in
+        try lines(list, root(place), check) { line in
             if let path = headerPath(line, in: folder) { record.files.insert(path) }
         }
         guard !record.files.isEmpty else { return nil }
         // `deb-pkg` makes packages without sums.
         guard let sums = try? root.open("\(information).md5sums") else { return record }
-        try lines(sums, check) { line in
+        try lines(sums, root("\(information).md5sums"), check) { line in
             // MD5, two spaces, a path without its first slash.
             guard line.count > 34, let path = headerPath([UInt8(ascii: "/")] + line.dropFirst(34), in: folder),
                 let digest = md5(line.prefix(32))
@@ -139,7 +140,7 @@ struct PackageRecord {
         let key = Array("Status: ".utf8)
         var isOurs = false
         var state: String?
-        try lines(file, check) { line in
+        try lines(file, root("\(dpkg)/status"), check) { line in
             if line.isEmpty { isOurs = false }
             if line.elementsEqual(start) { isOurs = true }
             if isOurs, line.starts(with: key) { state = String(decoding: line.dropFirst(key.count), as: UTF8.self) }
@@ -159,10 +160,16 @@ struct PackageRecord {
     }
 
     /// Each line, without its end.
-    private static func lines(_ file: FileBytes, _ check: CancellationCheck, _ body: ([UInt8]) -> Void) throws {
+    ///
+    /// - Throws: what `check` throws; ``ProbeError`` with `tooLarge`.
+    private static func lines(
+        _ file: FileBytes, _ path: String, _ check: CancellationCheck, _ body: ([UInt8]) -> Void
+    ) throws {
+        guard file.count <= fileLimit else {
+            throw ProbeError(.tooLarge, "\(path) has over \(fileLimit) bytes.")
+        }
         var line: [UInt8] = []
-        let source = LimitedSource(RangeSource(file, 0..<file.count), limit: fileLimit)
-        try source.drain { piece in
+        try RangeSource(file, 0..<file.count).drain { piece in
             try check()
             var rest = piece[...]
             while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {

@@ -31,7 +31,7 @@ public enum ProcessPrivileges {
         let kept = keeping.reduce(UInt64(0)) { $0 | 1 << UInt64($1.number) }
         for number in CInt(0)..<64 where kept & 1 << UInt64(number) == 0 {
             // Fails without CAP_SETPCAP, and behind the last one that this kernel has.
-            _ = khd_drop_bounding_capability(number)
+            guard khd_drop_bounding_capability(number) == 0 else { break }
         }
         // Fails before Linux 4.3, which has no such set.
         _ = khd_clear_ambient_capabilities()

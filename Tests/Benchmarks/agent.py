@@ -27,13 +27,13 @@ def measure(binaries: Path, release: str, archive: Path, rounds: int) -> list[Co
         with Server(binaries, place / "state") as server:
             # Of the same file system as the hosts' folders, which get links to it.
             archive = Path(shutil.copy(archive, place / "kheaders.tar.xz"))
-            bench = _Bench(str(stripped / "kheader-agent"), server.url, release, place)
+            bench = AgentBench(str(stripped / "kheader-agent"), server.url, release, place)
             large = place / "large.tar.xz"
             _write_large(large)
             return [
                 bench.check_in("check-in, headers", archive, None, rounds * 4),
                 bench.script("check-in, headers", archive, rounds * 4),
-                bench.check_in("check-in, headers and BTF", archive, _btf(place), rounds * 4),
+                bench.check_in("check-in, headers and BTF", archive, some_btf(place), rounds * 4),
                 bench.upload("upload", archive, rounds * 2),
                 bench.upload(f"upload of {LARGE // 1_000_000} MB", large, max(3, rounds // 2)),
             ]
@@ -46,7 +46,7 @@ def binary_size(binaries: Path) -> int:
         return os.stat(stripped.name).st_size
 
 
-class _Bench:
+class AgentBench:
     def __init__(self, agent: str, url: str, release: str, place: Path):
         self._agent = agent
         self._url = url
@@ -57,8 +57,8 @@ class _Bench:
     def check_in(self, what: str, archive: Path, btf: bytes | None, rounds: int) -> Comparison:
         """The server has what the host offers."""
         comparison = Comparison(what, "`curl`", wall_limit=None, cpu_limit=1.5, memory_limit=1.6)
-        root, identity = self._host(archive, btf)
-        ours = self._run(root)
+        root, identity = self.host(archive, btf)
+        ours = self.command(root)
         run(ours)
         document = self._place / f"{identity}.json"
         document.write_text(json.dumps(self._sighting(root, identity, btf is not None)))
@@ -76,8 +76,8 @@ class _Bench:
     def script(self, what: str, archive: Path, rounds: int) -> Comparison:
         """A check-in without an agent: the digest has to come from somewhere."""
         comparison = Comparison(what, "`sha256sum` and `curl`", wall_limit=None, cpu_limit=None)
-        root, identity = self._host(archive, None)
-        ours = self._run(root)
+        root, identity = self.host(archive, None)
+        ours = self.command(root)
         run(ours)
         document = self._place / f"{identity}.json"
         document.write_text(json.dumps(self._sighting(root, identity, False)))
@@ -103,7 +103,7 @@ class _Bench:
             return ["curl", "-sS", "--fail", "-T", str(archive), target]
 
         def ours() -> list[str]:
-            return self._run(self._host(archive, None)[0])
+            return self.command(self.host(archive, None)[0])
 
         for _ in range(rounds):
             comparison.theirs.append(run(theirs()))
@@ -113,10 +113,10 @@ class _Bench:
             comparison.our_memories.append(peak_memory(ours()))
         return comparison
 
-    def _run(self, root: Path) -> list[str]:
+    def command(self, root: Path) -> list[str]:
         return [self._agent, "run", "--root", str(root), "--server", self._url, "--spool", str(self._place)]
 
-    def _host(self, archive: Path, btf: bytes | None) -> tuple[Path, str]:
+    def host(self, archive: Path, btf: bytes | None) -> tuple[Path, str]:
         """A folder that is a host's `/`, with a kernel of its own."""
         self._hosts += 1
         identity = build_id(f"agent {self._hosts}")
@@ -143,7 +143,7 @@ class _Bench:
         """The document that the agent sends, of another host."""
         report = json.loads(
             subprocess.run(
-                self._run(root) + ["--json"], check=True, capture_output=True, env={"PATH": os.environ["PATH"]}
+                self.command(root) + ["--json"], check=True, capture_output=True, env={"PATH": os.environ["PATH"]}
             ).stdout
         )
         offers = [{"artefact": "headers", "origin": "sysfs", "bytes": 1, "digest": "0" * 64}]
@@ -155,7 +155,7 @@ class _Bench:
         }
 
 
-def _btf(place: Path) -> bytes:
+def some_btf(place: Path) -> bytes:
     """This kernel's, or bytes that look like BTF of the usual size."""
     own = Path("/sys/kernel/btf/vmlinux")
     if own.exists():

@@ -237,8 +237,8 @@ import Testing
         #expect(options.count == 11)
         for option in options {
             let words = [option.name] + (option.takesValue ? ["value"] : [])
-            #expect(RunArguments(plain: words) != RunArguments(), "\(option.name)")
-            #expect(RunArguments(plain: words) != nil, "\(option.name)")
+            #expect(RunArguments(plain: words[...]) != RunArguments(), "\(option.name)")
+            #expect(RunArguments(plain: words[...]) != nil, "\(option.name)")
         }
     }
 }

@@ -30,4 +30,17 @@ import Testing
         #expect(hash.digest() == SHA256Hash.digest(of: bytes))
         #expect(hash.digest() == hash.digest(), "asking does not end it")
     }
+
+    /// Keys around a block's 64 bytes, the longest that is not hashed itself.
+    @Test(arguments: [1, 32, 63, 64, 65, 200])
+    func authenticationCodesAreOpensslS(keyLength: Int) throws {
+        let key = (0..<keyLength).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ 1) }
+        let bytes = Array("what is authenticated".utf8)
+        let hexadecimal = key.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        let text = try ShellCommand(
+            "openssl", "dgst", "-r", "-sha256", "-mac", "HMAC", "-macopt", "hexkey:\(hexadecimal)"
+        )
+        .run(bytes).text
+        #expect(text.hasPrefix("\(SHA256Hash.authenticationCode(of: bytes, key: key)) "))
+    }
 }

@@ -182,6 +182,34 @@ import Testing
         }
     }
 
+    /// Digests that nobody else has cost a hostile host nothing.
+    @Test func onlySoManyOtherDigestsAreOnRecord() async throws {
+        try await withStore { store, reopened in
+            try await upload(store)
+            let most = 200
+            for number in 1...most + 5 {
+                let verdict = try await verdict(store, 1 + number, Self.offer([1, UInt8(number)]))
+                #expect((verdict.answer, verdict.reason) == (.conflict, .digestDiffers))
+            }
+            #expect(try await store.kernel(kernel.id).conflicts == most)
+            // One that is on record counts further hosts; one that nobody has any more makes room.
+            _ = try await verdict(store, 1000, Self.offer([1, 2]))
+            #expect(try await store.kernel(kernel.id).conflicts == most)
+            _ = try await verdict(store, 2, Self.offer(kernel.archive))
+            #expect(try await store.kernel(kernel.id).conflicts == most - 1)
+            for host in [1001, 1002] { _ = try await verdict(store, host, Self.offer([2, 2])) }
+            #expect(try await store.kernel(kernel.id).conflicts == most)
+            // Who changes its word to one that has no room is on record no more: host 1000 alone has what they both had.
+            _ = try await verdict(store, 3, Self.offer([3]))
+            #expect(try await store.kernel(kernel.id).conflicts == most)
+            _ = try await verdict(store, 1000, Self.offer(kernel.archive))
+            let after = try reopened()
+            #expect(try await after.kernel(kernel.id).conflicts == most - 1)
+            #expect(try await after.status().conflicts == most - 1)
+            try after.close()
+        }
+    }
+
     @Test func whatIsPackedOrPushedIsNotCompared() async throws {
         try await withStore { store, _ in
             try await upload(store, origin: .modulesFolder)

@@ -266,6 +266,31 @@ import Testing
         #expect(reason(most + 2, kernel: most + 2) == .first)
     }
 
+    /// Or a host that lets its claims expire, takes as many others, and comes back to them, would hold more than there may be.
+    @Test func anExpiredClaimGoesOnOnlyIfThereIsRoom() throws {
+        let most = claims.rules.maximumClaims
+        #expect(reason(1) == .first)
+        now += 120
+        for number in 2...most + 1 { #expect(reason(number, kernel: number) == .first) }
+        #expect(reason(1) == .busy)
+        #expect(claims.begin(Self.key, token: "token 1", now: now) == nil)
+        #expect(claims.liveClaims(now: now) == most)
+        claims.withdraw(Self.host(2), UploadClaims.Key(kernel: Self.kernel(2), artefact: .headers))
+        #expect(claims.begin(Self.key, token: "token 1", now: now)?.host == Self.host(1))
+        #expect(ask(1).verdict.claim == "token 1")
+        #expect(reason(2, kernel: 2) == .busy)
+    }
+
+    @Test func anExpiredClaimGoesOnOnlyIfItsHostHasNotAsManyOthers() {
+        let most = claims.rules.maximumClaimsOfHost
+        for kernel in 1...most { #expect(reason(1, kernel: kernel) == .first) }
+        now += 120
+        for kernel in most + 1...2 * most { #expect(reason(1, kernel: kernel) == .first) }
+        #expect(reason(1) == .busy)
+        #expect(claims.begin(Self.key, token: "token 1", now: now) == nil)
+        #expect(reason(2) == .takenOver)
+    }
+
     @Test func oneHostHasOnlySoManyClaims() {
         for kernel in 1...4 { #expect(reason(1, kernel: kernel) == .first) }
         #expect(reason(1, kernel: 5) == .busy)

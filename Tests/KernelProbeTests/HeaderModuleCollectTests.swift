@@ -275,6 +275,29 @@ internal import Testing
         }
     }
 
+    /// One that differs outweighs modules that are the same; one that is the same proves nothing.
+    @Test(arguments: ["vdso64.so", "vdso.so"]) func theVDSOOfAnotherBuildIsAnotherKernels(name: String) throws {
+        try withTemporaryFolder { root in
+            var vdso = try #require(ModulesInstallation.runningVDSO())
+            let id = try ELFImage(vdso).buildID().bytes
+            let path = "lib/modules/\(Self.small.release)/vdso/\(name)"
+            try Self.writeModule(ModuleForge(archive: Self.small.archive()), to: root)
+            try root.write(vdso, to: path)
+            #expect(try Self.step(.moduleFile, root).outcome == .unproven)
+            try Self.addLoadedModule(to: root)
+            #expect(try Self.collector(root).collect().headers != nil)
+            let place = try #require(vdso.firstRange(of: id)).lowerBound
+            vdso[place] ^= 1
+            try root.write(vdso, to: path)
+            let step = try Self.step(.moduleFile, root)
+            #expect(step.outcome == .anotherKernel)
+            #expect(step.detail?.contains("\(root.path(path)) has build ID \(try ELFImage(vdso).buildID())") == true)
+            // Of another machine's, or of what is none, nothing can be said.
+            try root.write([0x7F], to: path)
+            #expect(try Self.collector(root).collect().headers != nil)
+        }
+    }
+
     /// Modules from elsewhere are built again at any time: they tell nothing.
     @Test func modulesOutOfTreeDoNotCount() throws {
         try withTemporaryFolder { root in

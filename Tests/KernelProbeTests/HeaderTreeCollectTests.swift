@@ -235,6 +235,19 @@ struct HeaderTreeCollectTests {
     }
 
     /// A tree that was copied there by hand: no package knows it.
+    @Test(arguments: ["info/linux-headers-RELEASE.list", "info/linux-headers-RELEASE.md5sums", "status"])
+    func whatDpkgHasRecordedIsReadUpToALimit(file: String) throws {
+        let host = try Self.host()
+        let path = "var/lib/dpkg/" + file.replacing("RELEASE", with: host.release)
+        try host.replace(path, with: host.root.read(path))
+        truncate(host.root.path(path), off_t(PackageRecord.fileLimit))
+        #expect(try Self.collect(host).outcome == .usable)
+        truncate(host.root.path(path), off_t(PackageRecord.fileLimit + 1))
+        let step = try Self.collect(host)
+        #expect(step.outcome == .malformed)
+        #expect(step.detail?.contains("\(host.root.path(path)) has over \(PackageRecord.fileLimit) bytes.") == true)
+    }
+
     @Test func withoutAPackageOnlyWhatShowsItselfIsDamage() throws {
         let host = try Self.host()
         try ShellCommand("rm", "-r", host.root.path("var")).output()

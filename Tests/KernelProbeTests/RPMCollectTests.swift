@@ -72,4 +72,19 @@ internal import Testing
                     == true)
         }
     }
+
+    /// A package is printed as often as it is named.
+    @Test func whatRPMPrintsIsTakenUpToALimit() throws {
+        try Self.withHost { root in
+            let format = String(repeating: "x", count: 100_000)
+            func count(_ packages: Int) throws -> Int? {
+                let names = Array(repeating: "kernel-devel", count: packages)
+                return try RPMQuery.output(names, format: format, root: HostRoot(root.path)) {}?.count
+            }
+            let most = RPMQuery.limit / format.utf8.count
+            let (whole, tooMuch) = (try count(most), try count(most + 1))
+            #expect(whole == most * format.utf8.count)
+            #expect(tooMuch == nil)
+        }
+    }
 }
