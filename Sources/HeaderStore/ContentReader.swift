@@ -87,14 +87,13 @@ final class ContentReader: Sendable {
 
     /// Says that packs were written anew, or trees removed.
     func contentsMoved() {
-        state.withLock { state in
-            state.moves += 1
-            state.trees = []
-            state.documents = []
-            // An open file that has no name any more keeps its room on the disk.
-            state.packs = [:]
-            state.tables = [:]
-            state.nodes = [:]
+        // Open packs, too: one that has no name any more keeps its room on the disk. It takes a while to free all that, and
+        // event loops wait for the lock.
+        _ = state.withLock { state in
+            let old = state
+            state = State()
+            state.moves = old.moves + 1
+            return old
         }
     }
 
