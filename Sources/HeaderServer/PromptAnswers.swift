@@ -88,7 +88,8 @@ struct PromptAnswers: Sendable {
         guard let tree = try tree(key) else { return nil }
         switch artefact.kind {
         case .bundle(let format):
-            guard let known = store.knownBundle(of: tree, format: format),
+            guard Representation.mayHaveNoBody(to: request),
+                let known = store.knownBundle(of: tree, format: format),
                 Representation.hasNoBody(to: request, known.digest)
             else { return nil }
             return .bundle(.unopened(length: known.length), known.digest, format, of: tree, lifetime)
@@ -134,33 +135,46 @@ struct PromptAnswers: Sendable {
         /// As the router has it.
         let route: String
 
-        private static let bundles = Dictionary(
-            uniqueKeysWithValues: BundleFormat.allCases.map { ("headers.\($0.rawValue)", $0) })
+        /// What there is below a kernel's build ID or a tree's digest, by what a path ends with, with its route.
+        private struct Group {
+            let source: String
+            let named: [String: (kind: Kind, route: String)]
+
+            init(_ prefix: String, btf: String? = nil) {
+                source = "\(prefix)source/**"
+                var named = ["manifest.json": (Kind.manifest, "\(prefix)manifest.json")]
+                for format in BundleFormat.allCases {
+                    let name = "headers.\(format.rawValue)"
+                    named[name] = (.bundle(format), prefix + name)
+                }
+                if let btf { named[btf] = (.btf, "\(prefix)section/{section}") }
+                self.named = named
+            }
+
+            static let ofKernels = Group("/buildid/{buildID}/", btf: "section/\(APIPath.btfSectionName)")
+            static let ofTrees = Group("/trees/{treeDigest}/")
+        }
 
         init?(_ path: String) {
             guard !path.utf8.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "?") }) else { return nil }
             let parts = path.utf8.split(separator: UInt8(ascii: "/"), maxSplits: 3, omittingEmptySubsequences: false)
             guard parts.count == 4 else { return nil }
-            let name = String(Substring(parts[3]))
-            let group: String
-            switch String(Substring(parts[1])) {
+            let group: Group
+            switch Substring(parts[1]) {
             case "buildid":
                 guard let id = BuildID(Substring(parts[2])) else { return nil }
-                (key, group) = (.kernel(id), "/buildid/{buildID}/")
+                (key, group) = (.kernel(id), .ofKernels)
             case "trees":
                 guard let digest = Digest(Substring(parts[2])) else { return nil }
-                (key, group) = (.tree(digest), "/trees/{treeDigest}/")
+                (key, group) = (.tree(digest), .ofTrees)
             default: return nil
             }
-            if name.hasPrefix("source/") {
+            let name = String(Substring(parts[3]))
+            if let found = group.named[name] {
+                (kind, route) = found
+            } else if name.hasPrefix("source/") {
                 guard let path = try? HeaderPath(requested: String(name.dropFirst("source/".count))) else { return nil }
-                (kind, route) = (.source(path), group + "source/**")
-            } else if name == "manifest.json" {
-                (kind, route) = (.manifest, group + name)
-            } else if name == "section/\(APIPath.btfSectionName)", case .kernel = key {
-                (kind, route) = (.btf, group + "section/{section}")
-            } else if let format = Self.bundles[name] {
-                (kind, route) = (.bundle(format), group + name)
+                (kind, route) = (.source(path), group.source)
             } else {
                 return nil
             }

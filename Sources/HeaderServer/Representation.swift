@@ -47,6 +47,11 @@ struct Representation {
 
     private var entityTag: String { "\"\(digest)\"" }
 
+    /// Whether ``hasNoBody(to:_:)`` can be, whatever is asked for.
+    static func mayHaveNoBody(to request: HTTPRequest) -> Bool {
+        request.method == .head || request.headerFields.contains(.ifNoneMatch)
+    }
+
     /// Whether the answer has no body, and the contents need not be opened for it.
     ///
     /// - Parameter digest: SHA-256 of what is asked for.

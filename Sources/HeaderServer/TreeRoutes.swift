@@ -30,7 +30,8 @@ struct TreeRoutes {
                     try Representation.bundle(contents, digest, format, of: tree, lifetime)
                         .response(to: request, over: context.channel)
                 }
-                if let known = store.knownBundle(of: tree, format: format),
+                if Representation.mayHaveNoBody(to: request.head),
+                    let known = store.knownBundle(of: tree, format: format),
                     Representation.hasNoBody(to: request.head, known.digest)
                 {
                     return try answer(.unopened(length: known.length), known.digest)
