@@ -55,6 +55,7 @@ final class FileSending {
                 case .success:
                     note?(part.count)
                     rest = part.endIndex..<rest.upperBound
+                    guard !rest.isEmpty else { return whole.succeed() }
                     loop.execute { self.next() }
                 case .failure(let error): whole.fail(error)
                 }

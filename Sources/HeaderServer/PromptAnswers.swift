@@ -6,11 +6,11 @@ import KernelHeaders
 import NIOCore
 import Synchronization
 
-/// The answers that need nothing but memory: hot files, and that a kernel is unknown, or what is asked for unchanged.
+/// The answers that are at hand: hot files, bundles on disk, and that something is unknown, or what is asked for unchanged.
 ///
 /// They are the routes' answers, to a field; but to go through Hummingbird's router, the middlewares and tasks for them
-/// costs several times what they do (Tests/Benchmarks). Nothing here waits, reads a file or asks the catalogue; but the file
-/// of tokens is looked at once a second, and read when it is another. Whatever is not surely the plain case, refusals
+/// costs several times what they do (Tests/Benchmarks). Nothing here waits, reads a file or asks the catalogue; but a
+/// bundle is opened, and the file of tokens is looked at once a second, and read when it is another. Whatever is not surely the plain case, refusals
 /// first of all, is left to the routes: nil, and nothing was counted.
 struct PromptAnswers: Sendable {
     private let store: HeaderStore
@@ -61,12 +61,12 @@ struct PromptAnswers: Sendable {
                 return nil
             }
             answer = found
-        } catch var problem as Problem where problem.code == .kernelUnknown {
+        } catch var problem as Problem where problem.code == .kernelUnknown || problem.code == .fileUnknown {
             problem.requestID = requestID
             let (headers, body) = problem.document
             answer = PromptAnswer(
                 head: HTTPResponse(status: .init(code: problem.status), headerFields: headers),
-                body: request.method == .head ? nil : body)
+                body: request.method == .head ? nil : .bytes(body))
         } catch {
             return nil
         }
@@ -75,7 +75,7 @@ struct PromptAnswers: Sendable {
         answer.head.headerFields[.server] = server
         metrics.asked(artefact.route)
         metrics.answered(
-            artefact.route, answer.head.status.code, bytes: answer.body?.readableBytes ?? 0,
+            artefact.route, answer.head.status.code, bytes: answer.body?.length ?? 0,
             after: ContinuousClock.now - start)
         metrics.count(Self.counter, Self.noLabels)
         return answer
@@ -88,14 +88,21 @@ struct PromptAnswers: Sendable {
         guard let tree = try tree(key) else { return nil }
         switch artefact.kind {
         case .bundle(let format):
-            guard Representation.mayHaveNoBody(to: request),
-                let known = store.knownBundle(of: tree, format: format),
+            if Representation.mayHaveNoBody(to: request), let known = store.knownBundle(of: tree, format: format),
                 Representation.hasNoBody(to: request, known.digest)
-            else { return nil }
-            return .bundle(.unopened(length: known.length), known.digest, format, of: tree, lifetime)
+            {
+                return .bundle(.unopened(length: known.length), known.digest, format, of: tree, lifetime)
+            }
+            return store.keptBundle(of: tree, format: format).map {
+                .bundle(.file($0), $0.digest, format, of: tree, lifetime)
+            }
         case .manifest: return store.keptManifestDocument(of: tree).map { .manifest($0, of: tree, lifetime) }
         case .source(let path):
-            return store.keptFile(at: path, in: tree).map { .source($0, at: path, of: tree, lifetime) }
+            do {
+                return try store.keptFile(at: path, in: tree).map { .source($0, at: path, of: tree, lifetime) }
+            } catch  where TreeRoutes.pathInHeadersFolder(path) != nil {
+                return nil
+            }
         case .btf: return nil
         }
     }
@@ -173,7 +180,8 @@ struct PromptAnswers: Sendable {
             if let found = group.named[name] {
                 (kind, route) = found
             } else if name.hasPrefix("source/") {
-                guard let path = try? HeaderPath(requested: String(name.dropFirst("source/".count))) else { return nil }
+                let rest = Substring(name.utf8.dropFirst("source/".utf8.count))
+                guard let path = HeaderPath(String(rest)) else { return nil }
                 (kind, route) = (.source(path), group.source)
             } else {
                 return nil

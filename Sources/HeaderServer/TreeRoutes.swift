@@ -79,7 +79,7 @@ struct TreeRoutes {
     }
 
     /// What follows `[usr/]lib/modules/RELEASE/{build,source}/` or `usr/src/linux-headers-RELEASE/`; nil for other paths.
-    private static func pathInHeadersFolder(_ path: HeaderPath) -> HeaderPath? {
+    static func pathInHeadersFolder(_ path: HeaderPath) -> HeaderPath? {
         var parts = path.components[...]
         if parts.starts(with: ["usr", "src"]), parts.count > 3, parts[2].hasPrefix("linux-headers-") {
             parts = parts.dropFirst(3)
