@@ -80,6 +80,8 @@ struct TreeRoutes {
 
     /// What follows `[usr/]lib/modules/RELEASE/{build,source}/` or `usr/src/linux-headers-RELEASE/`; nil for other paths.
     static func pathInHeadersFolder(_ path: HeaderPath) -> HeaderPath? {
+        // Hardly any is one: they are not worth taking apart.
+        guard ["usr/", "lib/"].contains(where: { path.string.utf8.starts(with: $0.utf8) }) else { return nil }
         var parts = path.components[...]
         if parts.starts(with: ["usr", "src"]), parts.count > 3, parts[2].hasPrefix("linux-headers-") {
             parts = parts.dropFirst(3)
