@@ -8,10 +8,12 @@ struct MeteredWriter: ResponseBodyWriter {
     fileprivate var base: any ResponseBodyWriter
     fileprivate let meter: Meter
 
-    /// Says that so many bytes were sent past this writer.
-    func note(_ bytes: Int) {
-        meter.bytes.add(bytes, ordering: .relaxed)
-        (base as? MeteredWriter)?.note(bytes)
+    /// Is told of bytes that were sent past this writer.
+    var note: @Sendable (_ bytes: Int) -> Void {
+        { [meter, next = (base as? MeteredWriter)?.note] bytes in
+            meter.bytes.add(bytes, ordering: .relaxed)
+            next?(bytes)
+        }
     }
 
     mutating func write(_ buffer: ByteBuffer) async throws {

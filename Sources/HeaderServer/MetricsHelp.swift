@@ -10,7 +10,7 @@ enum MetricsHelp {
         "http_responses_duration_milliseconds": "Time until an answer's first byte.",
 
         "kheaderd_http_request_duration_seconds": "Time until an answer's first byte, by route.",
-        "kheaderd_prompt_answers_total": "Answers that were in memory, and given without a task of their own.",
+        "kheaderd_prompt_answers_total": "Answers that were at hand, and given without a task of their own.",
         "kheaderd_kernels": "Kernels whose headers are here.",
         "kheaderd_trees": "Distinct header trees.",
         "kheaderd_conflicts": "Other trees and BTF for a known build ID.",

@@ -1,7 +1,7 @@
 /// Requests and their answers.
 extension MetricsRegistry {
     /// The labels of a route's requests, and of its answers of one status. To make them takes longer than to count.
-    struct AnswerLabels {
+    final class AnswerLabels: Sendable {
         let type: Labels
         let result: Labels
         /// Nil for what is no mistake of the server.

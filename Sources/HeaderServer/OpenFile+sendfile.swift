@@ -41,37 +41,12 @@ extension OpenFile {
     private func send(
         _ range: Range<Int>, to writer: any ResponseBodyWriter, over channel: any Channel
     ) async throws -> Bool {
-        for step in stride(from: range.lowerBound, to: range.upperBound, by: Self.step) {
-            let part = step..<min(step + Self.step, range.upperBound)
-            guard try await sendStep(part, over: channel) else { return false }
-            (writer as? MeteredWriter)?.note(part.count)
-        }
-        return true
-    }
-
-    /// Bytes sent at a time, and how long a client may take for them before its connection is closed: one that stops reading
-    /// must not hold the connection, and the disk space of the file, for ever.
-    private static var step: Int { 2 << 20 }
-    private static var patience: TimeAmount { .seconds(120) }
-
-    private func sendStep(_ range: Range<Int>, over channel: any Channel) async throws -> Bool {
-        let descriptor = try duplicateDescriptor(upTo: range.upperBound)
+        let note = (writer as? MeteredWriter)?.note
         return try await channel.eventLoop.flatSubmit {
-            let handle = NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: descriptor)
             guard
                 let codec = try? channel.pipeline.syncOperations.context(handlerType: HTTP1ToHTTPServerCodec.self)
-            else {
-                try? handle.close()
-                return channel.eventLoop.makeSucceededFuture(false)
-            }
-            let sent = channel.eventLoop.makePromise(of: Void.self)
-            let region = FileRegion(fileHandle: handle, readerIndex: range.lowerBound, endIndex: range.upperBound)
-            let closing = channel.eventLoop.scheduleTask(in: Self.patience) { channel.close(promise: nil) }
-            codec.writeAndFlush(NIOAny(HTTPServerResponsePart.body(.fileRegion(region))), promise: sent)
-            return sent.futureResult.always { _ in
-                closing.cancel()
-                try? handle.close()
-            }.map { true }
+            else { return channel.eventLoop.makeSucceededFuture(false) }
+            return FileSending(self, range, past: codec, note: note).begin().map { true }
         }.get()
     }
 }

@@ -1,4 +1,5 @@
 import HTTPTypes
+import HeaderStore
 import HummingbirdCore
 import Logging
 import NIOCore
@@ -10,12 +11,22 @@ import NIOHTTPTypesHTTP1
 ///
 /// It stands behind Hummingbird's handler for idle connections and shutdown, and behind this server's own, which hear of its
 /// answers as of others. It answers only when nothing is under way on the connection, so that no answer overtakes another,
-/// and when the client has taken what was written before: else Hummingbird waits for it, and takes no further request.
+/// and when the client has taken what was written before: else Hummingbird waits for it, and takes no further request. While
+/// it sends a file, what comes of further requests waits, and no more is read.
 final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPResponsePart
+
+    /// What came while a file is being sent: as much as was read at once before.
+    private struct Waiting {
+        var parts: [NIOAny] = []
+        /// What came then is no HTTP.
+        var error: (any Error)?
+        var inputIsClosed = false
+        var wantsToRead = false
+    }
 
     private let answers: PromptAnswers
     /// Requests passed on and not answered to the end.
@@ -23,10 +34,16 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Its end decides what becomes of it. That comes right behind, as it has no body.
     private var held: HTTPRequest?
     private var isFlushed = true
+    /// Nil while no file is being sent.
+    private var waiting: Waiting?
 
     init(_ answers: PromptAnswers) { self.answers = answers }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if waiting != nil {
+            waiting?.parts.append(data)
+            return
+        }
         switch unwrapInboundIn(data) {
         case .head(let request):
             if underWay == 0, context.channel.isWritable, answers.mayAnswer(request) {
@@ -53,9 +70,51 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func write(_ answer: PromptAnswer, _ context: ChannelHandlerContext) {
         context.write(wrapOutboundOut(.head(answer.head)), promise: nil)
-        if let body = answer.body { context.write(wrapOutboundOut(.body(body)), promise: nil) }
+        switch answer.body {
+        case .bytes(let buffer): context.write(wrapOutboundOut(.body(buffer)), promise: nil)
+        case .file(let file, let range): return send(file, range, context)
+        case nil: break
+        }
         context.write(wrapOutboundOut(.end(nil)), promise: nil)
         isFlushed = false
+    }
+
+    private func send(_ file: OpenFile, _ range: Range<Int>, _ context: ChannelHandlerContext) {
+        guard let codec = try? context.pipeline.syncOperations.context(handlerType: HTTP1ToHTTPServerCodec.self) else {
+            return context.close(promise: nil)
+        }
+        waiting = Waiting()
+        FileSending(file, range, past: codec, note: nil).begin().assumeIsolated().whenComplete { [self] result in
+            // The client sees a broken connection, never a short answer that looks whole.
+            guard case .success = result else { return context.close(promise: nil) }
+            context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+            goOn(context)
+        }
+    }
+
+    /// Takes up what waited for the end of a file.
+    private func goOn(_ context: ChannelHandlerContext) {
+        guard let before = waiting.take() else { return }
+        for part in before.parts { channelRead(context: context, data: part) }
+        if !before.parts.isEmpty { channelReadComplete(context: context) }
+        if waiting != nil {
+            waiting?.error = before.error
+            waiting?.inputIsClosed = before.inputIsClosed
+            waiting?.wantsToRead = before.wantsToRead
+            return
+        }
+        if let error = before.error { context.fireErrorCaught(error) }
+        if before.inputIsClosed { userInboundEventTriggered(context: context, event: ChannelEvent.inputClosed) }
+        if before.wantsToRead { context.read() }
+    }
+
+    /// Hummingbird answers it, but not in the middle of a file.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if waiting == nil { context.fireErrorCaught(error) } else { waiting?.error = error }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if waiting == nil { context.read() } else { waiting?.wantsToRead = true }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -72,8 +131,13 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard case ChannelEvent.inputClosed = event else { return context.fireUserInboundEventTriggered(event) }
+        if waiting != nil {
+            waiting?.inputIsClosed = true
+            return
+        }
         // To Hummingbird, a client that sends no more and has nothing under way is gone; but it may still be reading.
-        guard underWay == 0, case ChannelEvent.inputClosed = event,
+        guard underWay == 0,
             let encoder = try? context.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self)
         else { return context.fireUserInboundEventTriggered(event) }
         let written = context.eventLoop.makePromise(of: Void.self)
@@ -88,7 +152,7 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 /// Hummingbird's HTTP/1.1, with the handlers that have a place of their own: an ``OldVersionHandler`` before its codec, and a
 /// ``PromptAnswerHandler`` in front of its requests.
 struct PromptChannel: ServerChildChannel {
-    typealias Value = HTTP1Channel.Value
+    typealias Value = AcceptedConnection
 
     let base: HTTP1Channel
     /// Nil for none.
@@ -96,15 +160,16 @@ struct PromptChannel: ServerChildChannel {
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         base.setup(channel: channel, logger: logger).flatMapThrowing { value in
+            let connection = AcceptedConnection(value)
             let pipeline = channel.pipeline.syncOperations
             let codec = try pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
             try pipeline.addHandler(OldVersionHandler(), position: .before(codec))
-            guard let answers else { return value }
+            guard let answers else { return connection }
             let state = try pipeline.handler(type: HTTPConnectionStateHandler.self)
             try pipeline.addHandler(PromptAnswerHandler(answers), position: .after(state))
-            return value
+            return connection
         }
     }
 
-    func handle(value: Value, logger: Logger) async { await base.handle(value: value, logger: logger) }
+    func handle(value: Value, logger: Logger) async { await base.handle(value: value.takeUp(), logger: logger) }
 }

@@ -6,11 +6,11 @@ import KernelHeaders
 import NIOCore
 import Synchronization
 
-/// The answers that need nothing but memory: hot files, and that a kernel is unknown, or what is asked for unchanged.
+/// The answers that are at hand: hot files, bundles on disk, and that something is unknown, or what is asked for unchanged.
 ///
 /// They are the routes' answers, to a field; but to go through Hummingbird's router, the middlewares and tasks for them
-/// costs several times what they do (Tests/Benchmarks). Nothing here waits, reads a file or asks the catalogue; but the file
-/// of tokens is looked at once a second, and read when it is another. Whatever is not surely the plain case, refusals
+/// costs several times what they do (Tests/Benchmarks). Nothing here waits, reads a file or asks the catalogue; but a
+/// bundle is opened, and the file of tokens is looked at once a second, and read when it is another. Whatever is not surely the plain case, refusals
 /// first of all, is left to the routes: nil, and nothing was counted.
 struct PromptAnswers: Sendable {
     private let store: HeaderStore
@@ -61,12 +61,12 @@ struct PromptAnswers: Sendable {
                 return nil
             }
             answer = found
-        } catch var problem as Problem where problem.code == .kernelUnknown {
+        } catch var problem as Problem where problem.code == .kernelUnknown || problem.code == .fileUnknown {
             problem.requestID = requestID
             let (headers, body) = problem.document
             answer = PromptAnswer(
                 head: HTTPResponse(status: .init(code: problem.status), headerFields: headers),
-                body: request.method == .head ? nil : body)
+                body: request.method == .head ? nil : .bytes(body))
         } catch {
             return nil
         }
@@ -75,7 +75,7 @@ struct PromptAnswers: Sendable {
         answer.head.headerFields[.server] = server
         metrics.asked(artefact.route)
         metrics.answered(
-            artefact.route, answer.head.status.code, bytes: answer.body?.readableBytes ?? 0,
+            artefact.route, answer.head.status.code, bytes: answer.body?.length ?? 0,
             after: ContinuousClock.now - start)
         metrics.count(Self.counter, Self.noLabels)
         return answer
@@ -88,13 +88,21 @@ struct PromptAnswers: Sendable {
         guard let tree = try tree(key) else { return nil }
         switch artefact.kind {
         case .bundle(let format):
-            guard let known = store.knownBundle(of: tree, format: format),
+            if Representation.mayHaveNoBody(to: request), let known = store.knownBundle(of: tree, format: format),
                 Representation.hasNoBody(to: request, known.digest)
-            else { return nil }
-            return .bundle(.unopened(length: known.length), known.digest, format, of: tree, lifetime)
+            {
+                return .bundle(.unopened(length: known.length), known.digest, format, of: tree, lifetime)
+            }
+            return store.keptBundle(of: tree, format: format).map {
+                .bundle(.file($0), $0.digest, format, of: tree, lifetime)
+            }
         case .manifest: return store.keptManifestDocument(of: tree).map { .manifest($0, of: tree, lifetime) }
         case .source(let path):
-            return store.keptFile(at: path, in: tree).map { .source($0, at: path, of: tree, lifetime) }
+            do {
+                return try store.keptFile(at: path, in: tree).map { .source($0, at: path, of: tree, lifetime) }
+            } catch  where TreeRoutes.pathInHeadersFolder(path) != nil {
+                return nil
+            }
         case .btf: return nil
         }
     }
@@ -134,33 +142,47 @@ struct PromptAnswers: Sendable {
         /// As the router has it.
         let route: String
 
-        private static let bundles = Dictionary(
-            uniqueKeysWithValues: BundleFormat.allCases.map { ("headers.\($0.rawValue)", $0) })
+        /// What there is below a kernel's build ID or a tree's digest, by what a path ends with, with its route.
+        private struct Group {
+            let source: String
+            let named: [String: (kind: Kind, route: String)]
+
+            init(_ prefix: String, btf: String? = nil) {
+                source = "\(prefix)source/**"
+                var named = ["manifest.json": (Kind.manifest, "\(prefix)manifest.json")]
+                for format in BundleFormat.allCases {
+                    let name = "headers.\(format.rawValue)"
+                    named[name] = (.bundle(format), prefix + name)
+                }
+                if let btf { named[btf] = (.btf, "\(prefix)section/{section}") }
+                self.named = named
+            }
+
+            static let ofKernels = Group("/buildid/{buildID}/", btf: "section/\(APIPath.btfSectionName)")
+            static let ofTrees = Group("/trees/{treeDigest}/")
+        }
 
         init?(_ path: String) {
             guard !path.utf8.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "?") }) else { return nil }
             let parts = path.utf8.split(separator: UInt8(ascii: "/"), maxSplits: 3, omittingEmptySubsequences: false)
             guard parts.count == 4 else { return nil }
-            let name = String(Substring(parts[3]))
-            let group: String
-            switch String(Substring(parts[1])) {
+            let group: Group
+            switch Substring(parts[1]) {
             case "buildid":
                 guard let id = BuildID(Substring(parts[2])) else { return nil }
-                (key, group) = (.kernel(id), "/buildid/{buildID}/")
+                (key, group) = (.kernel(id), .ofKernels)
             case "trees":
                 guard let digest = Digest(Substring(parts[2])) else { return nil }
-                (key, group) = (.tree(digest), "/trees/{treeDigest}/")
+                (key, group) = (.tree(digest), .ofTrees)
             default: return nil
             }
-            if name.hasPrefix("source/") {
-                guard let path = try? HeaderPath(requested: String(name.dropFirst("source/".count))) else { return nil }
-                (kind, route) = (.source(path), group + "source/**")
-            } else if name == "manifest.json" {
-                (kind, route) = (.manifest, group + name)
-            } else if name == "section/\(APIPath.btfSectionName)", case .kernel = key {
-                (kind, route) = (.btf, group + "section/{section}")
-            } else if let format = Self.bundles[name] {
-                (kind, route) = (.bundle(format), group + name)
+            let name = String(Substring(parts[3]))
+            if let found = group.named[name] {
+                (kind, route) = found
+            } else if name.hasPrefix("source/") {
+                let rest = Substring(name.utf8.dropFirst("source/".utf8.count))
+                guard let path = HeaderPath(String(rest)) else { return nil }
+                (kind, route) = (.source(path), group.source)
             } else {
                 return nil
             }

@@ -47,6 +47,11 @@ struct Representation {
 
     private var entityTag: String { "\"\(digest)\"" }
 
+    /// Whether ``hasNoBody(to:_:)`` can be, whatever is asked for.
+    static func mayHaveNoBody(to request: HTTPRequest) -> Bool {
+        request.method == .head || request.headerFields.contains(.ifNoneMatch)
+    }
+
     /// Whether the answer has no body, and the contents need not be opened for it.
     ///
     /// - Parameter digest: SHA-256 of what is asked for.
@@ -66,16 +71,21 @@ struct Representation {
         return Response(status: status, headers: headers, body: body(pieces, channel))
     }
 
-    /// The same at once; nil if the body is not in memory, or of more than one piece.
+    /// The same at once; nil if the body is of more than one piece, or more than may be written at once.
     ///
     /// - Throws: as ``response(to:over:)``.
     func promptAnswer(to request: HTTPRequest) throws -> PromptAnswer? {
         var (status, headers, pieces) = try answer(to: request)
         headers[.contentLength] = "\(Self.length(pieces))"
-        var body: ByteBuffer?
+        var body: PromptAnswer.Body?
         if request.method != .head, !pieces.isEmpty {
-            guard let buffer = buffer(pieces) else { return nil }
-            body = buffer
+            if case .file(let file) = contents, case .contents(let range)? = pieces.first, pieces.count == 1 {
+                body = .file(file.contents, range)
+            } else if let buffer = buffer(pieces) {
+                body = .bytes(buffer)
+            } else {
+                return nil
+            }
         }
         return PromptAnswer(head: HTTPResponse(status: status, headerFields: headers), body: body)
     }

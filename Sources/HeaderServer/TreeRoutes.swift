@@ -30,7 +30,8 @@ struct TreeRoutes {
                     try Representation.bundle(contents, digest, format, of: tree, lifetime)
                         .response(to: request, over: context.channel)
                 }
-                if let known = store.knownBundle(of: tree, format: format),
+                if Representation.mayHaveNoBody(to: request.head),
+                    let known = store.knownBundle(of: tree, format: format),
                     Representation.hasNoBody(to: request.head, known.digest)
                 {
                     return try answer(.unopened(length: known.length), known.digest)
@@ -78,7 +79,9 @@ struct TreeRoutes {
     }
 
     /// What follows `[usr/]lib/modules/RELEASE/{build,source}/` or `usr/src/linux-headers-RELEASE/`; nil for other paths.
-    private static func pathInHeadersFolder(_ path: HeaderPath) -> HeaderPath? {
+    static func pathInHeadersFolder(_ path: HeaderPath) -> HeaderPath? {
+        // Hardly any is one: they are not worth taking apart.
+        guard ["usr/", "lib/"].contains(where: { path.string.utf8.starts(with: $0.utf8) }) else { return nil }
         var parts = path.components[...]
         if parts.starts(with: ["usr", "src"]), parts.count > 3, parts[2].hasPrefix("linux-headers-") {
             parts = parts.dropFirst(3)

@@ -95,14 +95,13 @@ final class ContentReader: Sendable {
 
     /// Says that packs were written anew, or trees removed.
     func contentsMoved() {
-        state.withLock { state in
-            state.moves += 1
-            state.trees = []
-            state.documents = []
-            // An open file that has no name any more keeps its room on the disk.
-            state.packs = [:]
-            (state.tables, state.entries) = ([:], 0)
-            (state.nodes, state.bases) = ([:], 0)
+        // Open packs, too: one that has no name any more keeps its room on the disk. It takes a while to free all that, and
+        // event loops wait for the lock.
+        _ = state.withLock { state in
+            let old = state
+            state = State()
+            state.moves = old.moves + 1
+            return old
         }
     }
 
@@ -129,12 +128,18 @@ final class ContentReader: Sendable {
     }
 
     /// A file of a tree, if both were asked for lately; nil to look for it with ``file(at:in:)``.
-    func keptFile(at path: HeaderPath, in tree: Digest) -> Document? {
+    ///
+    /// - Throws: `Problem` with `file-unknown` if the tree was asked for lately, and has none at the path.
+    func keptFile(at path: HeaderPath, in tree: Digest) throws -> Document? {
         let (known, moves) = state.withLock { state in (state.trees.first { $0.digest == tree }, state.moves) }
-        guard let manifest = known?.tree.manifest, let index = manifest.indexOfFile(at: path),
-            case .file(_, let digest, _) = manifest.entries[index].kind
-        else { return nil }
+        guard let manifest = known?.tree.manifest else { return nil }
+        guard let index = manifest.indexOfFile(at: path), case .file(_, let digest, _) = manifest.entries[index].kind
+        else { throw Self.unknown(path, in: tree) }
         return files.kept(FileKey(moves: moves, digest: digest)).map { ($0, digest) }
+    }
+
+    static func unknown(_ path: HeaderPath, in tree: Digest) -> Problem {
+        Problem(.fileUnknown, "The tree \(tree) has no file \(path). Its manifest.json lists what it has.")
     }
 
     /// A file of a tree; nil if there is none at the path.

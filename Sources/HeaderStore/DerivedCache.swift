@@ -41,10 +41,9 @@ final class DerivedCache<Record: DerivedRecord>: Sendable {
             return record
         }
 
-        /// What goes first comes first.
-        func order(last trees: Set<Digest>) -> [Key] {
-            records.map { (key: $0, isLast: trees.contains($1.tree(of: $0)) ? 1 : 0, used: used[$0, default: 0]) }
-                .sorted { ($0.isLast, $0.used) < ($1.isLast, $1.used) }.map(\.key)
+        /// What goes first has the lowest rank.
+        func ranks(last trees: Set<Digest>) -> [(key: Key, isLast: Int, used: Int)] {
+            records.map { ($0, trees.contains($1.tree(of: $0)) ? 1 : 0, used[$0, default: 0]) }
         }
     }
 
@@ -53,8 +52,9 @@ final class DerivedCache<Record: DerivedRecord>: Sendable {
     private let layout: StoreLayout
     private let limit: Int
     private let newest: Int
+    /// Event loops ask, too: it is never held while a file is touched.
     private let state = Mutex(State())
-    /// Held while a key comes or goes: what is in memory and its row are one.
+    /// Held while a key comes or goes: its files, what is in memory and its row are one.
     private let changes = Mutex(())
 
     /// - Parameters:
@@ -90,10 +90,12 @@ final class DerivedCache<Record: DerivedRecord>: Sendable {
     /// - Returns: whether it did.
     func drop(_ key: Key, ifStill record: Record) -> Bool {
         let names = record.files(of: key)
-        guard state.withLock({ $0.records[key].map { $0.files(of: key) == names } ?? false }) else { return false }
-        forget(key)
-        try? catalogue.pool.write { try Record.remove(key, catalogue, $0) }
-        return true
+        return changes.withLock { _ in
+            guard self.record(key)?.files(of: key) == names else { return false }
+            forget(key)
+            try? catalogue.pool.write { try Record.remove(key, catalogue, $0) }
+            return true
+        }
     }
 
     /// What is known of a key; nil if it has to be made, or made anew.
@@ -118,12 +120,11 @@ final class DerivedCache<Record: DerivedRecord>: Sendable {
     /// - Throws: `SystemCallError`, what `insert` throws; then the key has no files.
     func publish(_ staged: [String], as record: Record, for key: Key, insert: (Database) throws -> Void) throws {
         try changes.withLock { _ in
-            try state.withLock { state in
-                let names = record.files(of: key).map(\.name)
-                for (file, name) in zip(staged, names) { try files.rename(file, to: path(name)) }
-                let old = state.put(record, for: key)?.files(of: key) ?? []
-                for name in old.map(\.name) where !names.contains(name) { try? files.remove(path(name)) }
-            }
+            let names = record.files(of: key).map(\.name)
+            // First the files, then the record: what is known can be opened.
+            for (file, name) in zip(staged, names) { try files.rename(file, to: path(name)) }
+            let old = state.withLock { $0.put(record, for: key) }?.files(of: key) ?? []
+            for name in old.map(\.name) where !names.contains(name) { try? files.remove(path(name)) }
             do {
                 try catalogue.write(insert)
             } catch {
@@ -136,12 +137,11 @@ final class DerivedCache<Record: DerivedRecord>: Sendable {
 
     private func path(_ name: String) -> String { "\(Record.folder(layout))/\(name)" }
 
+    /// For whoever holds ``changes``, so that nobody puts a file in the place of one that is about to be removed.
     private func forget(_ key: Key) {
-        state.withLock { state in
-            let record = state.remove(key)
-            // What can't be removed now is removed at the next start, when no record names it.
-            for file in record?.files(of: key) ?? [] { try? files.remove(path(file.name)) }
-        }
+        let record = state.withLock { $0.remove(key) }
+        // What can't be removed now is removed at the next start, when no record names it.
+        for file in record?.files(of: key) ?? [] { try? files.remove(path(file.name)) }
     }
 
     private func evict(toFree bytes: Int) { evict(downTo: max(0, self.bytes - bytes), keeping: nil) }
@@ -151,7 +151,9 @@ final class DerivedCache<Record: DerivedRecord>: Sendable {
         changes.withLock { _ in
             guard bytes > target else { return }
             let trees = try? catalogue.pool.unsafeReentrantRead { try catalogue.lastingTrees(newest: newest, $0) }
-            for victim in state.withLock({ $0.order(last: trees ?? []) }) where victim != made && bytes > target {
+            let ranks = state.withLock { $0.ranks(last: trees ?? []) }
+                .sorted { ($0.isLast, $0.used) < ($1.isLast, $1.used) }
+            for victim in ranks.map(\.key) where victim != made && bytes > target {
                 forget(victim)
                 try? catalogue.pool.write { try Record.remove(victim, catalogue, $0) }
             }

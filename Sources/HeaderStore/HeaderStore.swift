@@ -331,19 +331,18 @@ public final class HeaderStore: Sendable {
     ///
     /// - Throws: `Problem` with `tree-unknown`, `file-unknown` or `store-damaged`.
     public func file(at path: HeaderPath, in tree: Digest) async throws -> (bytes: [UInt8], digest: Digest) {
-        if let file = keptFile(at: path, in: tree) { return file }
+        if let file = try keptFile(at: path, in: tree) { return file }
         return try await reads.run { [content] in
-            guard let file = try content.file(at: path, in: tree) else {
-                throw Problem(
-                    .fileUnknown, "The tree \(tree) has no file \(path). Its manifest.json lists what it has.")
-            }
+            guard let file = try content.file(at: path, in: tree) else { throw ContentReader.unknown(path, in: tree) }
             return file
         }
     }
 
     /// The same at once, if it was asked for lately; nil else.
-    public func keptFile(at path: HeaderPath, in tree: Digest) -> (bytes: [UInt8], digest: Digest)? {
-        content.keptFile(at: path, in: tree)
+    ///
+    /// - Throws: `Problem` with `file-unknown` if the tree was asked for lately.
+    public func keptFile(at path: HeaderPath, in tree: Digest) throws -> (bytes: [UInt8], digest: Digest)? {
+        try content.keptFile(at: path, in: tree)
     }
 
     /// A tree as one file, built if it is not on disk yet.
@@ -358,6 +357,11 @@ public final class HeaderStore: Sendable {
     /// - Throws: as ``bundle(of:format:)``, as long as nothing was built. What then fails, ``GrowingFile`` throws.
     public func beginningOfBundle(of tree: Digest, format: BundleFormat) async throws -> BundleAnswer {
         try await bundles.beginning(of: BundleKey(tree: tree, format: format))
+    }
+
+    /// The same at once, if it is on disk; nil else.
+    public func keptBundle(of tree: Digest, format: BundleFormat) -> DerivedFile? {
+        bundles.cache.open(BundleKey(tree: tree, format: format))?.files.first
     }
 
     /// What is known of a bundle that is on disk, without opening it; as the others, this counts as use.

@@ -213,6 +213,7 @@ package indirect enum JSONTree: Equatable, Sendable {
     /// The text, without spaces, members in the order of their names.
     package var bytes: [UInt8] {
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(512)
         write(to: &bytes)
         return bytes
     }
@@ -244,13 +245,24 @@ package indirect enum JSONTree: Equatable, Sendable {
 
     private static func write(_ text: String, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
-            case ..<0x20: bytes += "\\u00\(Hexadecimal.encode(CollectionOfOne(byte)))".utf8
-            default: bytes.append(byte)
+        var text = text
+        text.withUTF8 { utf8 in
+            var rest = utf8[...]
+            // Mostly there is nothing to escape: whole stretches at a time.
+            while let position = rest.firstIndex(where: mustBeEscaped) {
+                bytes += rest[..<position]
+                let byte = rest[position]
+                bytes +=
+                    byte < 0x20
+                    ? Array("\\u00\(Hexadecimal.encode(CollectionOfOne(byte)))".utf8) : [UInt8(ascii: "\\"), byte]
+                rest = rest[(position + 1)...]
             }
+            bytes += rest
         }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    private static func mustBeEscaped(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
     }
 }

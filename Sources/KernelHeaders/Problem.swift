@@ -30,10 +30,11 @@ public struct Problem: Error, Codable, Sendable, Equatable, CustomStringConverti
 extension Problem {
     /// The same JSON as by `Codable`, members in alphabetical order.
     package var json: JSONTree {
-        .object(
-            [
-                "type": .string(type), "title": .string(title), "status": JSONTree(status), "detail": .string(detail),
-                "code": .string(code.rawValue), "requestID": requestID.map { .string($0) },
-            ].compactMapValues { $0 })
+        var members: [String: JSONTree] = [
+            "type": .string(type), "title": .string(title), "status": JSONTree(status), "detail": .string(detail),
+            "code": .string(code.rawValue),
+        ]
+        members["requestID"] = requestID.map { .string($0) }
+        return .object(members)
     }
 }

@@ -154,7 +154,11 @@ public enum ProblemCode: String, Codable, Sendable, CaseIterable {
     }
 
     /// What the problem is, in a few words that are the same each time (RFC 9457's `title`).
-    public var title: String {
+    public var title: String { Self.titles[self, default: words] }
+
+    private static let titles = Dictionary(uniqueKeysWithValues: allCases.map { ($0, $0.words) })
+
+    private var words: String {
         // Without `replacing`: its module, regular expressions and all, would be in every agent.
         let words = rawValue.split(separator: "-").map { word in
             switch word {

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from debian_kernels import Kernel
-from server import Server, cpu_seconds
+from server import QUIET, Server, cpu_seconds
 
 # Over which memory is watched.
 REQUESTS = 100_000
@@ -77,7 +77,7 @@ def measure(binaries: Path, kernel: Kernel, archive: Path, rounds: int, seconds:
         folder = Path(name)
         image, btf = _image(folder)
         build_id = re.search(r"Build ID: ([0-9a-f]+)", _output("readelf", "-n", str(image))).group(1)
-        with Server(binaries, folder / "state") as server:
+        with Server(binaries, folder / "state", QUIET) as server:
             server.push(archive, build_id)
             _put(f"{server.url}/v1/kernels/{build_id}/btf", btf)
             base = f"{server.url}/buildid/{build_id}"
@@ -197,7 +197,7 @@ def _cases(base: str, nginx: str, debuginfod: str, build_id: str) -> list[Case]:
         case("hot bundle, `headers.tar.zst`", "headers.tar.zst", BUNDLE_LIMIT),
         case("304 of the bundle", "headers.tar.zst", status=304, script=tag),
         case("`manifest.json`", "manifest.json"),
-        section, missing, head, sighting,
+        section, missing, case("404, unknown path of a tree", "source/include/linux/absent.h", status=404), head, sighting,
     ]
 
 

@@ -9,12 +9,15 @@ import Testing
 /// Answers out of memory, in front of the router: the same as the router's, in their order, and counted as they are.
 @Suite struct PromptAnswerTests {
     private static let unknown = String(repeating: "0", count: 40)
+    private static let absent = "source/include/linux/absent.h"
     private static let btf = SmallBTF.bytes((0..<8_000).map { "name\($0)" })
     /// Changes nothing but who answers: a request that may have a body is the router's.
     private static let routed = "Content-Length: 0"
 
     private static func paths(_ tree: KernelHeaders.Digest) -> [String] {
-        let artefacts = ["headers.tar.gz", "headers.tar", "manifest.json", "source/include/linux/sched.h"]
+        let artefacts = [
+            "headers.tar.gz", "headers.tar", "manifest.json", "source/include/linux/sched.h", absent,
+        ]
         return artefacts.flatMap { ["/buildid/\(TestKernels.id)/\($0)", "/trees/\(tree)/\($0)"] }
             + ["/buildid/\(TestKernels.id)/section/.BTF"]
             + (artefacts + ["section/.BTF"]).map { "/buildid/\(unknown)/\($0)" }
@@ -100,10 +103,8 @@ import Testing
     private func isPrompt(_ answer: HTTPAnswer, to method: String, _ path: String) -> Bool {
         switch answer.status {
         case 304: true
-        case 404: path.contains(Self.unknown)
-        case 200, 206:
-            method == "HEAD"
-                || !path.contains("/headers.tar") && answer["Content-Type"]?.hasPrefix("multipart") == false
+        case 404: path.contains(Self.unknown) || path.hasSuffix(Self.absent)
+        case 200, 206: method == "HEAD" || answer["Content-Type"]?.hasPrefix("multipart") == false
         default: false
         }
     }
@@ -187,6 +188,25 @@ import Testing
         }
     }
 
+    /// More than a connection holds, so that requests, and the end of them, come while a file is on its way.
+    @Test func whatComesWhileAFileIsSentWaits() async throws {
+        try await withWarmServer { server, _ in
+            let target = "/buildid/\(TestKernels.id)/headers.tar"
+            let bundle = try await server.get(target).body
+            let before = try await counts(server)[Self.counter]
+            let count = 64 << 20 / bundle.count
+            let connection = try server.connect()
+            defer { connection.close() }
+            let requests = String(repeating: "GET \(target) HTTP/1.1\r\nHost: x\r\n\r\n", count: count)
+            await connection.send("\(requests)no HTTP\r\n\r\n")
+            connection.endSending()
+            for _ in 0..<count { #expect(try await connection.answer().body == bundle) }
+            #expect(try await connection.answer().status == 400)
+            #expect(try await connection.rest().isEmpty)
+            #expect(try await counts(server)[Self.counter] == before.map { $0 + Double(count) })
+        }
+    }
+
     @Test func whatChangesIsSeenAtOnce() async throws {
         try await withRunningServer { server in
             let target = "/buildid/\(TestKernels.id)/manifest.json"
@@ -197,6 +217,16 @@ import Testing
             #expect(try await counts(server)[Self.counter] == 2)
             #expect(try await server.request("DELETE", "/v1/kernels/\(TestKernels.id)").status == 204)
             #expect(try await server.get(target).status != 200)
+        }
+    }
+
+    /// Nobody had to take the connection up for the answer.
+    @Test func aServerMayEndRightAfterAnAnswer() async throws {
+        for _ in 0..<50 {
+            try await withRunningServer { server in
+                let answer = try await server.get("/buildid/\(Self.unknown)/manifest.json")
+                #expect(answer.status == 404)
+            }
         }
     }
 

@@ -56,7 +56,7 @@ import Testing
                 #expect(try await store.file(at: path, in: tree).bytes == kernel.contents[path])
                 _ = try await store.manifestDocument(of: tree) { $0.canonicalBytes }
             }
-            #expect(store.content.keptFile(at: path, in: tree) != nil)
+            #expect(try store.content.keptFile(at: path, in: tree) != nil)
             try await store.purge(kernel.id)
             _ = try await store.collect()
             let file = await #expect(throws: Problem.self) { _ = try await store.file(at: path, in: tree) }
@@ -73,7 +73,7 @@ import Testing
             let tree = kernel.manifest.digest
             let path = try #require(HeaderPath("include/linux/sched.h"))
             _ = try await store.file(at: path, in: tree)
-            #expect(store.content.keptFile(at: path, in: tree) != nil)
+            #expect(try store.content.keptFile(at: path, in: tree) != nil)
             let pack = try PackOnDisk.of(kernel, in: state)
             try pack.flip(at: try DamagedStoreTests.Place.block.range(in: pack).lowerBound + 1)
             #expect(try await store.verify().found == 1)
