@@ -12,7 +12,7 @@ import NIOHTTPTypesHTTP1
 /// It stands behind Hummingbird's handler for idle connections and shutdown, and behind this server's own, which hear of its
 /// answers as of others. It answers only when nothing is under way on the connection, so that no answer overtakes another,
 /// and when the client has taken what was written before: else Hummingbird waits for it, and takes no further request. While
-/// it sends a file, what comes of further requests waits, and no more is read.
+/// it sends a file, what comes of further requests waits, and no more is read than the rest of one that has begun.
 final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -21,12 +21,19 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// What came while a file is being sent: as much as was read at once before.
     private struct Waiting {
-        var parts: [NIOAny] = []
+        var parts: ArraySlice<NIOAny> = []
+        /// Whether the last request of these is not here to its end.
+        var isInRequest = false
+        /// Of bodies in `parts`.
+        var bytes = 0
         /// What came then is no HTTP.
         var error: (any Error)?
         var inputIsClosed = false
         var wantsToRead = false
     }
+
+    /// Bytes of a body that are taken in while a file is sent.
+    private static let maximumWaiting = 256 << 10
 
     private let answers: PromptAnswers
     /// Requests passed on and not answered to the end.
@@ -41,7 +48,7 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if waiting != nil {
-            waiting?.parts.append(data)
+            wait(data)
             return
         }
         switch unwrapInboundIn(data) {
@@ -60,6 +67,15 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             passOn(context)
         }
         context.fireChannelRead(data)
+    }
+
+    private func wait(_ data: NIOAny) {
+        waiting?.parts.append(data)
+        switch unwrapInboundIn(data) {
+        case .head: waiting?.isInRequest = true
+        case .body(let buffer): waiting?.bytes += buffer.readableBytes
+        case .end: waiting?.isInRequest = false
+        }
     }
 
     private func passOn(_ context: ChannelHandlerContext) {
@@ -94,15 +110,14 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Takes up what waited for the end of a file.
     private func goOn(_ context: ChannelHandlerContext) {
-        guard let before = waiting.take() else { return }
-        for part in before.parts { channelRead(context: context, data: part) }
-        if !before.parts.isEmpty { channelReadComplete(context: context) }
-        if waiting != nil {
-            waiting?.error = before.error
-            waiting?.inputIsClosed = before.inputIsClosed
-            waiting?.wantsToRead = before.wantsToRead
-            return
-        }
+        guard var before = waiting.take() else { return }
+        let isEmpty = before.parts.isEmpty
+        while waiting == nil, let part = before.parts.popFirst() { channelRead(context: context, data: part) }
+        // A file again: the rest goes on waiting.
+        let waits = waiting != nil
+        if waits { waiting = before }
+        if !isEmpty { channelReadComplete(context: context) }
+        if waits { return }
         if let error = before.error { context.fireErrorCaught(error) }
         if before.inputIsClosed { userInboundEventTriggered(context: context, event: ChannelEvent.inputClosed) }
         if before.wantsToRead { context.read() }
@@ -113,8 +128,11 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         if waiting == nil { context.fireErrorCaught(error) } else { waiting?.error = error }
     }
 
+    /// What has begun to come is taken to its end: Hummingbird, which has seen its beginning, else takes the client for one
+    /// that is too slow.
     func read(context: ChannelHandlerContext) {
-        if waiting == nil { context.read() } else { waiting?.wantsToRead = true }
+        guard let waiting, !waiting.isInRequest || waiting.bytes >= Self.maximumWaiting else { return context.read() }
+        self.waiting?.wantsToRead = true
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {

@@ -9,9 +9,9 @@ import Synchronization
 /// The answers that are at hand: hot files, bundles on disk, and that something is unknown, or what is asked for unchanged.
 ///
 /// They are the routes' answers, to a field; but to go through Hummingbird's router, the middlewares and tasks for them
-/// costs several times what they do (Tests/Benchmarks). Nothing here waits, reads a file or asks the catalogue; but a
-/// bundle is opened, and the file of tokens is looked at once a second, and read when it is another. Whatever is not surely the plain case, refusals
-/// first of all, is left to the routes: nil, and nothing was counted.
+/// costs several times what they do (Tests/Benchmarks). Nothing here reads a file or asks the catalogue; but a bundle is
+/// opened, and the file of tokens is looked at once a second, and read when it is another. Whatever is not surely the plain
+/// case, refusals first of all, is left to the routes: nil, and nothing was counted.
 struct PromptAnswers: Sendable {
     private let store: HeaderStore
     private let access: AccessControl
@@ -81,7 +81,9 @@ struct PromptAnswers: Sendable {
         return answer
     }
 
-    /// Nil if it is not in memory.
+    /// Nil if it is not at hand.
+    ///
+    /// - Throws: `Problem` with `kernel-unknown` or `file-unknown`.
     private func representation(of artefact: Artefact, to request: HTTPRequest) throws -> Representation? {
         let (key, lifetime) = (artefact.key, artefact.key.lifetime)
         if case (.btf, .kernel(let id)) = (artefact.kind, key) { return try store.keptBTF(of: id).map { .btf($0) } }

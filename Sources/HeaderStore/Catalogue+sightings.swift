@@ -180,7 +180,7 @@ extension Catalogue {
         _ database: Database
     ) throws {
         let before = try opinion(of: host, on: key, database)
-        let place: StatementArguments = [key.kernel, key.artefact.rawValue]
+        let place = Self.place(key)
         if let before, !before.agrees {
             // With no host on the other side, it is no conflict any more.
             for change in [
@@ -191,7 +191,7 @@ extension Catalogue {
                     arguments: place + [before.digest])
             }
         }
-        if !agrees, try isFull(place, for: digest, database) {
+        if !agrees, try isFull(key, for: digest, database) {
             try database.execute(
                 sql: "DELETE FROM opinion WHERE buildID = ? AND artefact = ? AND host = ?", arguments: place + [host])
             return
@@ -208,8 +208,11 @@ extension Catalogue {
                 """, arguments: [key.kernel, key.artefact.rawValue, digest, seconds, seconds])
     }
 
-    /// Whether there is no room for one more digest.
-    private func isFull(_ place: StatementArguments, for digest: Digest, _ database: Database) throws -> Bool {
+    private static func place(_ key: UploadClaims.Key) -> StatementArguments { [key.kernel, key.artefact.rawValue] }
+
+    /// Whether there is no room for one more digest that is not what the store has.
+    func isFull(_ key: UploadClaims.Key, for digest: Digest, _ database: Database) throws -> Bool {
+        let place = Self.place(key)
         let others = "FROM otherDigest WHERE buildID = ? AND artefact = ?"
         let isKnown = try Bool.fetchOne(
             database, sql: "SELECT EXISTS (SELECT 1 \(others) AND digest = ?)", arguments: place + [digest])

@@ -177,6 +177,8 @@ final class CheckIns: Sendable {
         guard before?.digest != digest, let opinion = asked.opinion ?? (before?.agrees == false ? .agrees : nil) else {
             return nil
         }
+        // What finds no room is not put on record, each time anew.
+        if opinion == .differs, before == nil, try catalogue.isFull(key, for: digest, database) { return nil }
         return (opinion, digest, key)
     }
 

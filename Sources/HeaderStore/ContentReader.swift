@@ -81,10 +81,11 @@ final class ContentReader: Sendable {
         if let known { return known.tree }
         do {
             let tree = try readTree(digest)
-            state.withLock { state in
-                guard state.moves == moves else { return }
+            // What goes is freed after the lock, for which event loops wait.
+            _ = state.withLock { state -> StoredTree? in
+                guard state.moves == moves else { return nil }
                 state.trees.append((digest, tree))
-                if state.trees.count > Self.keptTrees { state.trees.removeFirst() }
+                return state.trees.count > Self.keptTrees ? state.trees.removeFirst().tree : nil
             }
             return tree
         } catch let problem as Problem where problem.code == .storeDamaged {
@@ -119,10 +120,10 @@ final class ContentReader: Sendable {
         let moves = state.withLock { $0.moves }
         let bytes = try encode(try self.tree(tree).manifest)
         let document = Document(bytes, SHA256Hash.digest(of: bytes))
-        state.withLock { state in
-            guard state.moves == moves, !state.documents.contains(where: { $0.tree == tree }) else { return }
+        _ = state.withLock { state -> Document? in
+            guard state.moves == moves, !state.documents.contains(where: { $0.tree == tree }) else { return nil }
             state.documents.append((tree, document))
-            if state.documents.count > Self.keptTrees { state.documents.removeFirst() }
+            return state.documents.count > Self.keptTrees ? state.documents.removeFirst().document : nil
         }
         return document
     }
@@ -345,9 +346,11 @@ final class ContentReader: Sendable {
             throw PackedReader.damaged
         }
         let reader = try PackReader(digest, layout: layout)
-        state.withLock { state in
-            if state.packs.count >= Self.openPacks { state.packs.removeAll() }
+        _ = state.withLock { state in
+            let old = state.packs.count >= Self.openPacks ? state.packs : [:]
+            if !old.isEmpty { state.packs = [:] }
             state.packs[id] = reader
+            return old
         }
         return reader
     }

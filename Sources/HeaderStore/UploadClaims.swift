@@ -168,7 +168,7 @@ struct UploadClaims: Sendable {
         guard digest == held.digest else {
             let verdict = ArtefactVerdict(
                 offer.artefact, .conflict, .digestDiffers,
-                "The server has \(held.digest) of this kernel, and yours is \(digest). It is on record; nothing was replaced."
+                "The server has \(held.digest) of this kernel, and yours is \(digest). Nothing was replaced."
             )
             return (verdict, .differs)
         }
@@ -268,16 +268,23 @@ struct UploadClaims: Sendable {
     ///
     /// - Returns: its number and the claim's host; nil if the claim is not, or no longer, the one that counts.
     mutating func begin(_ key: Key, token: String, now: Int) -> (upload: Int, host: HostID)? {
-        guard var claim = claims[key], claim.token == token,
-            claim.isLive(now) || makeRoom(for: key, claim.host, now)
-        else { return nil }
+        guard resume(key, token: token, now: now), var claim = claims[key] else { return nil }
         claim.uploads += 1
-        claim.expiry = now + rules.claimSeconds
         claims[key] = claim
         return (claim.uploads, claim.host)
     }
 
-    /// Notes that bytes arrived.
+    /// Goes on with an upload after a pause.
+    ///
+    /// - Returns: false if the claim is not, or no longer, the one that counts; or if it expired, and there is no room for it.
+    mutating func resume(_ key: Key, token: String, now: Int) -> Bool {
+        guard let claim = claims[key], claim.token == token,
+            claim.isLive(now) || makeRoom(for: key, claim.host, now)
+        else { return false }
+        return renew(key, token: token, now: now)
+    }
+
+    /// Notes that bytes arrived. They come without a pause in which a claim could expire.
     ///
     /// - Returns: false if another host has taken over.
     @discardableResult

@@ -51,7 +51,7 @@ public final class UploadPermit: Sendable {
     /// - Throws: `Problem` with `claim-stale`.
     public func requireClaim() throws {
         guard host != nil else { return }
-        guard checkIns.withClaims({ claims, now in claims.renew(key, token: token, now: now) }) else {
+        guard checkIns.withClaims({ claims, now in claims.resume(key, token: token, now: now) }) else {
             throw Self.stale
         }
     }
@@ -95,6 +95,6 @@ public final class UploadPermit: Sendable {
 
     static let stale = Problem(
         .claimStale,
-        "This claim expired and another host has it, or it was never given. Report to the server again, and it says what to do."
+        "This claim expired, and another host has it or the server has enough of them; or it was never given. Report to the server again, and it says what to do."
     )
 }

@@ -207,6 +207,31 @@ import Testing
         }
     }
 
+    /// Hummingbird has seen its beginning.
+    @Test func aRequestThatHasBegunIsTakenInWhileFilesAreSent() async throws {
+        try await withWarmServer { server, _ in
+            let target = "/buildid/\(TestKernels.id)/headers.tar"
+            let bundle = try await server.get(target).body
+            let count = 32 << 20 / bundle.count
+            let connection = try server.connect()
+            defer { connection.close() }
+            let requests = String(repeating: "GET \(target) HTTP/1.1\r\nHost: x\r\n\r\n", count: count)
+            let body = Array(repeating: "{\"host\": 1}", count: 100).joined()
+            await connection.send(
+                """
+                \(requests)POST /v1/kernels/\(TestKernels.id)/sightings HTTP/1.1\r
+                Host: x\r
+                Content-Length: \(body.utf8.count)\r\n\r\n
+                """)
+            await connection.send(body)
+            await connection.send(requests)
+            for index in 0...2 * count {
+                let answer = try await connection.answer()
+                if index == count { #expect(answer.status == 400) } else { #expect(answer.body == bundle) }
+            }
+        }
+    }
+
     @Test func whatChangesIsSeenAtOnce() async throws {
         try await withRunningServer { server in
             let target = "/buildid/\(TestKernels.id)/manifest.json"

@@ -88,14 +88,17 @@ import Testing
         return (all, try StoredKernel(id: 100, files: some))
     }
 
+    private static func read(_ kernels: [StoredKernel], in state: String) async throws -> Reader {
+        let store = try HeaderStore(folder: state)
+        for kernel in kernels { try await store.put(kernel) }
+        try store.close()
+        return try Reader(state)
+    }
+
     @Test func aTreeTakesAtMostThreeTimesItsBytesHoweverManyCameBefore() async throws {
         let revisions = try Self.revisions(200)
         try await withTemporaryFolder { folder in
-            let state = folder.path("store")
-            let store = try HeaderStore(folder: state)
-            for kernel in revisions { try await store.put(kernel) }
-            try store.close()
-            let reader = try Reader(state)
+            let reader = try await Self.read(revisions, in: folder.path("store"))
             for kernel in revisions {
                 let cost = try reader.cost(kernel)
                 let bytes = kernel.manifest.contentBytes
@@ -104,11 +107,11 @@ import Testing
             }
             // What has changed again and again leans on little, and nothing is stored once more, or whole.
             #expect(try reader.repeated() == 0)
-            let packs = try PackOnDisk.all(in: state).dropFirst()
+            let packs = try PackOnDisk.all(in: folder.path("store")).dropFirst()
             #expect(packs.flatMap(\.index.blocks).allSatisfy { $0.depth > 0 && $0.compressedLength < 1000 })
             try reader.catalogue.close()
             // With hardly anything in memory of how blocks lean on one another, it is the same.
-            let forgetful = try Reader(state, knownEntries: 2)
+            let forgetful = try Reader(folder.path("store"), knownEntries: 2)
             for kernel in revisions.suffix(3) {
                 #expect(try forgetful.cost(kernel).blocks <= BlockPlan.treeFactor * kernel.manifest.contentBytes)
             }
@@ -163,11 +166,7 @@ import Testing
             return try StoredKernel(id: UInt8(revision), files: files)
         }
         try await withTemporaryFolder { folder in
-            let state = folder.path("store")
-            let store = try HeaderStore(folder: state)
-            for kernel in revisions { try await store.put(kernel) }
-            try store.close()
-            let reader = try Reader(state)
+            let reader = try await Self.read(revisions, in: folder.path("store"))
             for kernel in revisions {
                 let (cost, bytes) = (try reader.cost(kernel), kernel.manifest.contentBytes)
                 #expect(bytes > BlockPlan.fileBytes && cost.manifests <= bytes)
@@ -235,11 +234,7 @@ import Testing
             revisions.append(try StoredKernel(id: UInt8(revision), files: files))
         }
         try await withTemporaryFolder { folder in
-            let state = folder.path("store")
-            let store = try HeaderStore(folder: state)
-            for kernel in revisions { try await store.put(kernel) }
-            try store.close()
-            let reader = try Reader(state)
+            let reader = try await Self.read(revisions, in: folder.path("store"))
             var leaning = 0
             for kernel in revisions {
                 let numbers = try reader.content.tree(kernel.manifest.digest).numbers.compactMap(\.self)

@@ -184,7 +184,7 @@ import Testing
 
     /// Digests that nobody else has cost a hostile host nothing.
     @Test func onlySoManyOtherDigestsAreOnRecord() async throws {
-        try await withStore { store, reopened in
+        try await withStore({ $0.flushSeconds = 3600 }) { store, reopened in
             try await upload(store)
             let most = 200
             for number in 1...most + 5 {
@@ -192,6 +192,10 @@ import Testing
                 #expect((verdict.answer, verdict.reason) == (.conflict, .digestDiffers))
             }
             #expect(try await store.kernel(kernel.id).conflicts == most)
+            // What finds no room is not written each time.
+            let before = try await store.status().catalogueBytes
+            _ = try await verdict(store, 1 + most + 5, Self.offer([1, UInt8(most + 5)]))
+            #expect(try await store.status().catalogueBytes == before)
             // One that is on record counts further hosts; one that nobody has any more makes room.
             _ = try await verdict(store, 1000, Self.offer([1, 2]))
             #expect(try await store.kernel(kernel.id).conflicts == most)

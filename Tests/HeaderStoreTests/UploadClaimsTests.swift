@@ -274,6 +274,8 @@ import Testing
         for number in 2...most + 1 { #expect(reason(number, kernel: number) == .first) }
         #expect(reason(1) == .busy)
         #expect(claims.begin(Self.key, token: "token 1", now: now) == nil)
+        // Nor does an upload that was under way then.
+        #expect(!claims.resume(Self.key, token: "token 1", now: now))
         #expect(claims.liveClaims(now: now) == most)
         claims.withdraw(Self.host(2), UploadClaims.Key(kernel: Self.kernel(2), artefact: .headers))
         #expect(claims.begin(Self.key, token: "token 1", now: now)?.host == Self.host(1))

@@ -234,7 +234,6 @@ struct HeaderTreeCollectTests {
         #expect(step.detail?.contains("dpkg has linux-headers-\(host.release) as \"\(state)\"") == true)
     }
 
-    /// A tree that was copied there by hand: no package knows it.
     @Test(arguments: ["info/linux-headers-RELEASE.list", "info/linux-headers-RELEASE.md5sums", "status"])
     func whatDpkgHasRecordedIsReadUpToALimit(file: String) throws {
         let host = try Self.host()
@@ -248,6 +247,7 @@ struct HeaderTreeCollectTests {
         #expect(step.detail?.contains("\(host.root.path(path)) has over \(PackageRecord.fileLimit) bytes.") == true)
     }
 
+    /// A tree that was copied there by hand: no package knows it.
     @Test func withoutAPackageOnlyWhatShowsItselfIsDamage() throws {
         let host = try Self.host()
         try ShellCommand("rm", "-r", host.root.path("var")).output()
