@@ -39,6 +39,8 @@ final class ClaimsDesk {
 
     func renew(_ key: UploadClaims.Key, token: String, now: Int) -> Bool { claims.renew(key, token: token, now: now) }
 
+    func resume(_ key: UploadClaims.Key, token: String, now: Int) -> Bool { claims.resume(key, token: token, now: now) }
+
     func end(_ key: UploadClaims.Key, token: String, upload: Int, host: HostID, _ end: UploadClaims.End, now: Int) {
         claims.end(key, token: token, upload: upload, host: host, end, now: now)
     }
