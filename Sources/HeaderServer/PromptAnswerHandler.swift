@@ -28,11 +28,16 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         var wantsToRead = false
     }
 
+    /// A request whose end decides what becomes of it.
+    private struct Held {
+        let head: HTTPRequest
+        var body: [ByteBuffer] = []
+    }
+
     private let answers: PromptAnswers
     /// Requests passed on and not answered to the end.
     private var underWay = 0
-    /// Its end decides what becomes of it. That comes right behind, as it has no body.
-    private var held: HTTPRequest?
+    private var held: Held?
     private var isFlushed = true
     /// Nil while no file is being sent.
     private var waiting: Waiting?
@@ -47,13 +52,18 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         switch unwrapInboundIn(data) {
         case .head(let request):
             if underWay == 0, context.channel.isWritable, answers.mayAnswer(request) {
-                held = request
+                held = Held(head: request)
                 return
             }
             underWay += 1
-        case .body: passOn(context)
+        case .body(let buffer):
+            if held != nil {
+                // No more than its head said.
+                held?.body.append(buffer)
+                return
+            }
         case .end:
-            if let request = held, let answer = answers.answer(request) {
+            if let request = held, let answer = answers.answer(request.head, body: request.body) {
                 held = nil
                 return write(answer, context)
             }
@@ -62,10 +72,12 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelRead(data)
     }
 
+    /// Passes on what is held, as it came.
     private func passOn(_ context: ChannelHandlerContext) {
         guard let request = held.take() else { return }
         underWay += 1
-        context.fireChannelRead(wrapInboundOut(.head(request)))
+        context.fireChannelRead(wrapInboundOut(.head(request.head)))
+        for buffer in request.body { context.fireChannelRead(wrapInboundOut(.body(buffer))) }
     }
 
     private func write(_ answer: PromptAnswer, _ context: ChannelHandlerContext) {
@@ -103,14 +115,20 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             waiting?.wantsToRead = before.wantsToRead
             return
         }
-        if let error = before.error { context.fireErrorCaught(error) }
+        if let error = before.error { errorCaught(context: context, error: error) }
         if before.inputIsClosed { userInboundEventTriggered(context: context, event: ChannelEvent.inputClosed) }
         if before.wantsToRead { context.read() }
     }
 
     /// Hummingbird answers it, but not in the middle of a file.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if waiting == nil { context.fireErrorCaught(error) } else { waiting?.error = error }
+        guard waiting == nil else {
+            waiting?.error = error
+            return
+        }
+        // It will not become whole.
+        passOn(context)
+        context.fireErrorCaught(error)
     }
 
     func read(context: ChannelHandlerContext) {
@@ -136,6 +154,7 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             waiting?.inputIsClosed = true
             return
         }
+        passOn(context)
         // To Hummingbird, a client that sends no more and has nothing under way is gone; but it may still be reading.
         guard underWay == 0,
             let encoder = try? context.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self)

@@ -6,7 +6,8 @@ import KernelHeaders
 import NIOCore
 import Synchronization
 
-/// The answers that are at hand: hot files, bundles on disk, and that something is unknown, or what is asked for unchanged.
+/// The answers that are at hand: hot files, bundles on disk, that something is unknown, or what is asked for unchanged; and
+/// that a host's report says nothing new.
 ///
 /// They are the routes' answers, to a field; but to go through Hummingbird's router, the middlewares and tasks for them
 /// costs several times what they do (Tests/Benchmarks). Nothing here waits, reads a file or asks the catalogue; but a
@@ -17,6 +18,7 @@ struct PromptAnswers: Sendable {
     private let access: AccessControl
     private let metrics: MetricsRegistry
     private let server: String
+    private let sightings: PromptSightings
     private let dates = Dates()
 
     private static let counter = "kheaderd_prompt_answers_total"
@@ -28,18 +30,34 @@ struct PromptAnswers: Sendable {
         self.access = access
         self.metrics = metrics
         self.server = server
+        sightings = PromptSightings(store: store, metrics: metrics)
         metrics.begin(Self.counter)
     }
 
-    /// Whether it may have an answer, to a request of this head without a body.
+    /// Whether it may have an answer, when it is whole. That of one with a body has at most
+    /// ``PromptSightings/maximumBytes``, and came from who may send it.
     func mayAnswer(_ request: HTTPRequest) -> Bool {
-        guard request.method == .get || request.method == .head,
-            let path = request.path, path.hasPrefix("/buildid/") || path.hasPrefix("/trees/")
-        else { return false }
-        return request.headerFields.allSatisfy { field in
+        switch request.method {
+        case .get, .head:
+            guard let path = request.path, path.hasPrefix("/buildid/") || path.hasPrefix("/trees/"),
+                !request.headerFields.contains(.contentLength)
+            else { return false }
+            return isPlain(request)
+        case .post:
+            guard PromptSightings.kernel(of: request) != nil, isPlain(request) else { return false }
+            // Before the body, as the routes do.
+            return (try? admit(request, PromptSightings.route)) != nil
+        default: return false
+        }
+    }
+
+    private func isPlain(_ request: HTTPRequest) -> Bool {
+        request.headerFields.allSatisfy { field in
             switch field.name {
-            // Bodies; what the routes or the connection do something else for.
-            case .contentLength, .transferEncoding, .expect, .upgrade, Self.traceParent: false
+            // Bodies of unknown length; what the routes or the connection do something else for.
+            case .transferEncoding, .expect, .upgrade, Self.traceParent: false
+            // To change something, a browser may not ask from everywhere.
+            case .origin, Self.fetchSite: request.method != .post
             case .connection: field.value.lowercased() == "keep-alive"
             // A browser gets pages.
             case .accept: field.value == "*/*"
@@ -48,15 +66,25 @@ struct PromptAnswers: Sendable {
         }
     }
 
-    /// Answers, and counts it as ``MetricsMiddleware`` does.
-    func answer(_ request: HTTPRequest) -> PromptAnswer? {
+    private func admit(_ request: HTTPRequest, _ route: String) throws {
+        _ = try access.admit(
+            request.method, route: route, source: nil, authorization: request.headerFields[.authorization])
+    }
+
+    /// Answers what ``mayAnswer(_:)``, and counts it as ``MetricsMiddleware`` does.
+    func answer(_ request: HTTPRequest, body: [ByteBuffer]) -> PromptAnswer? {
         let start = ContinuousClock.now
+        if request.method == .post {
+            guard let id = PromptSightings.kernel(of: request),
+                let answer = try? sightings.answer(id, body: body)
+            else { return nil }
+            return complete(answer, RequestID().description, PromptSightings.route, start)
+        }
         guard let artefact = request.path.flatMap({ Artefact($0) }) else { return nil }
         let requestID = RequestID().description
-        var answer: PromptAnswer
+        let answer: PromptAnswer
         do {
-            _ = try access.admit(
-                request.method, route: artefact.route, source: nil, authorization: request.headerFields[.authorization])
+            try admit(request, artefact.route)
             guard let found = try representation(of: artefact, to: request)?.promptAnswer(to: request) else {
                 return nil
             }
@@ -70,13 +98,19 @@ struct PromptAnswers: Sendable {
         } catch {
             return nil
         }
+        return complete(answer, requestID, artefact.route, start)
+    }
+
+    private func complete(
+        _ answer: PromptAnswer, _ requestID: String, _ route: String, _ start: ContinuousClock.Instant
+    ) -> PromptAnswer {
+        var answer = answer
         answer.head.headerFields.complete(requestID: requestID)
         answer.head.headerFields[.date] = dates.now
         answer.head.headerFields[.server] = server
-        metrics.asked(artefact.route)
+        metrics.asked(route)
         metrics.answered(
-            artefact.route, answer.head.status.code, bytes: answer.body?.length ?? 0,
-            after: ContinuousClock.now - start)
+            route, answer.head.status.code, bytes: answer.body?.length ?? 0, after: ContinuousClock.now - start)
         metrics.count(Self.counter, Self.noLabels)
         return answer
     }
@@ -115,6 +149,7 @@ struct PromptAnswers: Sendable {
     }
 
     private static let traceParent = HTTPField.Name.name(TraceContext.fieldName)
+    private static let fetchSite = HTTPField.Name.name("Sec-Fetch-Site")
 
     private enum Key {
         case kernel(BuildID)
