@@ -31,6 +31,7 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// A request whose end decides what becomes of it.
     private struct Held {
         let head: HTTPRequest
+        let question: PromptAnswers.Question
         var body: [ByteBuffer] = []
     }
 
@@ -51,8 +52,8 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
         switch unwrapInboundIn(data) {
         case .head(let request):
-            if underWay == 0, context.channel.isWritable, answers.mayAnswer(request) {
-                held = Held(head: request)
+            if underWay == 0, context.channel.isWritable, let question = answers.question(request) {
+                held = Held(head: request, question: question)
                 return
             }
             underWay += 1
@@ -63,7 +64,7 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 return
             }
         case .end:
-            if let request = held, let answer = answers.answer(request.head, body: request.body) {
+            if let request = held, let answer = answers.answer(request.question, request.head, body: request.body) {
                 held = nil
                 return write(answer, context)
             }

@@ -34,57 +34,74 @@ struct PromptAnswers: Sendable {
         metrics.begin(Self.counter)
     }
 
-    /// Whether it may have an answer, when it is whole. That of one with a body has at most
-    /// ``PromptSightings/maximumBytes``, and came from who may send it.
-    func mayAnswer(_ request: HTTPRequest) -> Bool {
+    /// What a request may have an answer to, when it is whole.
+    enum Question {
+        case artefact
+        /// From a host that may send it, with at most ``PromptSightings/maximumBytes``.
+        case sighting(BuildID)
+    }
+
+    /// Nil if it has none.
+    func question(_ request: HTTPRequest) -> Question? {
         switch request.method {
         case .get, .head:
             guard let path = request.path, path.hasPrefix("/buildid/") || path.hasPrefix("/trees/"),
-                !request.headerFields.contains(.contentLength)
-            else { return false }
-            return isPlain(request)
+                request.headerFields.allSatisfy({ $0.name != .contentLength && Self.isPlain($0) })
+            else { return nil }
+            return .artefact
         case .post:
-            guard PromptSightings.kernel(of: request) != nil, isPlain(request) else { return false }
+            guard let id = request.path.flatMap({ PromptSightings.kernel(at: $0) }) else { return nil }
+            var length = 0
+            var authorization: String?
+            for field in request.headerFields {
+                switch field.name {
+                case .contentLength: length = Int(field.value) ?? 0
+                case .contentType where field.value != "application/json": return nil
+                case .authorization where authorization == nil: authorization = field.value
+                // A browser may not change anything for every page.
+                case .authorization, .origin, Self.fetchSite: return nil
+                default: guard Self.isPlain(field) else { return nil }
+                }
+            }
             // Before the body, as the routes do.
-            return (try? admit(request, PromptSightings.route)) != nil
-        default: return false
+            guard (1...PromptSightings.maximumBytes) ~= length,
+                (try? access.admit(.post, route: PromptSightings.route, source: nil, authorization: authorization))
+                    != nil
+            else { return nil }
+            return .sighting(id)
+        default: return nil
         }
     }
 
-    private func isPlain(_ request: HTTPRequest) -> Bool {
-        request.headerFields.allSatisfy { field in
-            switch field.name {
-            // Bodies of unknown length; what the routes or the connection do something else for.
-            case .transferEncoding, .expect, .upgrade, Self.traceParent: false
-            // To change something, a browser may not ask from everywhere.
-            case .origin, Self.fetchSite: request.method != .post
-            case .connection: field.value.lowercased() == "keep-alive"
-            // A browser gets pages.
-            case .accept: field.value == "*/*"
-            default: true
+    private static func isPlain(_ field: HTTPField) -> Bool {
+        switch field.name {
+        // Bodies of unknown length; what the routes or the connection do something else for.
+        case .transferEncoding, .expect, .upgrade, traceParent: false
+        case .connection: field.value.lowercased() == "keep-alive"
+        // A browser gets pages.
+        case .accept: field.value == "*/*"
+        default: true
+        }
+    }
+
+    /// Answers, and counts it as ``MetricsMiddleware`` does.
+    func answer(_ question: Question, _ request: HTTPRequest, body: [ByteBuffer]) -> PromptAnswer? {
+        let start = ContinuousClock.now
+        let artefact: Artefact
+        switch question {
+        case .artefact:
+            guard let named = request.path.flatMap({ Artefact($0) }) else { return nil }
+            artefact = named
+        case .sighting(let id):
+            return (try? sightings.answer(id, body: body)).map {
+                complete($0, RequestID().description, PromptSightings.route, start)
             }
         }
-    }
-
-    private func admit(_ request: HTTPRequest, _ route: String) throws {
-        _ = try access.admit(
-            request.method, route: route, source: nil, authorization: request.headerFields[.authorization])
-    }
-
-    /// Answers what ``mayAnswer(_:)``, and counts it as ``MetricsMiddleware`` does.
-    func answer(_ request: HTTPRequest, body: [ByteBuffer]) -> PromptAnswer? {
-        let start = ContinuousClock.now
-        if request.method == .post {
-            guard let id = PromptSightings.kernel(of: request),
-                let answer = try? sightings.answer(id, body: body)
-            else { return nil }
-            return complete(answer, RequestID().description, PromptSightings.route, start)
-        }
-        guard let artefact = request.path.flatMap({ Artefact($0) }) else { return nil }
         let requestID = RequestID().description
         let answer: PromptAnswer
         do {
-            try admit(request, artefact.route)
+            _ = try access.admit(
+                request.method, route: artefact.route, source: nil, authorization: request.headerFields[.authorization])
             guard let found = try representation(of: artefact, to: request)?.promptAnswer(to: request) else {
                 return nil
             }
@@ -106,8 +123,8 @@ struct PromptAnswers: Sendable {
     ) -> PromptAnswer {
         var answer = answer
         answer.head.headerFields.complete(requestID: requestID)
-        answer.head.headerFields[.date] = dates.now
-        answer.head.headerFields[.server] = server
+        answer.head.headerFields.append(HTTPField(name: .date, value: dates.now))
+        answer.head.headerFields.append(HTTPField(name: .server, value: server))
         metrics.asked(route)
         metrics.answered(
             route, answer.head.status.code, bytes: answer.body?.length ?? 0, after: ContinuousClock.now - start)

@@ -28,16 +28,14 @@ struct PromptSightings: Sendable {
         self.metrics = metrics
     }
 
-    /// The kernel that a request reports, if it does so as plainly as agents do.
-    static func kernel(of request: HTTPRequest) -> BuildID? {
-        guard request.method == .post, let path = request.path else { return nil }
-        let parts = path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        guard parts.count == 5, parts[0].isEmpty, Substring(parts[1]) == "v1", Substring(parts[2]) == "kernels",
-            Substring(parts[4]) == "sightings",
-            let length = request.headerFields[.contentLength].flatMap({ Int($0) }), (1...maximumBytes) ~= length,
-            request.headerFields[.contentType].map({ $0 == "application/json" }) ?? true
-        else { return nil }
-        return BuildID(Substring(parts[3]))
+    /// The kernel that a request's path reports, if it is as plain as agents write it.
+    static func kernel(at path: String) -> BuildID? {
+        let path = path.utf8
+        let (beginning, end) = ("/v1/kernels/".utf8, "/sightings".utf8)
+        guard path.count > beginning.count + end.count, path.starts(with: beginning) else { return nil }
+        let id = path.dropFirst(beginning.count).dropLast(end.count)
+        guard path[id.endIndex...].elementsEqual(end) else { return nil }
+        return BuildID(Substring(id))
     }
 
     /// Answers, and counts it as the route does; nil for what is not surely known, and nothing was counted.

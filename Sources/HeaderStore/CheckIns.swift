@@ -46,8 +46,6 @@ final class CheckIns: Sendable {
 
     /// The most reports that one transaction writes.
     private static let batch = 512
-    /// How many hosts' times of their last report may be in memory alone.
-    private static let maximumTimes = 8192
 
     private let catalogue: Catalogue
     private let btf: BTFStore
@@ -55,6 +53,7 @@ final class CheckIns: Sendable {
     private let derivedBytes: @Sendable () -> Int
     private let limits: [Artefact: Int]
     private let flushSeconds: Int
+    private let maximumTimes: Int
     private let now: @Sendable () -> Int
     private let uptime: @Sendable () -> Int
     private let logger: Logger
@@ -69,11 +68,13 @@ final class CheckIns: Sendable {
     ///   - derivedBytes: what derived data takes on the disk, which gives way to uploads.
     ///   - limits: bytes that an upload of each artefact may have.
     ///   - flushSeconds: how long the time of a report that says nothing new may be in memory alone.
+    ///   - maximumTimes: how many hosts' times may be so.
     ///   - now: seconds since 1970.
     ///   - uptime: seconds of a clock that is never set back.
     init(
         catalogue: Catalogue, btf: BTFStore, disk: DiskBudget, derivedBytes: @escaping @Sendable () -> Int,
-        limits: [Artefact: Int], rules: UploadClaims.Rules, flushSeconds: Int, now: @escaping @Sendable () -> Int,
+        limits: [Artefact: Int], rules: UploadClaims.Rules, flushSeconds: Int, maximumTimes: Int,
+        now: @escaping @Sendable () -> Int,
         uptime: @escaping @Sendable () -> Int, logger: Logger
     ) throws {
         self.catalogue = catalogue
@@ -82,6 +83,7 @@ final class CheckIns: Sendable {
         self.derivedBytes = derivedBytes
         self.limits = limits
         self.flushSeconds = flushSeconds
+        self.maximumTimes = maximumTimes
         self.now = now
         self.uptime = uptime
         self.logger = logger
@@ -145,7 +147,7 @@ final class CheckIns: Sendable {
         let seconds = now()
         let isNoted = times.withLock { times in
             // Whoever finds it full writes them, which is not for here.
-            guard !times.isClosed, times.hosts[host] != nil || times.hosts.count < Self.maximumTimes else {
+            guard !times.isClosed, times.hosts[host] != nil || times.hosts.count < maximumTimes else {
                 return false
             }
             times.hosts[host] = seconds
@@ -206,7 +208,7 @@ final class CheckIns: Sendable {
             outcomes = asked.map { ($0, false) }
             let isFull = times.withLock { times in
                 for sighting in batch { times.hosts[sighting.host] = seconds }
-                return times.hosts.count >= Self.maximumTimes
+                return times.hosts.count >= maximumTimes
             }
             if isFull { try catalogue.write { try flush($0) } }
         }
@@ -285,7 +287,7 @@ final class CheckIns: Sendable {
                 }
                 outcomes.append((asked, isNew))
             }
-            if times.withLock({ $0.hosts.count >= Self.maximumTimes }) { try flush(database) }
+            if times.withLock({ $0.hosts.count >= maximumTimes }) { try flush(database) }
             return outcomes
         }
         for kernel in changed { try headersChanged(kernel) }
