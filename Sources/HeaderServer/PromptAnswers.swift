@@ -63,11 +63,11 @@ struct PromptAnswers: Sendable {
                 default: guard Self.isPlain(field) else { return nil }
                 }
             }
+            guard (1...PromptSightings.maximumBytes) ~= length else { return nil }
             // Before the body, as the routes do.
-            guard (1...PromptSightings.maximumBytes) ~= length,
-                (try? access.admit(.post, route: PromptSightings.route, source: nil, authorization: authorization))
-                    != nil
-            else { return nil }
+            do {
+                _ = try access.admit(.post, route: PromptSightings.route, source: nil, authorization: authorization)
+            } catch { return nil }
             return .sighting(id)
         default: return nil
         }
