@@ -8,10 +8,22 @@ import Synchronization
 /// The part of ``PromptAnswers`` for hosts that report again what they reported before: ``SightingRoutes``' answer, to a
 /// field, out of ``HeaderStore/keptAnswer(toReport:kernel:)``.
 struct PromptSightings: Sendable {
-    /// An answer without its time, which comes first in it.
+    /// An answer of one second, as all hosts with the same verdicts get it.
     private struct Form {
-        let rest: [UInt8]
-        let labels: [MetricsRegistry.Labels]
+        let time: Int
+        let head: HTTPResponse
+        let body: ByteBuffer
+        let counts: [MetricsRegistry.Count]
+
+        init(_ answer: SightingAnswer) throws {
+            time = answer.time
+            body = ByteBuffer(bytes: try JSON.encode(answer))
+            let fields: HTTPFields = [
+                .contentType: "application/json", .cacheControl: "no-store", .contentLength: "\(body.readableBytes)",
+            ]
+            head = HTTPResponse(status: .ok, headerFields: fields)
+            counts = MetricsRegistry.counts(of: answer)
+        }
     }
 
     /// Bytes of a sighting that may be held until it is whole. Agents' have some hundred.
@@ -20,7 +32,6 @@ struct PromptSightings: Sendable {
 
     private let store: HeaderStore
     private let metrics: MetricsRegistry
-    /// By their number: there are a few.
     private let forms = Forms()
 
     init(store: HeaderStore, metrics: MetricsRegistry) {
@@ -44,30 +55,19 @@ struct PromptSightings: Sendable {
         for buffer in body { buffer.withUnsafeReadableBytes { hash.update($0) } }
         guard let (answer, number) = store.keptAnswer(toReport: hash.digest(), kernel: id) else { return nil }
         let form = try forms.form(number, of: answer)
-        metrics.answered(form.labels)
-        let text = Self.beginning(answer.time)
-        var bytes = ByteBufferAllocator().buffer(capacity: text.utf8.count + form.rest.count)
-        bytes.writeString(text)
-        bytes.writeBytes(form.rest)
-        let fields: HTTPFields = [
-            .contentType: "application/json", .cacheControl: "no-store", .contentLength: "\(bytes.readableBytes)",
-        ]
-        return PromptAnswer(head: HTTPResponse(status: .ok, headerFields: fields), body: .bytes(bytes))
+        metrics.count(form.counts)
+        return PromptAnswer(head: form.head, body: .bytes(form.body))
     }
 
-    private static func beginning(_ time: Int) -> String { "{\"time\":\(time)," }
-
     private final class Forms: Sendable {
-        private let made = Mutex<[Int: Form]>([:])
+        /// The last one of each number: there are a few.
+        private let last = Mutex<[Int: Form]>([:])
 
         func form(_ number: Int, of answer: SightingAnswer) throws -> Form {
-            try made.withLock { made in
-                if let form = made[number] { return form }
-                let beginning = PromptSightings.beginning(answer.time)
-                let form = Form(
-                    rest: Array(try JSON.encode(answer).dropFirst(beginning.utf8.count)),
-                    labels: answer.verdicts.map { MetricsRegistry.Labels($0) })
-                made[number] = form
+            try last.withLock { last in
+                if let form = last[number], form.time == answer.time { return form }
+                let form = try Form(answer)
+                last[number] = form
                 return form
             }
         }

@@ -26,7 +26,7 @@ struct SightingRoutes<Context: RequestContext> {
         let body = try await Self.body(of: request)
         let sighting = try Sighting(checking: body, kernel: id)
         let answer = try await store.checkIn(sighting, sentAs: SHA256Hash.digest(of: body))
-        registry.answered(answer.verdicts.map { MetricsRegistry.Labels($0) })
+        registry.count(MetricsRegistry.counts(of: answer))
         var response = try Response.json(answer)
         // A claim is for one host.
         response.headers[.cacheControl] = "no-store"
@@ -47,18 +47,16 @@ struct SightingRoutes<Context: RequestContext> {
 }
 
 extension MetricsRegistry {
-    /// Counts a sighting, and what was answered to its offers.
-    func answered(_ verdicts: [Labels]) {
-        count("kheaderd_sightings_total", .init())
-        for verdict in verdicts { count("kheaderd_verdicts_total", verdict) }
-    }
-}
-
-extension MetricsRegistry.Labels {
-    init(_ verdict: ArtefactVerdict) {
-        self.init([
-            "artefact": verdict.artefact.rawValue, "answer": verdict.answer.rawValue, "reason": verdict.reason.rawValue,
-        ])
+    /// What counts a sighting, and what was answered to its offers.
+    static func counts(of answer: SightingAnswer) -> [Count] {
+        [Count(name: "kheaderd_sightings_total", labels: Labels())]
+            + answer.verdicts.map { verdict in
+                let labels = Labels([
+                    "artefact": verdict.artefact.rawValue, "answer": verdict.answer.rawValue,
+                    "reason": verdict.reason.rawValue,
+                ])
+                return Count(name: "kheaderd_verdicts_total", labels: labels)
+            }
     }
 }
 
