@@ -23,6 +23,12 @@ final class MetricsRegistry: Sendable {
         }
     }
 
+    /// Something to count.
+    struct Count {
+        let name: String
+        let labels: Labels
+    }
+
     /// A value of now.
     struct Gauge {
         let name: String
@@ -87,6 +93,13 @@ final class MetricsRegistry: Sendable {
     /// Counts one more.
     func count(_ name: String, _ labels: Labels) {
         state.withLock { $0.counters[name, default: [:]][labels, default: 0] += 1 }
+    }
+
+    /// Counts one more of each.
+    func count(_ counts: [Count]) {
+        state.withLock { state in
+            for count in counts { state.counters[count.name, default: [:]][count.labels, default: 0] += 1 }
+        }
     }
 
     /// Counts one more of something that has a size: `NAME_count` and `NAME_sum`.

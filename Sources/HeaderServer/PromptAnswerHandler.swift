@@ -35,11 +35,17 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Bytes of a body that are taken in while a file is sent.
     private static let maximumWaiting = 256 << 10
 
+    /// A request whose end decides what becomes of it.
+    private struct Held {
+        let head: HTTPRequest
+        let question: PromptAnswers.Question
+        var body: [ByteBuffer] = []
+    }
+
     private let answers: PromptAnswers
     /// Requests passed on and not answered to the end.
     private var underWay = 0
-    /// Its end decides what becomes of it. That comes right behind, as it has no body.
-    private var held: HTTPRequest?
+    private var held: Held?
     private var isFlushed = true
     /// Nil while no file is being sent.
     private var waiting: Waiting?
@@ -53,14 +59,19 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
         switch unwrapInboundIn(data) {
         case .head(let request):
-            if underWay == 0, context.channel.isWritable, answers.mayAnswer(request) {
-                held = request
+            if underWay == 0, context.channel.isWritable, let question = answers.question(request) {
+                held = Held(head: request, question: question)
                 return
             }
             underWay += 1
-        case .body: passOn(context)
+        case .body(let buffer):
+            if held != nil {
+                // No more than its head said.
+                held?.body.append(buffer)
+                return
+            }
         case .end:
-            if let request = held, let answer = answers.answer(request) {
+            if let request = held, let answer = answers.answer(request.question, request.head, body: request.body) {
                 held = nil
                 return write(answer, context)
             }
@@ -78,10 +89,12 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
+    /// Passes on what is held, as it came.
     private func passOn(_ context: ChannelHandlerContext) {
         guard let request = held.take() else { return }
         underWay += 1
-        context.fireChannelRead(wrapInboundOut(.head(request)))
+        context.fireChannelRead(wrapInboundOut(.head(request.head)))
+        for buffer in request.body { context.fireChannelRead(wrapInboundOut(.body(buffer))) }
     }
 
     private func write(_ answer: PromptAnswer, _ context: ChannelHandlerContext) {
@@ -118,14 +131,20 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         if waits { waiting = before }
         if !isEmpty { channelReadComplete(context: context) }
         if waits { return }
-        if let error = before.error { context.fireErrorCaught(error) }
+        if let error = before.error { errorCaught(context: context, error: error) }
         if before.inputIsClosed { userInboundEventTriggered(context: context, event: ChannelEvent.inputClosed) }
         if before.wantsToRead { context.read() }
     }
 
     /// Hummingbird answers it, but not in the middle of a file.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if waiting == nil { context.fireErrorCaught(error) } else { waiting?.error = error }
+        guard waiting == nil else {
+            waiting?.error = error
+            return
+        }
+        // It will not become whole.
+        passOn(context)
+        context.fireErrorCaught(error)
     }
 
     /// What has begun to come is taken to its end: Hummingbird, which has seen its beginning, else takes the client for one
@@ -154,6 +173,7 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             waiting?.inputIsClosed = true
             return
         }
+        passOn(context)
         // To Hummingbird, a client that sends no more and has nothing under way is gone; but it may still be reading.
         guard underWay == 0,
             let encoder = try? context.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self)

@@ -6,7 +6,8 @@ import KernelHeaders
 import NIOCore
 import Synchronization
 
-/// The answers that are at hand: hot files, bundles on disk, and that something is unknown, or what is asked for unchanged.
+/// The answers that are at hand: hot files, bundles on disk, that something is unknown, or what is asked for unchanged; and
+/// that a host's report says nothing new.
 ///
 /// They are the routes' answers, to a field; but to go through Hummingbird's router, the middlewares and tasks for them
 /// costs several times what they do (Tests/Benchmarks). Nothing here reads a file or asks the catalogue; but a bundle is
@@ -17,6 +18,7 @@ struct PromptAnswers: Sendable {
     private let access: AccessControl
     private let metrics: MetricsRegistry
     private let server: String
+    private let sightings: PromptSightings
     private let dates = Dates()
 
     private static let counter = "kheaderd_prompt_answers_total"
@@ -28,32 +30,75 @@ struct PromptAnswers: Sendable {
         self.access = access
         self.metrics = metrics
         self.server = server
+        sightings = PromptSightings(store: store, metrics: metrics)
         metrics.begin(Self.counter)
     }
 
-    /// Whether it may have an answer, to a request of this head without a body.
-    func mayAnswer(_ request: HTTPRequest) -> Bool {
-        guard request.method == .get || request.method == .head,
-            let path = request.path, path.hasPrefix("/buildid/") || path.hasPrefix("/trees/")
-        else { return false }
-        return request.headerFields.allSatisfy { field in
-            switch field.name {
-            // Bodies; what the routes or the connection do something else for.
-            case .contentLength, .transferEncoding, .expect, .upgrade, Self.traceParent: false
-            case .connection: field.value.lowercased() == "keep-alive"
-            // A browser gets pages.
-            case .accept: field.value == "*/*"
-            default: true
+    /// What a request may have an answer to, when it is whole.
+    enum Question {
+        case artefact
+        /// From a host that may send it, with at most ``PromptSightings/maximumBytes``.
+        case sighting(BuildID)
+    }
+
+    /// Nil if it has none.
+    func question(_ request: HTTPRequest) -> Question? {
+        switch request.method {
+        case .get, .head:
+            guard let path = request.path, path.hasPrefix("/buildid/") || path.hasPrefix("/trees/"),
+                request.headerFields.allSatisfy({ $0.name != .contentLength && Self.isPlain($0) })
+            else { return nil }
+            return .artefact
+        case .post:
+            guard let id = request.path.flatMap({ PromptSightings.kernel(at: $0) }) else { return nil }
+            var length = 0
+            var authorization: String?
+            for field in request.headerFields {
+                switch field.name {
+                case .contentLength: length = Int(field.value) ?? 0
+                case .contentType where field.value != "application/json": return nil
+                case .authorization where authorization == nil: authorization = field.value
+                // A browser may not change anything for every page.
+                case .authorization, .origin, Self.fetchSite: return nil
+                default: guard Self.isPlain(field) else { return nil }
+                }
             }
+            guard (1...PromptSightings.maximumBytes) ~= length else { return nil }
+            // Before the body, as the routes do.
+            do {
+                _ = try access.admit(.post, route: PromptSightings.route, source: nil, authorization: authorization)
+            } catch { return nil }
+            return .sighting(id)
+        default: return nil
+        }
+    }
+
+    private static func isPlain(_ field: HTTPField) -> Bool {
+        switch field.name {
+        // Bodies of unknown length; what the routes or the connection do something else for.
+        case .transferEncoding, .expect, .upgrade, traceParent: false
+        case .connection: field.value.lowercased() == "keep-alive"
+        // A browser gets pages.
+        case .accept: field.value == "*/*"
+        default: true
         }
     }
 
     /// Answers, and counts it as ``MetricsMiddleware`` does.
-    func answer(_ request: HTTPRequest) -> PromptAnswer? {
+    func answer(_ question: Question, _ request: HTTPRequest, body: [ByteBuffer]) -> PromptAnswer? {
         let start = ContinuousClock.now
-        guard let artefact = request.path.flatMap({ Artefact($0) }) else { return nil }
+        let artefact: Artefact
+        switch question {
+        case .artefact:
+            guard let named = request.path.flatMap({ Artefact($0) }) else { return nil }
+            artefact = named
+        case .sighting(let id):
+            return (try? sightings.answer(id, body: body)).map {
+                complete($0, RequestID().description, PromptSightings.route, start)
+            }
+        }
         let requestID = RequestID().description
-        var answer: PromptAnswer
+        let answer: PromptAnswer
         do {
             _ = try access.admit(
                 request.method, route: artefact.route, source: nil, authorization: request.headerFields[.authorization])
@@ -70,13 +115,19 @@ struct PromptAnswers: Sendable {
         } catch {
             return nil
         }
+        return complete(answer, requestID, artefact.route, start)
+    }
+
+    private func complete(
+        _ answer: PromptAnswer, _ requestID: String, _ route: String, _ start: ContinuousClock.Instant
+    ) -> PromptAnswer {
+        var answer = answer
         answer.head.headerFields.complete(requestID: requestID)
-        answer.head.headerFields[.date] = dates.now
-        answer.head.headerFields[.server] = server
-        metrics.asked(artefact.route)
+        answer.head.headerFields.append(HTTPField(name: .date, value: dates.now))
+        answer.head.headerFields.append(HTTPField(name: .server, value: server))
+        metrics.asked(route)
         metrics.answered(
-            artefact.route, answer.head.status.code, bytes: answer.body?.length ?? 0,
-            after: ContinuousClock.now - start)
+            route, answer.head.status.code, bytes: answer.body?.length ?? 0, after: ContinuousClock.now - start)
         metrics.count(Self.counter, Self.noLabels)
         return answer
     }
@@ -117,6 +168,7 @@ struct PromptAnswers: Sendable {
     }
 
     private static let traceParent = HTTPField.Name.name(TraceContext.fieldName)
+    private static let fetchSite = HTTPField.Name.name("Sec-Fetch-Site")
 
     private enum Key {
         case kernel(BuildID)

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import HTTPTypes
+import HeaderArchive
 import HeaderStore
 import Hummingbird
 import KernelHeaders
@@ -22,16 +23,10 @@ struct SightingRoutes<Context: RequestContext> {
         guard type == nil || type == "application/json" else {
             throw Problem(.sightingMalformed, "A sighting is JSON. Send it with Content-Type: application/json")
         }
-        let sighting = try Sighting(checking: try await Self.body(of: request), kernel: id)
-        let answer = try await store.checkIn(sighting)
-        registry.count("kheaderd_sightings_total", .init())
-        for verdict in answer.verdicts {
-            let labels = MetricsRegistry.Labels([
-                "artefact": verdict.artefact.rawValue, "answer": verdict.answer.rawValue,
-                "reason": verdict.reason.rawValue,
-            ])
-            registry.count("kheaderd_verdicts_total", labels)
-        }
+        let body = try await Self.body(of: request)
+        let sighting = try Sighting(checking: body, kernel: id)
+        let answer = try await store.checkIn(sighting, sentAs: SHA256Hash.digest(of: body))
+        registry.count(MetricsRegistry.counts(of: answer))
         var response = try Response.json(answer)
         // A claim is for one host.
         response.headers[.cacheControl] = "no-store"
@@ -48,6 +43,20 @@ struct SightingRoutes<Context: RequestContext> {
             bytes += buffer.readableBytesView
         }
         return bytes
+    }
+}
+
+extension MetricsRegistry {
+    /// What counts a sighting, and what was answered to its offers.
+    static func counts(of answer: SightingAnswer) -> [Count] {
+        [Count(name: "kheaderd_sightings_total", labels: Labels())]
+            + answer.verdicts.map { verdict in
+                let labels = Labels([
+                    "artefact": verdict.artefact.rawValue, "answer": verdict.answer.rawValue,
+                    "reason": verdict.reason.rawValue,
+                ])
+                return Count(name: "kheaderd_verdicts_total", labels: labels)
+            }
     }
 }
 

@@ -9,16 +9,26 @@ internal import Synchronization
 ///
 /// Reports that come while others are being written wait and are written together, in one transaction with one sync: a
 /// fleet that boots at once costs some syncs, not one a host. A report that says nothing new writes nothing but the time,
-/// and those some seconds later, many at once; by itself it takes no transaction. All of it runs on one thread of its own.
+/// and those some seconds later, many at once; by itself it takes no transaction. All of it runs on one thread of its own,
+/// but the answer to a report that is known to say nothing new: that is at hand for whoever asks (``keptAnswer(_:_:)``).
 final class CheckIns: Sendable {
     private struct State {
         var claims: UploadClaims
-        /// Headers that the store has.
-        var headers: [BuildID: HeldArtefact] = [:]
+        /// Headers that the store has, with the number of the change that they came by.
+        var headers: [BuildID: (held: HeldArtefact, change: Int)] = [:]
+        /// Changes of them.
+        var changes = 0
+        var known = KnownReports()
+    }
+
+    private struct Report {
+        var sighting: Sighting
+        /// SHA-256 of the bytes it was sent as; nil if nobody said it.
+        var digest: Digest?
     }
 
     private struct Waiting {
-        var sighting: Sighting
+        var report: Report
         var continuation: CheckedContinuation<SightingAnswer, any Error>
     }
 
@@ -27,7 +37,7 @@ final class CheckIns: Sendable {
         var isServed = false
     }
 
-    /// Times that are not written yet. Used on `queue` only.
+    /// Times that are not written yet.
     private struct Times {
         var hosts: [HostID: Int] = [:]
         var isFlushPlanned = false
@@ -36,8 +46,6 @@ final class CheckIns: Sendable {
 
     /// The most reports that one transaction writes.
     private static let batch = 512
-    /// How many hosts' times of their last report may be in memory alone.
-    private static let maximumTimes = 8192
 
     private let catalogue: Catalogue
     private let btf: BTFStore
@@ -45,11 +53,13 @@ final class CheckIns: Sendable {
     private let derivedBytes: @Sendable () -> Int
     private let limits: [Artefact: Int]
     private let flushSeconds: Int
+    private let maximumTimes: Int
     private let now: @Sendable () -> Int
     private let uptime: @Sendable () -> Int
     private let logger: Logger
     private let opinions: Int
     private let state: Mutex<State>
+    private let headersReading = Mutex(())
     private let line = Mutex(Line())
     private let times = Mutex(Times())
     private let queue = DispatchQueue(label: "check-ins")
@@ -58,11 +68,13 @@ final class CheckIns: Sendable {
     ///   - derivedBytes: what derived data takes on the disk, which gives way to uploads.
     ///   - limits: bytes that an upload of each artefact may have.
     ///   - flushSeconds: how long the time of a report that says nothing new may be in memory alone.
+    ///   - maximumTimes: how many hosts' times may be so.
     ///   - now: seconds since 1970.
     ///   - uptime: seconds of a clock that is never set back.
     init(
         catalogue: Catalogue, btf: BTFStore, disk: DiskBudget, derivedBytes: @escaping @Sendable () -> Int,
-        limits: [Artefact: Int], rules: UploadClaims.Rules, flushSeconds: Int, now: @escaping @Sendable () -> Int,
+        limits: [Artefact: Int], rules: UploadClaims.Rules, flushSeconds: Int, maximumTimes: Int,
+        now: @escaping @Sendable () -> Int,
         uptime: @escaping @Sendable () -> Int, logger: Logger
     ) throws {
         self.catalogue = catalogue
@@ -71,20 +83,27 @@ final class CheckIns: Sendable {
         self.derivedBytes = derivedBytes
         self.limits = limits
         self.flushSeconds = flushSeconds
+        self.maximumTimes = maximumTimes
         self.now = now
         self.uptime = uptime
         self.logger = logger
         opinions = rules.opinions
         let headers = try catalogue.pool.read { try catalogue.heldHeaders(opinions: rules.opinions, $0) }
-        state = Mutex(State(claims: UploadClaims(rules: rules), headers: headers))
+        state = Mutex(State(claims: UploadClaims(rules: rules), headers: headers.mapValues { ($0, 0) }))
     }
 
     /// Writes what is not written yet. Reports that come later get no answer.
     func close() throws {
         try queue.sync {
-            guard !times.withLock({ $0.isClosed }) else { return }
-            try catalogue.write { try flush($0) }
-            times.withLock { $0.isClosed = true }
+            let wasClosed = times.withLock { times in
+                defer { times.isClosed = true }
+                return times.isClosed
+            }
+            guard !wasClosed else { return }
+            do { try catalogue.write { try flush($0) } } catch {
+                times.withLock { $0.isClosed = false }
+                throw error
+            }
         }
     }
 
@@ -98,18 +117,57 @@ final class CheckIns: Sendable {
 
     /// Reads again what hosts' headers of a kernel are held against.
     func headersChanged(_ id: BuildID) throws {
-        let held = try catalogue.pool.read { try catalogue.heldHeaders(id, opinions: opinions, $0) }
-        state.withLock { $0.headers[id] = held[id] }
+        // One at a time, so that what was read last is what is there last.
+        try headersReading.withLock { _ in
+            let held = try catalogue.pool.read { try catalogue.heldHeaders(id, opinions: opinions, $0) }
+            state.withLock { state in
+                state.changes += 1
+                state.headers[id] = held[id].map { ($0, state.changes) }
+            }
+        }
+    }
+
+    /// Answers at once a report that said nothing new when it came before: nil if it is not surely so still. It neither waits
+    /// nor asks the catalogue; what it goes by is what ``ask(_:derived:)`` goes by, and as new.
+    ///
+    /// - Parameters:
+    ///   - digest: SHA-256 of the bytes it was sent as.
+    ///   - id: the kernel that it is to be of.
+    /// - Returns: the answer, and its verdicts' number: the same one has the same verdicts.
+    func keptAnswer(_ digest: Digest, _ id: BuildID) -> (answer: SightingAnswer, number: Int)? {
+        let known = state.withLock { state -> (HostID, [ArtefactVerdict], Int)? in
+            guard let report = state.known.report(digest), report.kernel == id,
+                report.basis.headers == nil || report.basis.headers == state.headers[id]?.change,
+                report.basis.btf == nil || report.basis.btf == btf.record(id)?.digest
+            else { return nil }
+            let (verdicts, number) = state.known.answer(to: report)
+            return (report.host, verdicts, number)
+        }
+        guard let (host, verdicts, number) = known else { return nil }
+        let seconds = now()
+        let isNoted = times.withLock { times in
+            // Whoever finds it full writes them, which is not for here.
+            guard !times.isClosed, times.hosts[host] != nil || times.hosts.count < maximumTimes else {
+                return false
+            }
+            times.hosts[host] = seconds
+            return true
+        }
+        guard isNoted else { return nil }
+        planFlush()
+        return (SightingAnswer(verdicts: verdicts, time: seconds), number)
     }
 
     /// Answers a host's report, when it is durable.
     ///
+    /// - Parameter digest: SHA-256 of the bytes it was sent as, for ``keptAnswer(_:_:)``; nil to remember nothing.
     /// - Throws: `Problem` with `disk-full`, or what SQLite says.
-    func answer(_ sighting: Sighting) async throws -> SightingAnswer {
-        try await withCheckedThrowingContinuation { continuation in
+    func answer(_ sighting: Sighting, _ digest: Digest?) async throws -> SightingAnswer {
+        let report = Report(sighting: sighting, digest: digest)
+        return try await withCheckedThrowingContinuation { continuation in
             let isServed = line.withLock { line in
                 defer { line.isServed = true }
-                line.waiting.append(Waiting(sighting: sighting, continuation: continuation))
+                line.waiting.append(Waiting(report: report, continuation: continuation))
                 return line.isServed
             }
             if !isServed { queue.async { self.serve() } }
@@ -125,7 +183,7 @@ final class CheckIns: Sendable {
                 return batch
             }
             guard !batch.isEmpty else { return }
-            let result = Result { try put(batch.map(\.sighting)) }
+            let result = Result { try put(batch.map(\.report)) }
             for (index, waiting) in batch.enumerated() {
                 waiting.continuation.resume(with: result.map { $0[index] })
             }
@@ -133,40 +191,62 @@ final class CheckIns: Sendable {
     }
 
     /// Answers a batch of reports, when all that is new in them is written: in one transaction, or in none if nothing is.
-    private func put(_ batch: [Sighting]) throws -> [SightingAnswer] {
+    private func put(_ reports: [Report]) throws -> [SightingAnswer] {
+        let batch = reports.map(\.sighting)
+        // Whatever comes of them, what was known of these hosts may not be so any more.
+        state.withLock { state in
+            for sighting in batch { state.known.forget(sighting.host) }
+        }
         let seconds = now()
         // Not within the transaction: whoever gives up bundles waits for it.
         let derived = derivedBytes()
         let (asked, isNew) = try askIfKnown(batch, derived: derived)
-        let answers: [SightingAnswer]
+        let outcomes: [(asked: Asked, isNew: Bool)]
         if isNew {
-            answers = try write(batch, asked, at: seconds, derived: derived)
+            outcomes = try write(batch, asked, at: seconds, derived: derived)
         } else {
-            answers = asked.map { SightingAnswer(verdicts: $0.map(\.verdict), time: seconds) }
+            outcomes = asked.map { ($0, false) }
             let isFull = times.withLock { times in
                 for sighting in batch { times.hosts[sighting.host] = seconds }
-                return times.hosts.count >= Self.maximumTimes
+                return times.hosts.count >= maximumTimes
             }
             if isFull { try catalogue.write { try flush($0) } }
         }
+        remember(reports, outcomes)
         planFlush()
-        return answers
+        return outcomes.map { SightingAnswer(verdicts: $0.asked.verdicts, time: seconds) }
+    }
+
+    /// Remembers those reports that may be answered at once when they come again. The last one of each host counts.
+    private func remember(_ reports: [Report], _ outcomes: [(asked: Asked, isNew: Bool)]) {
+        state.withLock { state in
+            for (report, outcome) in zip(reports, outcomes) {
+                let host = report.sighting.host
+                if !outcome.isNew, let digest = report.digest, let basis = outcome.asked.basis {
+                    state.known.remember(
+                        digest, of: host, kernel: report.sighting.kernel.buildID, basis: basis,
+                        verdicts: outcome.asked.verdicts)
+                } else {
+                    state.known.forget(host)
+                }
+            }
+        }
     }
 
     /// - Returns: what the server wants of each host, or nothing if a report is not on record; and whether there is
     ///   something to write.
-    private func askIfKnown(_ batch: [Sighting], derived: Int) throws -> (asked: [[Asked]], isNew: Bool) {
+    private func askIfKnown(_ batch: [Sighting], derived: Int) throws -> (asked: [Asked], isNew: Bool) {
         try catalogue.pool.read { database in
             guard try batch.allSatisfy({ try catalogue.isOnRecord($0, database) }) else { return ([], true) }
             let asked = batch.map { ask($0, derived: derived) }
-            let isNew = try asked.joined().contains { try newOpinion($0, database) != nil }
+            let isNew = try asked.contains { try $0.offers.contains { try newOpinion($0, database) != nil } }
             return (asked, isNew)
         }
     }
 
     /// What a host's offer says of what is held, if it is not on record.
     private func newOpinion(
-        _ asked: Asked, _ database: Database
+        _ asked: AskedOffer, _ database: Database
     ) throws -> (opinion: Opinion, digest: Digest, key: UploadClaims.Key)? {
         guard asked.opinion != nil || asked.verdict.reason == .agreed, let digest = asked.question.offer.digest else {
             return nil
@@ -183,19 +263,20 @@ final class CheckIns: Sendable {
     }
 
     /// - Parameter asked: what the server wants of each host; nothing if that is not known yet.
+    /// - Returns: what it wants of each, and whether anything but the time was written.
     private func write(
-        _ batch: [Sighting], _ asked: [[Asked]], at seconds: Int, derived: Int
-    ) throws -> [SightingAnswer] {
+        _ batch: [Sighting], _ asked: [Asked], at seconds: Int, derived: Int
+    ) throws -> [(asked: Asked, isNew: Bool)] {
         var changed: Set<BuildID> = []
-        let answers = try catalogue.write { database in
-            var answers: [SightingAnswer] = []
+        let outcomes = try catalogue.write { database in
+            var outcomes: [(asked: Asked, isNew: Bool)] = []
             for (index, sighting) in batch.enumerated() {
-                if try !catalogue.put(sighting, at: seconds, database) {
-                    times.withLock { $0.hosts[sighting.host] = seconds }
-                }
+                var isNew = try catalogue.put(sighting, at: seconds, database)
+                if !isNew { times.withLock { $0.hosts[sighting.host] = seconds } }
                 let asked = asked.isEmpty ? ask(sighting, derived: derived) : asked[index]
-                for asked in asked {
+                for asked in asked.offers {
                     guard let (opinion, digest, key) = try newOpinion(asked, database) else { continue }
+                    isNew = true
                     try catalogue.put(
                         opinion: digest, of: sighting.host, on: key, agrees: opinion == .agrees, at: seconds, database)
                     if opinion == .differs {
@@ -206,31 +287,45 @@ final class CheckIns: Sendable {
                         try catalogue.raiseIfAgreed(key.kernel, opinions: opinions, database)
                     }
                 }
-                answers.append(SightingAnswer(verdicts: asked.map(\.verdict), time: seconds))
+                outcomes.append((asked, isNew))
             }
-            if times.withLock({ $0.hosts.count >= Self.maximumTimes }) { try flush(database) }
-            return answers
+            if times.withLock({ $0.hosts.count >= maximumTimes }) { try flush(database) }
+            return outcomes
         }
         for kernel in changed { try headersChanged(kernel) }
-        return answers
+        return outcomes
     }
 
-    private typealias Asked = (question: UploadClaims.Question, verdict: ArtefactVerdict, opinion: Opinion?)
+    private typealias AskedOffer = (question: UploadClaims.Question, verdict: ArtefactVerdict, opinion: Opinion?)
+
+    /// What the server wants of a host.
+    private struct Asked {
+        var offers: [AskedOffer]
+        /// Nil if it may soon want something else.
+        var basis: KnownReports.Basis?
+
+        var verdicts: [ArtefactVerdict] { offers.map(\.verdict) }
+    }
 
     /// What the server wants of a host's offers; what the host does not offer, it lets go of.
-    private func ask(_ sighting: Sighting, derived: Int) -> [Asked] {
+    private func ask(_ sighting: Sighting, derived: Int) -> Asked {
         let kernel = sighting.kernel.buildID
         let now = uptime()
         return state.withLock { state in
             for artefact in Artefact.allCases where !sighting.offers.contains(where: { $0.artefact == artefact }) {
                 state.claims.withdraw(sighting.host, UploadClaims.Key(kernel: kernel, artefact: artefact))
             }
-            return sighting.offers.map { offer in
-                let held =
-                    switch offer.artefact {
-                    case .headers: state.headers[kernel]
-                    case .btf: btf.record(kernel).map { HeldArtefact(digest: $0.digest, standing: .kernelsOwn) }
-                    }
+            var asked = Asked(offers: [], basis: KnownReports.Basis())
+            for offer in sighting.offers {
+                let held: HeldArtefact?
+                switch offer.artefact {
+                case .headers:
+                    held = state.headers[kernel]?.held
+                    asked.basis?.headers = state.headers[kernel]?.change
+                case .btf:
+                    held = btf.record(kernel).map { HeldArtefact(digest: $0.digest, standing: .kernelsOwn) }
+                    asked.basis?.btf = held?.digest
+                }
                 let question = UploadClaims.Question(
                     host: sighting.host, identity: sighting.kernel, offer: offer, limit: limits[offer.artefact] ?? 0,
                     held: held)
@@ -242,8 +337,10 @@ final class CheckIns: Sendable {
                     disk.hasRoom(for: bytes, derived: derived)
                 }
                 if isGranted { logger.info("a host is to upload", metadata: Self.metadata(sighting, verdict)) }
-                return (question, verdict, opinion)
+                if !state.claims.isLasting(verdict, to: question) { asked.basis = nil }
+                asked.offers.append((question, verdict, opinion))
             }
+            return asked
         }
     }
 
@@ -281,9 +378,15 @@ final class CheckIns: Sendable {
     }
 
     private func flush(_ database: Database) throws {
-        let hosts = times.withLock { $0.hosts }
+        // More may come meanwhile.
+        let hosts = times.withLock { times in
+            defer { times.hosts = [:] }
+            return times.hosts
+        }
         guard !hosts.isEmpty else { return }
-        try catalogue.seen(hosts, database)
-        times.withLock { $0.hosts = [:] }
+        do { try catalogue.seen(hosts, database) } catch {
+            times.withLock { $0.hosts.merge(hosts) { max($0, $1) } }
+            throw error
+        }
     }
 }

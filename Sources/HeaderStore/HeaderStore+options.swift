@@ -29,6 +29,8 @@ extension HeaderStore {
         public var opinions = 2
         /// How long the time of a report that says nothing new may be in memory alone, in seconds.
         public var flushSeconds = 5
+        /// How many hosts' times may be so.
+        var maximumTimes = 8192
         /// Which kernels a server keeps.
         public var retention = RetentionRules()
         /// Seconds since 1970.

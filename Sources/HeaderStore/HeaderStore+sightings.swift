@@ -4,9 +4,25 @@ public import KernelHeaders
 extension HeaderStore {
     /// Puts a host's report on record and says what is wanted of its offers. The report is durable by then.
     ///
-    /// - Parameter sighting: checked as to lengths and characters, with one offer an artefact at most.
+    /// - Parameters:
+    ///   - sighting: checked as to lengths and characters, with one offer an artefact at most.
+    ///   - digest: SHA-256 of the bytes it was sent as, by which ``keptAnswer(toReport:kernel:)`` knows it again; nil if it
+    ///     need not.
     /// - Throws: `Problem` with `disk-full`, or what SQLite says.
-    public func checkIn(_ sighting: Sighting) async throws -> SightingAnswer { try await checkIns.answer(sighting) }
+    public func checkIn(_ sighting: Sighting, sentAs digest: Digest? = nil) async throws -> SightingAnswer {
+        try await checkIns.answer(sighting, digest)
+    }
+
+    /// The same at once, of a report that its host sent before, and since then no other, and that says nothing new; nil if
+    /// that is not sure.
+    ///
+    /// - Parameters:
+    ///   - digest: SHA-256 of the bytes it was sent as.
+    ///   - id: the kernel that it is to be of.
+    /// - Returns: the answer, and its verdicts' number: the same one has the same verdicts, and there are a few.
+    public func keptAnswer(toReport digest: Digest, kernel id: BuildID) -> (answer: SightingAnswer, number: Int)? {
+        checkIns.keptAnswer(digest, id)
+    }
 
     /// Uploads that hosts have been told to do and are expected to.
     public var liveClaims: Int { checkIns.liveClaims }

@@ -74,7 +74,7 @@ public final class HeaderStore: Sendable {
         checkIns = try CheckIns(
             catalogue: catalogue, btf: btf, disk: disk, derivedBytes: { [bundles, pchs] in bundles.bytes + pchs.bytes },
             limits: [.headers: options.limits.archiveBytes, .btf: options.btfBytes], rules: rules,
-            flushSeconds: options.flushSeconds,
+            flushSeconds: options.flushSeconds, maximumTimes: options.maximumTimes,
             now: options.now, uptime: options.uptime, logger: logger)
         pace = UpkeepPace { [ingests, btfIngests, reads, derivations] in
             ingests.isBusy || btfIngests.isBusy || reads.isBusy || derivations.isBusy

@@ -132,6 +132,18 @@ struct UploadClaims: Sendable {
         return (claim(question, now, token, hasRoom), nil)
     }
 
+    /// Whether an offer is answered the same, with nothing to remember of it, as long as the store holds the same and its host
+    /// says the same: neither time nor what other hosts do makes it another answer.
+    func isLasting(_ verdict: ArtefactVerdict, to question: Question) -> Bool {
+        guard verdict.answer == .have, let held = question.held else { return false }
+        return switch verdict.reason {
+        case .agreed, .outranked, .notComparable: true
+        // Not if others were asked for their digest and have not said it yet.
+        case .known: !mayBeAsked(question, held) || held.opinions.count >= rules.opinions
+        default: false
+        }
+    }
+
     /// A host that reports without an offer can't give it: what it held is free for others.
     mutating func withdraw(_ host: HostID, _ key: Key) {
         if let claim = claims[key], claim.host == host { claims[key] = claim.givenUp }
@@ -156,9 +168,9 @@ struct UploadClaims: Sendable {
         case .kernelsOwn: break
         }
         guard let digest = offer.digest else {
-            guard offer.artefact == .headers, question.host != held.uploader,
-                !held.opinions.contains(question.host), ask(question, held, now)
-            else { return (have(.known, "The server has it."), nil) }
+            guard mayBeAsked(question, held), ask(question, held, now) else {
+                return (have(.known, "The server has it."), nil)
+            }
             var verdict = have(
                 .secondOpinion, "The server has it from one host, and would like to know if yours is the same.")
             verdict.wantsDigest = true
@@ -176,6 +188,11 @@ struct UploadClaims: Sendable {
             offer.artefact == .headers && question.host != held.uploader && !held.agreeing.contains(question.host)
             && held.agreeing.count < rules.opinions
         return (have(.agreed, "The server has the same."), isNew ? .agrees : nil)
+    }
+
+    /// Whether a host's digest would say anything new.
+    private func mayBeAsked(_ question: Question, _ held: HeldArtefact) -> Bool {
+        question.offer.artefact == .headers && question.host != held.uploader && !held.opinions.contains(question.host)
     }
 
     /// Whether this host's digest is asked for.
