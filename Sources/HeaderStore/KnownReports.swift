@@ -3,8 +3,8 @@ internal import KernelHeaders
 /// The latest reports of hosts that said nothing new and to which the answer stays the same as long as the store holds the
 /// same of their kernel: so that a report of the same bytes can be answered at once, with nothing read, decoded or written.
 ///
-/// A value without clock and locks. Beyond so many hosts, the one that was remembered first is forgotten first. Memory: 320
-/// bytes a host, 21 MB at most.
+/// A value without clock and locks. Beyond so many hosts, the one that was remembered first is forgotten first. Memory: 370
+/// bytes a host, 25 MB at most, by the resident set of a server with 65,536.
 struct KnownReports: Sendable {
     /// What an answer rests on, beside what the host itself said.
     struct Basis: Sendable, Equatable {
