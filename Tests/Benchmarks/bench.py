@@ -121,7 +121,7 @@ def uploads(bench: Bench) -> dict:
 
 
 def grown(bench: Bench) -> growth.Growth:
-    sizes = bench.by_length([100, 1_000], [100, 1_000, 10_000])
+    sizes = bench.by_length([100, 500], [100, 1_000, 10_000])
     # The newest of each series.
     ancestors = list({kernel.series: kernel for kernel in bench.kernels if kernel.flavour == "generic"}.values())
     archives, whole = bench.archives(ancestors), bench.options.whole_trees
@@ -135,7 +135,7 @@ SUITES = {
     "growth": Suite(grown, report.growth, lambda result: result.problems),
     "fetch": Suite(
         lambda bench: fetch.measure(
-            bench.binaries, bench.newest, bench.archive(bench.newest), bench.options.cache, bench.by_length(5, 15)
+            bench.binaries, bench.newest, bench.archive(bench.newest), bench.options.cache, bench.by_length(3, 15)
         ),
         report.fetch,
     ),
