@@ -19,7 +19,7 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPResponsePart
 
-    /// What came while a file is being sent: as much as was read at once before.
+    /// What came while a file is being sent: what was read with its request, and the rest of one that had begun.
     private struct Waiting {
         var parts: ArraySlice<NIOAny> = []
         /// Whether the last request of these is not here to its end.

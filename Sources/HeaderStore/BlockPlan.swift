@@ -12,11 +12,11 @@ internal import KernelHeaders
 ///   blocks that, with all that these lean on, leave it below that, and leave as much room as it has itself to a block
 ///   that will lean on it.
 /// - To read a whole tree, at most ``treeFactor`` times its bytes are decompressed, its manifest and that one's parents
-///   included, or ``fileBytes`` beside these of a smaller one. Where leaning on the newest contents of a path would be too much, a block leans on older ones. A tree whose
-///   files lie too far apart, because they came with many that have little else in common with it, has those of the emptiest
-///   blocks stored once more, side by side. Its predecessors go on reading theirs where they are: what reading a tree costs
-///   is settled when it is uploaded. A store never has more copies than contents (``Catalogue/copiesLeft(_:)``): one that
-///   has used them up lets trees cost more.
+///   included, or ``fileBytes`` beside these of a smaller one. Where leaning on the newest contents of a path would be too
+///   much, a block leans on older ones. A tree whose files lie too far apart, because they came with many that have
+///   little else in common with it, has those of the emptiest blocks stored once more, side by side. Its predecessors
+///   go on reading theirs where they are: what reading a tree costs is settled when it is uploaded. A store never has
+///   more copies than contents (``Catalogue/copiesLeft(_:)``): one that has used them up lets trees cost more.
 struct BlockPlan {
     /// Raw bytes.
     static let fileBytes = 4 << 20

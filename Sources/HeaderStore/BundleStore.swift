@@ -105,10 +105,9 @@ final class BundleStore: Sendable {
 
     private func write(_ tree: StoredTree, to sink: any ByteSink) throws {
         let writer = TarWriter(sink)
-        var locations = try content.locations(of: tree.numbers.compactMap(\.self))[...]
-        let reading = try TreeReading(content, of: Array(locations))
+        let reading = try TreeReading(content, of: tree)
         try writer.add(tree.manifest) { _, write in
-            let bytes = try reading.contents(locations.removeFirst())
+            let bytes = try reading.next()
             try bytes.withUnsafeBytes { try write($0) }
         }
         try writer.finish()

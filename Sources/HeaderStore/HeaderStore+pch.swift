@@ -136,13 +136,12 @@ extension HeaderStore {
             let reservation = try disk.reserve(tree.manifest.contentBytes)
             let extractor = try TreeExtractor(directory: folder)
             do {
-                var locations = try content.locations(of: tree.numbers.compactMap(\.self))[...]
-                let reading = try TreeReading(content, of: Array(locations))
+                let reading = try TreeReading(content, of: tree)
                 for entry in tree.manifest.entries {
                     guard case .file(let size, let digest, let executable) = entry.kind else { continue }
                     try reservation.use(Self.diskBytes(size))
                     try extractor.beginFile(entry.path, size: size, executable: executable)
-                    let bytes = try reading.contents(locations.removeFirst())
+                    let bytes = try reading.next()
                     try bytes.withUnsafeBytes { try extractor.write($0) }
                     try extractor.endFile(entry.path, digest: digest)
                 }

@@ -253,7 +253,7 @@ struct Ingest {
     }
 
     private func isReadable(_ digests: Set<Digest>, _ places: [Digest: BlobPlace]) throws -> Bool {
-        let reading = try TreeReading(content)
+        let reading = TreeReading(content)
         return try PackReader.unlessDamaged {
             let numbers = digests.compactMap { places[$0]?.number }.sorted()
             for location in try content.locations(of: numbers) { _ = try reading.contents(location) }
@@ -270,7 +270,7 @@ struct Ingest {
         let own = Dictionary(uniqueKeysWithValues: zip(new, (firstNumber...).lazy.map { [$0] }))
             .merging(unpacked.lost) { own, _ in own }
         let spooled = Dictionary(uniqueKeysWithValues: unpacked.spool.newBlobs.map { ($0.digest, $0) })
-        let reading = try TreeReading(content)
+        let reading = TreeReading(content)
         let level = blocks.reduce(0) { $0 + $1.rawLength } <= PackIndex.tightBytes ? ZstdFrame.tight : 7
         for block in blocks {
             var raw: [UInt8] = []

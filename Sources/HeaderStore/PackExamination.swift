@@ -28,8 +28,7 @@ struct PackExamination {
                 try wait(0)
                 let location = BlobLocation(
                     number: blob.number, digest: blob.digest, length: blob.length, pack: pack.id, block: blob.block,
-                    offset: blob.offset,
-                    isLost: false)
+                    offset: blob.offset, isLost: false)
                 if try !Self.isGood({ try reader.contents(location).count == blob.length }) {
                     finding.blobs.insert(blob.number)
                 }

@@ -217,8 +217,7 @@ struct PackRewrite {
                 try content.contents(
                     BlobLocation(
                         number: blob.number, digest: blob.digest, length: blob.length, pack: id, block: number,
-                        offset: blob.offset,
-                        isLost: false))
+                        offset: blob.offset, isLost: false))
             }
             let prefix = try content.locations(of: block.prefix).flatMap { try content.contents($0) }
             try pack.addBlock(

@@ -11,15 +11,30 @@ final class TreeReading {
 
     private let content: ContentReader
     private var window = BlockWindow<[UInt8]>(limit: TreeReading.windowBytes, entryBytes: TreeReading.entryBytes)
+    /// What ``next()`` has not read yet.
+    private var rest: ArraySlice<BlobLocation>
     /// Raw bytes of all blocks so far, each time that one was decompressed.
     private(set) var decompressedBytes = 0
 
-    /// - Parameter locations: what is going to be read, if that is known.
-    /// - Throws: `DatabaseError`.
-    init(_ content: ContentReader, of locations: [BlobLocation] = []) throws {
+    init(_ content: ContentReader) {
         self.content = content
-        try content.findBases(of: locations)
+        rest = []
     }
+
+    /// A reading of all files of a tree, by ``next()``.
+    ///
+    /// - Throws: `Problem` with `store-damaged`; `DatabaseError`.
+    convenience init(_ content: ContentReader, of tree: StoredTree) throws {
+        self.init(content)
+        let locations = try content.locations(of: tree.numbers.compactMap(\.self))
+        try content.findBases(of: locations)
+        rest = locations[...]
+    }
+
+    /// The contents of the tree's next file.
+    ///
+    /// - Throws: as ``ContentReader/contents(_:in:)``.
+    func next() throws -> [UInt8] { try contents(rest.removeFirst()) }
 
     /// - Throws: as ``ContentReader/contents(_:in:)``.
     func contents(_ location: BlobLocation) throws -> [UInt8] { try content.contents(location, in: self) }

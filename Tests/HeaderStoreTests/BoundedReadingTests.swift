@@ -56,7 +56,7 @@ import Testing
         /// What reading a tree decompresses: its blocks, and its manifest with those above.
         func cost(_ kernel: StoredKernel) throws -> (blocks: Int, manifests: Int) {
             let tree = try content.tree(kernel.manifest.digest)
-            let reading = try TreeReading(content)
+            let reading = TreeReading(content)
             let locations = try content.locations(of: tree.numbers.compactMap(\.self))
             for location in locations { _ = try reading.contents(location) }
             let forecast = try BlockGraph(content: content).forecast(
@@ -239,7 +239,7 @@ import Testing
             for kernel in revisions {
                 let numbers = try reader.content.tree(kernel.manifest.digest).numbers.compactMap(\.self)
                 for location in try reader.content.locations(of: numbers) {
-                    let reading = try TreeReading(reader.content)
+                    let reading = TreeReading(reader.content)
                     _ = try reading.contents(location)
                     #expect(reading.decompressedBytes <= max(BlockPlan.fileBytes, location.length))
                     if reading.decompressedBytes > location.length { leaning += 1 }
