@@ -90,9 +90,7 @@ public enum HeaderServer {
                 pchBytes: options.limits.outputBytes, accessLog: serving.accessLog, lifecycle: lifecycle),
             server: HTTPServerBuilder { responder in
                 let configuration = HTTP1Channel.Configuration(
-                    additionalChannelHandlers: [
-                        MalformedRequestHandler(), ConnectionCloseHandler(), ExpectContinueHandler(),
-                    ], idleTimeout: .seconds(60))
+                    additionalChannelHandlers: [ConnectionCloseHandler()], idleTimeout: .seconds(60))
                 return PromptChannel(
                     base: HTTP1Channel(responder: responder, configuration: configuration), answers: answers)
             },

@@ -36,28 +36,41 @@ final class MetricsRegistry: Sendable {
         let value: Double
     }
 
-    private struct Summary {
-        var count = 0
-        var sum = 0
+    struct Summary {
+        private(set) var count = 0
+        private(set) var sum = 0
 
         mutating func add(_ value: Int) {
             count += 1
             sum += value
         }
+
+        mutating func add(_ other: Summary) {
+            count += other.count
+            sum += other.sum
+        }
     }
 
     /// How many took at most as long as each of ``bounds``, not counting those of the bounds before.
-    private struct Histogram {
-        var counts = [Int](repeating: 0, count: MetricsRegistry.bounds.count + 1)
-        var sum = 0.0
+    struct Histogram {
+        private(set) var counts = [Int](repeating: 0, count: MetricsRegistry.bounds.count + 1)
+        private(set) var sum = 0.0
 
         mutating func add(_ seconds: Double) {
             counts[MetricsRegistry.bounds.firstIndex { seconds <= $0 } ?? MetricsRegistry.bounds.count] += 1
             sum += seconds
         }
+
+        mutating func add(_ other: Histogram) {
+            for (index, count) in other.counts.enumerated() { counts[index] += count }
+            sum += other.sum
+        }
     }
 
-    private struct State {
+    struct State {
+        /// Requests by route, and what became of them. What is written of them is made of these when it is.
+        var requests: [String?: Int] = [:]
+        var answers: [Answer: Totals] = [:]
         var counters: [String: [Labels: Int]] = [:]
         var summaries: [String: [Labels: Summary]] = [:]
         var histograms: [String: [Labels: Histogram]] = [:]
@@ -66,24 +79,9 @@ final class MetricsRegistry: Sendable {
     /// Of histograms, in seconds: from an answer out of memory to a bundle that is made first.
     static let bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
-    private struct Answer: Hashable {
-        let route: String?
-        let status: Int
-    }
-
     private let state = Mutex(State())
-    private let answers = Mutex<[Answer: AnswerLabels]>([:])
 
-    /// As many as there are routes and codes.
-    func labels(_ route: String?, _ status: Int) -> AnswerLabels {
-        let answer = Answer(route: route, status: status)
-        return answers.withLock { answers in
-            if let labels = answers[answer] { return labels }
-            let labels = AnswerLabels(route, status)
-            answers[answer] = labels
-            return labels
-        }
-    }
+    func withState(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
 
     /// Has a counter be there, with 0, before it counts anything: to Prometheus, what begins with 1 has not increased.
     func begin(_ name: String, _ labels: Labels = Labels()) {
@@ -128,7 +126,7 @@ final class MetricsRegistry: Sendable {
             if index == 0 || gauges[index - 1].name != gauge.name { begin(gauge.name, "gauge") }
             text += "\(gauge.name)\(gauge.labels.text) \(gauge.value)\n"
         }
-        let state = state.withLock { $0 }
+        let state = state.withLock { $0 }.withAnswers
         for (name, series) in state.counters.sorted(by: { $0.key < $1.key }) {
             begin(name, "counter")
             for (labels, value) in series.sorted(by: { $0.key.text < $1.key.text }) {

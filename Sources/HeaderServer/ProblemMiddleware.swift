@@ -101,7 +101,7 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
 extension Problem {
     /// As it is sent.
     var document: (headers: HTTPFields, body: ByteBuffer) {
-        let body = ByteBuffer(bytes: json.bytes)
+        let body = ByteBuffer(bytes: json)
         let headers: HTTPFields = [
             .contentType: Self.mediaType, .contentLength: String(body.readableBytes), .cacheControl: "no-store",
         ]
@@ -112,9 +112,9 @@ extension Problem {
 extension HTTPFields {
     /// Adds what every answer has.
     mutating func complete(requestID: String) {
-        self[.requestID] = requestID
+        append(HTTPField(name: .requestID, value: requestID))
         // What hosts uploaded is no page, whatever a browser makes of its first bytes.
-        self[.xContentTypeOptions] = "nosniff"
+        append(HTTPField(name: .xContentTypeOptions, value: "nosniff"))
     }
 }
 

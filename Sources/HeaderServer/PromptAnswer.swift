@@ -20,3 +20,19 @@ struct PromptAnswer {
     /// Nil for none.
     var body: Body?
 }
+
+extension HTTPResponse {
+    /// The head as HTTP/1.1 has it (RFC 9112, 4 and 5).
+    func serialized(_ allocator: ByteBufferAllocator) -> ByteBuffer {
+        var bytes = allocator.buffer(capacity: 1024)
+        bytes.writeString("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n")
+        for field in headerFields {
+            bytes.writeString(field.name.rawName)
+            bytes.writeStaticString(": ")
+            bytes.writeString(field.value)
+            bytes.writeStaticString("\r\n")
+        }
+        bytes.writeStaticString("\r\n")
+        return bytes
+    }
+}

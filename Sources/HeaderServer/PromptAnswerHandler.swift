@@ -9,8 +9,8 @@ import NIOHTTPTypesHTTP1
 
 /// Gives ``PromptAnswers`` on the event loop that read the request, and passes all other requests on to Hummingbird.
 ///
-/// It stands behind Hummingbird's handler for idle connections and shutdown, and behind this server's own, which hear of its
-/// answers as of others. It answers only when nothing is under way on the connection, so that no answer overtakes another,
+/// It stands behind Hummingbird's handler for idle connections and shutdown, which hears of the ends of its answers as of
+/// others'; what comes before them goes past the encoder, as bytes. It answers only when nothing is under way on the connection, so that no answer overtakes another,
 /// and when the client has taken what was written before: else Hummingbird waits for it, and takes no further request. While
 /// it sends a file, what comes of further requests waits, and no more is read than the rest of one that has begun.
 final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
@@ -47,10 +47,20 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var underWay = 0
     private var held: Held?
     private var isFlushed = true
+    /// In front of which answers are bytes.
+    private var encoder: ChannelHandlerContext?
+    /// Whether to the encoder an answer's end is a chunk without bytes, as it was in the last answer that came by here.
+    private var encoderEndsChunks = false
     /// Nil while no file is being sent.
     private var waiting: Waiting?
 
     init(_ answers: PromptAnswers) { self.answers = answers }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        encoder = try? context.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { encoder = nil }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if waiting != nil {
@@ -98,12 +108,16 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func write(_ answer: PromptAnswer, _ context: ChannelHandlerContext) {
-        context.write(wrapOutboundOut(.head(answer.head)), promise: nil)
-        switch answer.body {
-        case .bytes(let buffer): context.write(wrapOutboundOut(.body(buffer)), promise: nil)
-        case .file(let file, let range): return send(file, range, context)
-        case nil: break
+        if let encoder, !encoderEndsChunks {
+            var bytes = answer.head.serialized(context.channel.allocator)
+            if case .bytes(let body) = answer.body { bytes.writeImmutableBuffer(body) }
+            encoder.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
+        } else {
+            encoderEndsChunks = false
+            context.write(wrapOutboundOut(.head(answer.head)), promise: nil)
+            if case .bytes(let body) = answer.body { context.write(wrapOutboundOut(.body(body)), promise: nil) }
         }
+        if case .file(let file, let range) = answer.body { return send(file, range, context) }
         context.write(wrapOutboundOut(.end(nil)), promise: nil)
         isFlushed = false
     }
@@ -163,7 +177,12 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .end = unwrapOutboundIn(data) { underWay -= 1 }
+        switch unwrapOutboundIn(data) {
+        case .head(let head) where head.status.kind != .informational:
+            encoderEndsChunks = head.headerFields[.contentLength] == nil
+        case .end: underWay -= 1
+        default: break
+        }
         context.write(data, promise: promise)
     }
 
@@ -175,9 +194,7 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
         passOn(context)
         // To Hummingbird, a client that sends no more and has nothing under way is gone; but it may still be reading.
-        guard underWay == 0,
-            let encoder = try? context.pipeline.syncOperations.context(handlerType: HTTPResponseEncoder.self)
-        else { return context.fireUserInboundEventTriggered(event) }
+        guard underWay == 0, let encoder else { return context.fireUserInboundEventTriggered(event) }
         let written = context.eventLoop.makePromise(of: Void.self)
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
         written.futureResult.whenComplete { _ in
@@ -188,7 +205,7 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 }
 
 /// Hummingbird's HTTP/1.1, with the handlers that have a place of their own: an ``OldVersionHandler`` before its codec, and a
-/// ``PromptAnswerHandler`` in front of its requests.
+/// ``PromptAnswerHandler`` in front of its requests, behind which are those that its answers are nothing for.
 struct PromptChannel: ServerChildChannel {
     typealias Value = AcceptedConnection
 
@@ -202,9 +219,10 @@ struct PromptChannel: ServerChildChannel {
             let pipeline = channel.pipeline.syncOperations
             let codec = try pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
             try pipeline.addHandler(OldVersionHandler(), position: .before(codec))
-            guard let answers else { return connection }
             let state = try pipeline.handler(type: HTTPConnectionStateHandler.self)
-            try pipeline.addHandler(PromptAnswerHandler(answers), position: .after(state))
+            let own: [any ChannelHandler] = [MalformedRequestHandler(), ExpectContinueHandler()]
+            try pipeline.addHandlers(
+                (answers.map { [PromptAnswerHandler($0)] } ?? []) + own, position: .after(state))
             return connection
         }
     }

@@ -21,9 +21,6 @@ struct PromptAnswers: Sendable {
     private let sightings: PromptSightings
     private let dates = Dates()
 
-    private static let counter = "kheaderd_prompt_answers_total"
-    private static let noLabels = MetricsRegistry.Labels()
-
     /// - Parameter server: what the field `Server` says.
     init(store: HeaderStore, access: AccessControl, metrics: MetricsRegistry, server: String) {
         self.store = store
@@ -31,12 +28,12 @@ struct PromptAnswers: Sendable {
         self.metrics = metrics
         self.server = server
         sightings = PromptSightings(store: store, metrics: metrics)
-        metrics.begin(Self.counter)
+        metrics.begin("kheaderd_prompt_answers_total")
     }
 
     /// What a request may have an answer to, when it is whole.
     enum Question {
-        case artefact
+        case artefact(Artefact)
         /// From a host that may send it, with at most ``PromptSightings/maximumBytes``.
         case sighting(BuildID)
     }
@@ -45,10 +42,8 @@ struct PromptAnswers: Sendable {
     func question(_ request: HTTPRequest) -> Question? {
         switch request.method {
         case .get, .head:
-            guard let path = request.path, path.hasPrefix("/buildid/") || path.hasPrefix("/trees/"),
-                request.headerFields.allSatisfy({ $0.name != .contentLength && Self.isPlain($0) })
-            else { return nil }
-            return .artefact
+            guard request.headerFields.allSatisfy({ $0.name != .contentLength && Self.isPlain($0) }) else { return nil }
+            return request.path.flatMap { Artefact($0) }.map { .artefact($0) }
         case .post:
             guard let id = request.path.flatMap({ PromptSightings.kernel(at: $0) }) else { return nil }
             var length = 0
@@ -89,9 +84,7 @@ struct PromptAnswers: Sendable {
         let start = ContinuousClock.now
         let artefact: Artefact
         switch question {
-        case .artefact:
-            guard let named = request.path.flatMap({ Artefact($0) }) else { return nil }
-            artefact = named
+        case .artefact(let named): artefact = named
         case .sighting(let id):
             return (try? sightings.answer(id, body: body)).map {
                 complete($0, RequestID().description, PromptSightings.route, start)
@@ -125,10 +118,9 @@ struct PromptAnswers: Sendable {
         answer.head.headerFields.complete(requestID: requestID)
         answer.head.headerFields.append(HTTPField(name: .date, value: dates.now))
         answer.head.headerFields.append(HTTPField(name: .server, value: server))
-        metrics.asked(route)
         metrics.answered(
-            route, answer.head.status.code, bytes: answer.body?.length ?? 0, after: ContinuousClock.now - start)
-        metrics.count(Self.counter, Self.noLabels)
+            route, answer.head.status.code, bytes: answer.body?.length ?? 0, after: ContinuousClock.now - start,
+            isPrompt: true)
         return answer
     }
 
@@ -170,11 +162,11 @@ struct PromptAnswers: Sendable {
     private static let traceParent = HTTPField.Name.name(TraceContext.fieldName)
     private static let fetchSite = HTTPField.Name.name("Sec-Fetch-Site")
 
-    private enum Key {
+    enum Key {
         case kernel(BuildID)
         case tree(Digest)
 
-        var lifetime: Representation.Lifetime {
+        fileprivate var lifetime: Representation.Lifetime {
             switch self {
             case .kernel: .byBuildID
             case .tree: .byDigest
@@ -183,7 +175,7 @@ struct PromptAnswers: Sendable {
     }
 
     /// What a path names, if it does so as plainly as clients do.
-    private struct Artefact {
+    struct Artefact {
         enum Kind {
             case bundle(BundleFormat)
             case manifest
@@ -195,6 +187,9 @@ struct PromptAnswers: Sendable {
         let kind: Kind
         /// As the router has it.
         let route: String
+
+        private static let kernels = "/buildid/"
+        private static let trees = "/trees/"
 
         /// What there is below a kernel's build ID or a tree's digest, by what a path ends with, with its route.
         private struct Group {
@@ -217,20 +212,21 @@ struct PromptAnswers: Sendable {
         }
 
         init?(_ path: String) {
-            guard !path.utf8.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "?") }) else { return nil }
-            let parts = path.utf8.split(separator: UInt8(ascii: "/"), maxSplits: 3, omittingEmptySubsequences: false)
-            guard parts.count == 4 else { return nil }
+            let isOfKernel = path.hasPrefix(Self.kernels)
+            guard isOfKernel || path.hasPrefix(Self.trees) else { return nil }
+            let rest = path.utf8.dropFirst((isOfKernel ? Self.kernels : Self.trees).utf8.count)
+            guard let slash = rest.firstIndex(of: UInt8(ascii: "/")),
+                !rest.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "?") })
+            else { return nil }
             let group: Group
-            switch Substring(parts[1]) {
-            case "buildid":
-                guard let id = BuildID(Substring(parts[2])) else { return nil }
+            if isOfKernel {
+                guard let id = BuildID(Substring(rest[..<slash])) else { return nil }
                 (key, group) = (.kernel(id), .ofKernels)
-            case "trees":
-                guard let digest = Digest(Substring(parts[2])) else { return nil }
+            } else {
+                guard let digest = Digest(Substring(rest[..<slash])) else { return nil }
                 (key, group) = (.tree(digest), .ofTrees)
-            default: return nil
             }
-            let name = String(Substring(parts[3]))
+            let name = String(Substring(rest[slash...].dropFirst()))
             if let found = group.named[name] {
                 (kind, route) = found
             } else if name.hasPrefix("source/") {

@@ -41,12 +41,9 @@ struct PromptSightings: Sendable {
 
     /// The kernel that a request's path reports, if it is as plain as agents write it.
     static func kernel(at path: String) -> BuildID? {
-        let path = path.utf8
-        let (beginning, end) = ("/v1/kernels/".utf8, "/sightings".utf8)
-        guard path.count > beginning.count + end.count, path.starts(with: beginning) else { return nil }
-        let id = path.dropFirst(beginning.count).dropLast(end.count)
-        guard path[id.endIndex...].elementsEqual(end) else { return nil }
-        return BuildID(Substring(id))
+        let (beginning, end) = ("/v1/kernels/", "/sightings")
+        guard path.hasPrefix(beginning), path.hasSuffix(end) else { return nil }
+        return BuildID(Substring(path.utf8.dropFirst(beginning.utf8.count).dropLast(end.utf8.count)))
     }
 
     /// Answers, and counts it as the route does; nil for what is not surely known, and nothing was counted.

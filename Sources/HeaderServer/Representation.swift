@@ -76,7 +76,8 @@ struct Representation {
     /// - Throws: as ``response(to:over:)``.
     func promptAnswer(to request: HTTPRequest) throws -> PromptAnswer? {
         var (status, headers, pieces) = try answer(to: request)
-        headers[.contentLength] = "\(Self.length(pieces))"
+        // RFC 9110, 8.6: in a 304 it would be that of the file.
+        if status != .notModified { headers[.contentLength] = "\(Self.length(pieces))" }
         var body: PromptAnswer.Body?
         if request.method != .head, !pieces.isEmpty {
             if case .file(let file) = contents, case .contents(let range)? = pieces.first, pieces.count == 1 {

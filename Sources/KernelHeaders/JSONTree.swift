@@ -218,6 +218,14 @@ package indirect enum JSONTree: Equatable, Sendable {
         return bytes
     }
 
+    /// The text of an object whose members are in the order of their names, without those that are nil.
+    package static func bytes(ofObject members: [(name: String, value: JSONTree?)]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(512)
+        write(members.lazy.compactMap { member in member.value.map { (member.name, $0) } }, to: &bytes)
+        return bytes
+    }
+
     private func write(to bytes: inout [UInt8]) {
         switch self {
         case .null: bytes += "null".utf8
@@ -232,15 +240,21 @@ package indirect enum JSONTree: Equatable, Sendable {
             }
             bytes.append(UInt8(ascii: "]"))
         case .object(let members):
-            bytes.append(UInt8(ascii: "{"))
-            for (index, member) in members.sorted(by: { $0.key < $1.key }).enumerated() {
-                if index > 0 { bytes.append(UInt8(ascii: ",")) }
-                Self.write(member.key, to: &bytes)
-                bytes.append(UInt8(ascii: ":"))
-                member.value.write(to: &bytes)
-            }
-            bytes.append(UInt8(ascii: "}"))
+            Self.write(members.sorted { $0.key < $1.key }.lazy.map { ($0.key, $0.value) }, to: &bytes)
         }
+    }
+
+    private static func write(_ members: some Sequence<(String, JSONTree)>, to bytes: inout [UInt8]) {
+        bytes.append(UInt8(ascii: "{"))
+        var isFirst = true
+        for (name, value) in members {
+            if !isFirst { bytes.append(UInt8(ascii: ",")) }
+            isFirst = false
+            write(name, to: &bytes)
+            bytes.append(UInt8(ascii: ":"))
+            value.write(to: &bytes)
+        }
+        bytes.append(UInt8(ascii: "}"))
     }
 
     private static func write(_ text: String, to bytes: inout [UInt8]) {

@@ -29,12 +29,11 @@ public struct Problem: Error, Codable, Sendable, Equatable, CustomStringConverti
 
 extension Problem {
     /// The same JSON as by `Codable`, members in alphabetical order.
-    package var json: JSONTree {
-        var members: [String: JSONTree] = [
-            "type": .string(type), "title": .string(title), "status": JSONTree(status), "detail": .string(detail),
-            "code": .string(code.rawValue),
-        ]
-        members["requestID"] = requestID.map { .string($0) }
-        return .object(members)
+    package var json: [UInt8] {
+        JSONTree.bytes(ofObject: [
+            ("code", .string(code.rawValue)), ("detail", .string(detail)),
+            ("requestID", requestID.map { .string($0) }), ("status", JSONTree(status)), ("title", .string(title)),
+            ("type", .string(type)),
+        ])
     }
 }

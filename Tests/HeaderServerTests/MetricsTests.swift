@@ -138,7 +138,7 @@ import Testing
         ("/metrics", "metrics"), ("/metadata", "metadata"), ("/v1/store", "/v1/store"), ("/livez", "/livez"),
     ])
     func typesAreThoseOfDebuginfod(route: String, type: String) {
-        #expect(MetricsRegistry.AnswerLabels.type(ofRoute: route) == type)
+        #expect(MetricsRegistry.State.type(ofRoute: route) == type)
     }
 
     @Test func theTextIsAsPrometheusReadsIt() {

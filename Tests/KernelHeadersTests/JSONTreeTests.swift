@@ -62,7 +62,7 @@ import Testing
         for problem in [
             Problem(.kernelUnknown, "Push it: \"a/b\" – ü", requestID: "0123"), Problem(.internalError, ""),
         ] {
-            #expect(problem.json.bytes == Array(try encoder.encode(problem)))
+            #expect(problem.json == Array(try encoder.encode(problem)))
         }
     }
 
