@@ -1,6 +1,7 @@
 import HTTPTypes
 import HeaderStore
 import NIOCore
+import NIOHTTP1
 
 /// An answer that is there at once, as it goes to the connection.
 struct PromptAnswer {
@@ -25,6 +26,7 @@ extension HTTPResponse {
     /// The head as HTTP/1.1 has it (RFC 9112, 4 and 5).
     func serialized(_ allocator: ByteBufferAllocator) -> ByteBuffer {
         var bytes = allocator.buffer(capacity: 1024)
+        let status = HTTPResponseStatus(statusCode: status.code)
         bytes.writeString("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n")
         for field in headerFields {
             bytes.writeString(field.name.rawName)

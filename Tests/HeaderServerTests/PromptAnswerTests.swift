@@ -85,6 +85,7 @@ import Testing
                 for ((method, fields), answer) in zip(requests, prompt) {
                     let routed = try await server.request(method, path, fields + [Self.routed])
                     #expect(answer.status == routed.status, "\(method) \(path) \(fields)")
+                    #expect(answer.reason == routed.reason, "\(method) \(path) \(fields)")
                     #expect(answer.lastingFields == routed.lastingFields, "\(method) \(path) \(fields)")
                     #expect(lasting(answer) == lasting(routed), "\(method) \(path) \(fields)")
                     let isForOthers = fields.contains { $0.contains("html") || $0.contains("trace") }

@@ -6,6 +6,8 @@ public import KernelHeaders
 /// An answer as it came: status, every field in order, the body's bytes with only the transfer coding taken off.
 public struct HTTPAnswer: Sendable {
     public let status: Int
+    /// The status in words, which may be none.
+    public let reason: String
     public let fields: [(name: String, value: String)]
     public let body: [UInt8]
     /// The fields that came behind the body.
@@ -41,6 +43,7 @@ public struct HTTPAnswer: Sendable {
             throw Malformed(description: "no status line: \(line)")
         }
         self.status = status
+        reason = words.count > 2 ? String(words[2]) : ""
         let fields = try reader.readFields()
         self.fields = fields
         var trailers: [(name: String, value: String)] = []
