@@ -44,7 +44,9 @@ struct PackMap {
         }
         pack.prefixes = index.blocks.map(\.prefix)
         pack.kernels = index.kernels
-        pack.blobs = index.blobs.map { .init(number: $0.number, block: Int32($0.block), length: UInt32($0.length)) }
+        pack.blobs = index.blobs.map {
+            .init(number: $0.number, block: Int32($0.block), length: UInt32(clamping: $0.length))
+        }
         return pack
     }
 

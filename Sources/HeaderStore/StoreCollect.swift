@@ -281,11 +281,12 @@ final class StoreCollect: Sendable {
             else { continue }
             waiting.append(row)
         }
-        var bases = PackBases(catalogue: catalogue, layout: tools.layout)
         blobs.subtract(plan.livingBlobs)
         while !blobs.isEmpty {
             plan.livingBlobs.formUnion(blobs)
-            blobs = try bases.of(blobs).subtracting(plan.livingBlobs)
+            let places = try tools.content.locations(of: Array(blobs)).filter { !$0.isLost }
+            let bases = try Set(places.map(\.key)).flatMap { try tools.content.node($0).prefix.map(\.number) }
+            blobs = Set(bases).subtracting(plan.livingBlobs)
         }
         plan.lastPack = lastPack
     }
