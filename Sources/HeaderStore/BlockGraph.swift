@@ -2,6 +2,8 @@ internal import KernelHeaders
 
 /// How blocks lean on one another, and so what reading them decompresses: those in the store, and those that an upload is
 /// about to add.
+///
+/// Memory: of what single blocks need, 262,144 keys of 16 bytes, however many blocks are asked for.
 struct BlockGraph {
     /// A block, as far as reading others goes.
     struct Node: Sendable {
@@ -24,7 +26,8 @@ struct BlockGraph {
     private let content: ContentReader
     /// Those that are not in the store yet.
     private var planned: [BlockKey: Node] = [:]
-    private var closures: [BlockKey: Closure] = [:]
+    /// Weighed by their blocks.
+    private var closures = RecentlyUsed<BlockKey, Closure>(limit: 1 << 18)
 
     /// A block, and all without which it can't be read.
     struct Closure {
@@ -57,12 +60,23 @@ struct BlockGraph {
 
     /// Of blocks in the store.
     mutating func closure(of key: BlockKey) throws -> Closure {
-        if let known = closures[key] { return known }
+        if let known = closures.value(key) { return known }
         var blocks: Set = [key]
         for base in try node(key)?.bases ?? [] { blocks.formUnion(try closure(of: base).blocks) }
         let closure = Closure(blocks: blocks, bytes: try bytes(of: blocks))
-        closures[key] = closure
+        closures.keep(closure, weight: blocks.count, for: key)
+        closures.trim()
         return closure
+    }
+
+    /// These blocks, and all without which one of them can't be read.
+    func closure(ofAll keys: some Sequence<BlockKey>) throws -> Set<BlockKey> {
+        var blocks = Set(keys)
+        var open = Array(blocks)
+        while let key = open.popLast() {
+            for base in try node(key)?.bases ?? [] where blocks.insert(base).inserted { open.append(base) }
+        }
+        return blocks
     }
 
     private mutating func isReadable(_ key: BlockKey) throws -> Bool {
@@ -83,8 +97,7 @@ struct BlockGraph {
             return readable.isEmpty ? [places[0]] : readable
         }
         var chosen = places.compactMapValues { $0.count == 1 ? $0[0] : nil }
-        var read: Set<BlockKey> = []
-        for block in Set(chosen.values.map(\.block)) { read.formUnion(try closure(of: block).blocks) }
+        var read = try closure(ofAll: chosen.values.map(\.block))
         var lengths: [Digest: Int] = [:]
         for case .file(let length, let digest, _) in manifest.entries.map(\.kind) { lengths[digest] = length + 1 }
         var open: [BlockKey: (bytes: Int, digests: [Digest])] = [:]

@@ -43,26 +43,28 @@ final class ContentReader: Sendable {
     }
 
     private struct State {
-        var packs: [Int: PackReader] = [:]
-        /// The digest and the blocks of a pack; a pack's number is never that of another.
-        var tables: [Int: (pack: Digest, blocks: [PackIndex.Block])] = [:]
-        /// Blocks and prefixes of all tables.
-        var entries = 0
-        var nodes: [BlockKey: BlockGraph.Node] = [:]
-        /// Of all nodes, them included.
-        var bases = 0
-        var trees: [(digest: Digest, tree: StoredTree)] = []
-        /// Manifests as they are sent.
-        var documents: [(tree: Digest, document: Document)] = []
+        var packs = RecentlyUsed<Int, PackReader>(limit: ContentReader.openPacks)
+        /// The digest and the blocks of a pack; a pack's number is never that of another. Weighed by blocks and prefixes.
+        var tables: RecentlyUsed<Int, (pack: Digest, blocks: [PackIndex.Block])>
+        /// Weighed by what they lean on, them included.
+        var nodes: RecentlyUsed<BlockKey, BlockGraph.Node>
+        var trees = RecentlyUsed<Digest, StoredTree>(limit: ContentReader.keptTrees)
+        /// Manifests as they are sent, by their trees.
+        var documents = RecentlyUsed<Digest, Document>(limit: ContentReader.keptTrees)
         /// How often something was moved.
         var moves = 0
+
+        init(knownEntries: Int) {
+            tables = RecentlyUsed(limit: knownEntries)
+            nodes = RecentlyUsed(limit: knownEntries)
+        }
     }
 
     private let catalogue: Catalogue
     private let layout: StoreLayout
     private let cache: ByteCache<BlockKey>
-    private let files = ByteCache<FileKey>(limit: ContentReader.fileBytes)
-    private let state = Mutex(State())
+    private let files = ByteCache<FileKey>(limit: ContentReader.fileBytes, entryBytes: TreeReading.entryBytes)
+    private let state: Mutex<State>
     private let knownEntries: Int
 
     init(
@@ -70,6 +72,7 @@ final class ContentReader: Sendable {
         knownEntries: Int = ContentReader.knownEntries
     ) {
         self.knownEntries = knownEntries
+        state = Mutex(State(knownEntries: knownEntries))
         cache = ByteCache(limit: cacheBytes, entryBytes: TreeReading.entryBytes)
         self.catalogue = catalogue
         self.layout = layout
@@ -77,21 +80,28 @@ final class ContentReader: Sendable {
 
     /// - Throws: `Problem` with `tree-unknown` or `store-damaged`.
     func tree(_ digest: Digest) throws -> StoredTree {
-        let (known, moves) = state.withLock { state in (state.trees.first { $0.digest == digest }, state.moves) }
-        if let known { return known.tree }
+        let (known, moves) = state.withLock { ($0.trees.value(digest), $0.moves) }
+        if let known { return known }
         do {
             let tree = try readTree(digest)
-            // What goes is freed after the lock, for which event loops wait.
-            _ = state.withLock { state -> StoredTree? in
-                guard state.moves == moves else { return nil }
-                state.trees.append((digest, tree))
-                return state.trees.count > Self.keptTrees ? state.trees.removeFirst().tree : nil
-            }
+            keep(tree, for: digest, in: \.trees, ifStill: moves)
             return tree
         } catch let problem as Problem where problem.code == .storeDamaged {
             guard state.withLock({ $0.moves }) != moves else { throw problem }
             return try self.tree(digest)
         }
+    }
+
+    /// Keeps what was found after so many moves, unless there was another one meanwhile.
+    private func keep<Key: Sendable, Value: Sendable>(
+        _ value: Value, weight: Int = 1, for key: Key,
+        in table: any WritableKeyPath<State, RecentlyUsed<Key, Value>> & Sendable, ifStill moves: Int
+    ) {
+        // What was there is freed after the lock, for which event loops wait.
+        _ = state.withLock { state in
+            state.moves == moves ? state[keyPath: table].keep(value, weight: weight, for: key) : nil
+        }
+        state.trim(table)
     }
 
     /// Says that packs were written anew, or trees removed.
@@ -100,7 +110,7 @@ final class ContentReader: Sendable {
         // event loops wait for the lock.
         _ = state.withLock { state in
             let old = state
-            state = State()
+            state = State(knownEntries: knownEntries)
             state.moves = old.moves + 1
             return old
         }
@@ -110,7 +120,7 @@ final class ContentReader: Sendable {
 
     /// A tree's manifest as it is sent, if it was asked for lately.
     func keptDocument(of tree: Digest) -> Document? {
-        state.withLock { state in state.documents.first { $0.tree == tree }?.document }
+        state.withLock { $0.documents.value(tree) }
     }
 
     /// - Throws: as ``tree(_:)``; what `encode` throws.
@@ -120,11 +130,7 @@ final class ContentReader: Sendable {
         let moves = state.withLock { $0.moves }
         let bytes = try encode(try self.tree(tree).manifest)
         let document = Document(bytes, SHA256Hash.digest(of: bytes))
-        _ = state.withLock { state -> Document? in
-            guard state.moves == moves, !state.documents.contains(where: { $0.tree == tree }) else { return nil }
-            state.documents.append((tree, document))
-            return state.documents.count > Self.keptTrees ? state.documents.removeFirst().document : nil
-        }
+        keep(document, for: tree, in: \.documents, ifStill: moves)
         return document
     }
 
@@ -132,8 +138,8 @@ final class ContentReader: Sendable {
     ///
     /// - Throws: `Problem` with `file-unknown` if the tree was asked for lately, and has none at the path.
     func keptFile(at path: HeaderPath, in tree: Digest) throws -> Document? {
-        let (known, moves) = state.withLock { state in (state.trees.first { $0.digest == tree }, state.moves) }
-        guard let manifest = known?.tree.manifest else { return nil }
+        let (known, moves) = state.withLock { ($0.trees.value(tree), $0.moves) }
+        guard let manifest = known?.manifest else { return nil }
         guard let index = manifest.indexOfFile(at: path), case .file(_, let digest, _) = manifest.entries[index].kind
         else { throw Self.unknown(path, in: tree) }
         return files.kept(FileKey(moves: moves, digest: digest)).map { ($0, digest) }
@@ -264,14 +270,9 @@ final class ContentReader: Sendable {
 
     /// Finds out what these blobs lean on, by one connection to the catalogue: one for each takes longer than a small block.
     func findBases(of locations: [BlobLocation]) throws {
+        // What is damaged is told when it is read.
         try catalogue.pool.unsafeReentrantRead { _ in
-            var known: Set<BlockKey> = []
-            var open = locations.map(\.key)
-            while let key = open.popLast() {
-                guard known.insert(key).inserted else { continue }
-                // What is damaged is told when it is read.
-                open += (try PackReader.unlessDamaged { try node(key) })?.bases ?? []
-            }
+            _ = try BlockGraph(content: self).closure(ofAll: locations.map(\.key))
         }
     }
 
@@ -279,7 +280,7 @@ final class ContentReader: Sendable {
     ///
     /// - Throws: `Problem` with `store-damaged`.
     func node(_ key: BlockKey) throws -> BlockGraph.Node {
-        let (known, moves) = state.withLock { ($0.nodes[key], $0.moves) }
+        let (known, moves) = state.withLock { ($0.nodes.value(key), $0.moves) }
         if let known { return known }
         let block = try blockEntry(key)
         var node = BlockGraph.Node(
@@ -290,15 +291,7 @@ final class ContentReader: Sendable {
             guard try blockEntry(location.key).depth < block.depth else { throw PackedReader.damaged }
             if node.bases.last != location.key { node.bases.append(location.key) }
         }
-        state.withLock { [node] state in
-            guard state.moves == moves, state.nodes.updateValue(node, forKey: key) == nil else { return }
-            state.bases += 1 + node.prefix.count
-            // Any: to drop all would have those that ask in turn for what many packs have read each anew.
-            while state.bases > knownEntries, let other = state.nodes.first, other.key != key {
-                state.nodes[other.key] = nil
-                state.bases -= 1 + other.value.prefix.count
-            }
-        }
+        keep(node, weight: 1 + node.prefix.count, for: key, in: \.nodes, ifStill: moves)
         return node
     }
 
@@ -319,39 +312,23 @@ final class ContentReader: Sendable {
     }
 
     private func table(ofPack id: Int) throws -> [PackIndex.Block] {
-        let (known, moves) = state.withLock { ($0.tables[id], $0.moves) }
+        let (known, moves) = state.withLock { ($0.tables.value(id), $0.moves) }
         if let known { return known.blocks }
         let pack = try openPack(id)
         let blocks = try pack.readIndex().blocks
-        state.withLock { state in
-            guard state.moves == moves else { return }
-            guard state.tables.updateValue((pack.digest, blocks), forKey: id) == nil else { return }
-            state.entries += Self.entries(blocks)
-            while state.entries > knownEntries, let other = state.tables.first, other.key != id {
-                state.tables[other.key] = nil
-                state.entries -= Self.entries(other.value.blocks)
-            }
-        }
+        let weight = blocks.reduce(blocks.count) { $0 + $1.prefix.count }
+        keep((pack.digest, blocks), weight: weight, for: id, in: \.tables, ifStill: moves)
         return blocks
     }
 
-    private static func entries(_ blocks: [PackIndex.Block]) -> Int {
-        blocks.reduce(blocks.count) { $0 + $1.prefix.count }
-    }
-
     private func openPack(_ id: Int) throws -> PackReader {
-        let (open, known) = state.withLock { ($0.packs[id], $0.tables[id]?.pack) }
+        let (open, known, moves) = state.withLock { ($0.packs.value(id), $0.tables.value(id)?.pack, $0.moves) }
         if let open { return open }
         guard let digest = try known ?? catalogue.pool.unsafeReentrantRead({ try catalogue.packDigest(id, $0) }) else {
             throw PackedReader.damaged
         }
         let reader = try PackReader(digest, layout: layout)
-        _ = state.withLock { state in
-            let old = state.packs.count >= Self.openPacks ? state.packs : [:]
-            if !old.isEmpty { state.packs = [:] }
-            state.packs[id] = reader
-            return old
-        }
+        keep(reader, for: id, in: \.packs, ifStill: moves)
         return reader
     }
 }

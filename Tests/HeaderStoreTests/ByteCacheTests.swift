@@ -20,11 +20,36 @@ import Testing
         #expect(reads == [1, 2, 3, 2, 3])
     }
 
-    /// One sort for many that come: an eighth goes when there is no more room.
-    @Test func anEighthGoesAtOnce() throws {
-        let cache = ByteCache<Int>(limit: 80)
-        for key in 0..<9 { _ = try cache.bytes(key) { [UInt8](repeating: 0, count: 10) } }
-        #expect((0..<9).map { cache.kept($0) != nil } == [false, false] + [Bool](repeating: true, count: 7))
+    /// A key that tells when nobody holds it any more.
+    private struct WatchedKey: Hashable {
+        final class End: Sendable {
+            let tell: @Sendable () -> Void
+            init(_ tell: @escaping @Sendable () -> Void) { self.tell = tell }
+            deinit { tell() }
+        }
+
+        let id: Int
+        var end: End?
+
+        static func == (one: Self, other: Self) -> Bool { one.id == other.id }
+        func hash(into hasher: inout Hasher) { hasher.combine(id) }
+    }
+
+    /// Whoever frees it may take the lock, and nobody waits for that.
+    @Test func whatGoesIsFreedAfterTheLock() throws {
+        let cache = ByteCache<WatchedKey>(limit: 1000)
+        let ended = Mutex(0)
+        for id in 0..<200 {
+            let end = WatchedKey.End { [weak cache] in
+                ended.withLock { $0 += 1 }
+                #expect(cache?.kept(WatchedKey(id: -1)) == nil)
+            }
+            _ = try cache.bytes(WatchedKey(id: id, end: end)) { [1, 2, 3, 4, 5] }
+        }
+        #expect(ended.withLock { $0 } == 0)
+        _ = try cache.bytes(WatchedKey(id: 200)) { [UInt8](repeating: 0, count: 995) }
+        #expect(ended.withLock { $0 } == 199)
+        #expect((0...200).filter { cache.kept(WatchedKey(id: $0)) != nil } == [199, 200])
     }
 
     @Test func packsAreKeptApart() throws {
