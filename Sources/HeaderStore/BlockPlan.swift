@@ -179,36 +179,31 @@ struct BlockPlan {
         return nil
     }
 
-    /// The blob itself, unless its chain is as deep as one may be or reading it would be too much. Then the chain is made
-    /// shorter: the new blob takes the place of the last ones, of as few as have together at most the bytes of the one before
-    /// them. So what lies deep stands for many changes, nothing is compressed with far older contents often, and the chain
-    /// of a file that changed a thousand times is as short as that of one that changed ten times.
+    /// The blob itself, or an older one (``ChainFold``).
     private mutating func base(from tip: BlobPlace, for item: Item, _ choice: BaseChoice) throws -> Base? {
-        var skipped = 0
-        var next: BlobPlace? = tip
-        while let place = next {
-            guard let node = try graph.node(place.block) else { return nil }
-            // With others in its block, that may be what they lean on.
-            next = place.length == node.rawLength ? node.onlyBase : nil
-            if node.depth < PackIndex.maximumDepth, next == nil || node.compressedLength >= skipped {
-                let closure = try graph.closure(of: place.block)
-                let more = closure.blocks.subtracting(choice.read)
-                let bytes = try graph.bytes(of: more)
-                if bytes <= choice.bytes, closure.blocks.count <= BlockGraph.maximumClosure,
-                    2 * item.length + closure.bytes <= Self.fileBytes
-                {
-                    return Base(place: place, depth: node.depth, more: more, bytes: bytes)
-                }
+        try ChainFold.base(from: tip, maximumDepth: PackIndex.maximumDepth) { place in
+            try graph.node(place.block).map { node in
+                // With others in its block, that may be what they lean on.
+                let base = place.length == node.rawLength ? node.onlyBase : nil
+                return ChainFold.Link(depth: node.depth, compressedLength: node.compressedLength, base: base)
             }
-            skipped += node.compressedLength
+        } base: { place in
+            let closure = try graph.closure(of: place.block)
+            let more = closure.blocks.subtracting(choice.read)
+            let bytes = try graph.bytes(of: more)
+            guard bytes <= choice.bytes, closure.blocks.count <= BlockGraph.maximumClosure,
+                2 * item.length + closure.bytes <= Self.fileBytes, let node = try graph.node(place.block)
+            else { return nil }
+            return Base(place: place, depth: node.depth, more: more, bytes: bytes)
         }
-        return nil
     }
 
     /// Whether the block may have one more file. A file that is larger than a block stands alone.
     private mutating func hasRoom(_ block: Block, for item: Item, _ base: Base?) throws -> Bool {
         let rawLength = block.rawLength + item.length
-        guard block.items.count < Self.maximumItems, rawLength <= PackIndex.blockSize else { return false }
+        guard block.items.count < Self.maximumItems, rawLength <= PackIndex.blockSize,
+            block.items.last?.isCopy == item.isCopy
+        else { return false }
         let more = try base.map { try graph.closure(of: $0.place.block).blocks.subtracting(block.closure.blocks) } ?? []
         return try block.closure.blocks.count + more.count <= BlockGraph.maximumClosure
             && 2 * rawLength + block.closure.bytes + graph.bytes(of: more) <= Self.fileBytes

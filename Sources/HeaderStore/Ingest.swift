@@ -341,23 +341,19 @@ struct Ingest {
         try tree(inPack: shares.filter { 2 * $0.blobs >= $0.of }.map(\.pack).max(), database)
     }
 
-    /// The parent itself, unless its line is as long as one may be, or to read it takes more than the tree. Then one that is
-    /// above it, as blocks choose (``BlockPlan``).
+    /// The parent itself, or one that is above it (``ChainFold``).
     ///
     /// - Parameter bytes: raw bytes of all manifests above the new one, at most.
     private func manifestParent(_ parent: StoredTree?, atMost bytes: Int, _ database: Database) throws -> StoredTree? {
-        var skipped = 0
-        var next = parent?.row
-        while let row = next {
-            next = try row.parent.flatMap { try catalogue.tree(id: $0, database) }
-            if row.depth < StoredManifest.maximumDepth, skipped == 0 || next == nil || row.compressedLength >= skipped,
-                try catalogue.manifestBytes(ofTree: row.id, database) <= bytes
-            {
-                return try PackReader.unlessDamaged { try content.tree(row.digest) }
-            }
-            skipped += row.compressedLength
+        guard let parent else { return nil }
+        return try ChainFold.base(from: parent.row, maximumDepth: StoredManifest.maximumDepth) { row in
+            ChainFold.Link(
+                depth: row.depth, compressedLength: row.compressedLength,
+                base: try row.parent.flatMap { try catalogue.tree(id: $0, database) })
+        } base: { row in
+            guard try catalogue.manifestBytes(ofTree: row.id, database) <= bytes else { return nil }
+            return try PackReader.unlessDamaged { try content.tree(row.digest) }
         }
-        return nil
     }
 
     /// The tree of the pack with most of a tree's blobs: its blocks have to be read anyway, and lean on little.
