@@ -8,15 +8,16 @@ internal import KernelHeaders
 /// others, and read no more than they have. All else lies side by side in the order of the paths. Reading stays bounded,
 /// whatever the store holds:
 ///
-/// - To read one file, at most ``fileBytes`` are decompressed (or the file itself, if it is larger). A block leans only on
-///   blocks that, with all that these lean on, leave it below that, and leave as much room as it has itself to a block
-///   that will lean on it.
+/// - To read one file, at most ``fileBytes`` are decompressed (or the file itself, if it is larger), beside manifests. A
+///   block leans only on blocks that, with all that these lean on, leave it below that, and leave as much room as it has
+///   itself to a block that will lean on it.
 /// - To read a whole tree, at most ``treeFactor`` times its bytes are decompressed, its manifest and that one's parents
 ///   included, or ``fileBytes`` beside these of a smaller one. Where leaning on the newest contents of a path would be too
 ///   much, a block leans on older ones. A tree whose files lie too far apart, because they came with many that have
 ///   little else in common with it, has those of the emptiest blocks stored once more, side by side. Its predecessors
 ///   go on reading theirs where they are: what reading a tree costs is settled when it is uploaded. A store never has
-///   more copies than contents (``Catalogue/copiesLeft(_:)``): one that has used them up lets trees cost more.
+///   more copies than contents (``Catalogue/copiesLeft(_:)``): one that has used them up lets trees cost more. So may one
+///   that lost something: what came back lies as the upload needs it that brought it, for all other trees, too.
 struct BlockPlan {
     /// Raw bytes.
     static let fileBytes = 4 << 20
@@ -33,6 +34,10 @@ struct BlockPlan {
         let path: HeaderPath
         let digest: Digest
         let length: Int
+        /// Of what was lost, the number that it had.
+        var number: Int?
+        /// Whether the tree has it under another number: it is for other trees, whose reading is to pay for it alone.
+        var isCopy = false
     }
 
     struct Block {
@@ -42,8 +47,11 @@ struct BlockPlan {
         var prefix: [Int] = []
         var depth = 0
         fileprivate var bases: [BlockKey] = []
-        /// All blocks that reading it needs, without itself.
+        /// All blocks that reading it needs, without itself, as long as more files may come into it.
         fileprivate var closure = BlockGraph.Closure(blocks: [], bytes: 0)
+
+        /// There may be as many blocks as files, and each may need a thousand others.
+        fileprivate mutating func close() { closure.blocks = [] }
     }
 
     private let content: ContentReader
@@ -117,21 +125,24 @@ struct BlockPlan {
         var blocks: [Block] = []
         var choice = BaseChoice(bytes: 0)
         let living = places.filter { [again] place in !again.contains(place.key) }
-        for block in Set(living.values.map(\.block)) {
-            choice.read.formUnion(try graph.closure(of: block).blocks)
-        }
+        choice.read = try graph.closure(ofAll: living.values.map(\.block))
         let bytes = items.reduce(0) { $0 + $1.length }
         choice.bytes = max(0, room - bytes - (try graph.bytes(of: choice.read)))
         let isRevision = bytes <= PackIndex.tightBytes && items.count <= Self.maximumAlone
         var open: Int?
-        for item in items.sorted(by: { $0.path < $1.path }) {
+        let all = items.sorted { ($0.isCopy ? 1 : 0, $0.path) < ($1.isCopy ? 1 : 0, $1.path) }
+        for item in all {
             let base = try base(of: item, &choice)
             if isRevision, base != nil, !again.contains(item.digest) {
                 blocks.append(Block())
                 try add(item, base, to: &blocks[blocks.count - 1])
+                blocks[blocks.count - 1].close()
                 continue
             }
-            if let last = open, try !hasRoom(blocks[last], for: item, base) { open = nil }
+            if let last = open, try !hasRoom(blocks[last], for: item, base) {
+                blocks[last].close()
+                open = nil
+            }
             if open == nil {
                 open = blocks.count
                 blocks.append(Block())
@@ -226,11 +237,14 @@ struct BlockPlan {
     /// - Returns: as ``BlockGraph/forecast(_:)``.
     private mutating func forecast() throws -> [BlockKey: Int] {
         graph.plan(blocks.map { .init(rawLength: $0.rawLength, depth: $0.depth, bases: $0.bases) })
-        var keys = places.mapValues(\.block)
+        var planned: [Digest: BlockKey] = [:]
         for (position, block) in blocks.enumerated() {
-            for item in block.items { keys[item.digest] = BlockGraph.planned(position) }
+            // The first of several counts: the manifest names that.
+            for item in block.items where planned[item.digest] == nil {
+                planned[item.digest] = BlockGraph.planned(position)
+            }
         }
-        return try graph.forecast(files.compactMap { keys[$0.digest] })
+        return try graph.forecast(files.compactMap { planned[$0.digest] ?? places[$0.digest]?.block })
     }
 
     /// - Returns: what the tree has in blocks that hold little else of it, until so many bytes need not be read.

@@ -233,10 +233,17 @@ struct Ingest {
         }
         let manifestParent = try manifestParent(
             parent, atMost: max(unpacked.manifest.contentBytes, BlockPlan.fileBytes) - own, database)
-        let items = unpacked.spool.newBlobs.map { blob in
-            // What was lost under several numbers comes back under each.
-            BlockPlan.Item(
-                path: blob.path, digest: blob.digest, length: blob.length * (unpacked.lost[blob.digest]?.count ?? 1))
+        // What was lost under several numbers comes back under each; the manifest that is there names one of them.
+        let named =
+            try tree.flatMap { tree in try PackReader.unlessDamaged { try content.tree(tree.digest).numbers } } ?? []
+        let namedNumbers = Set(named.compactMap(\.self))
+        let items = unpacked.spool.newBlobs.flatMap { blob in
+            let numbers: [Int?] = unpacked.lost[blob.digest] ?? [nil]
+            let own = numbers.first { $0.map(namedNumbers.contains) ?? false } ?? numbers[0]
+            return numbers.map { number in
+                BlockPlan.Item(
+                    path: blob.path, digest: blob.digest, length: blob.length, number: number, isCopy: number != own)
+            }
         }
         let above = try manifestParent.map { try catalogue.manifestBytes(ofTree: $0.row.id, database) }
         let unbound = try BlockPlan(
@@ -265,10 +272,9 @@ struct Ingest {
         _ pack: PackWriter, _ unpacked: Unpacked, by filling: Filling, of tree: TreeRow?, firstNumber: Int
     ) throws {
         let blocks = filling.plan.blocks
-        let new = blocks.flatMap(\.items).map(\.digest).filter { unpacked.lost[$0] == nil }
-        // Manifests name what was lost by the numbers that it had.
-        let own = Dictionary(uniqueKeysWithValues: zip(new, (firstNumber...).lazy.map { [$0] }))
-            .merging(unpacked.lost) { own, _ in own }
+        // What manifests call the contents, and the next number of what never had one.
+        var own: [Digest: Int] = [:]
+        var next = firstNumber
         let spooled = Dictionary(uniqueKeysWithValues: unpacked.spool.newBlobs.map { ($0.digest, $0) })
         let reading = TreeReading(content)
         let level = blocks.reduce(0) { $0 + $1.rawLength } <= PackIndex.tightBytes ? ZstdFrame.tight : 7
@@ -278,10 +284,11 @@ struct Ingest {
             for item in block.items {
                 let bytes = try contents(
                     of: item.digest, unpacked, spooled, filling.places[item.digest], reading)
-                for number in own[item.digest] ?? [] {
-                    raw += bytes
-                    blobs.append((number, item.digest, bytes.count))
-                }
+                let number = item.number ?? next
+                if item.number == nil { next += 1 }
+                own[item.digest] = own[item.digest] ?? number
+                raw += bytes
+                blobs.append((number, item.digest, bytes.count))
             }
             try pack.addBlock(raw, blobs: blobs, prefix: try prefix(for: block, reading), level: level)
         }
@@ -290,7 +297,7 @@ struct Ingest {
             switch entry.kind {
             case .link(let target): return StoredManifest.Entry(path: entry.path, kind: .link(target: target))
             case .file(_, let digest, let executable):
-                let number = own[digest]?.first ?? filling.places[digest]?.number ?? 0
+                let number = own[digest] ?? filling.places[digest]?.number ?? 0
                 return StoredManifest.Entry(path: entry.path, kind: .file(number: number, executable: executable))
             }
         }

@@ -285,6 +285,52 @@ import Testing
         }
     }
 
+    /// To read one copy, or the tree, must not take the others, too.
+    @Test func whatWasLostUnderSeveralNumbersComesBackInBlocksOfItsOwn() async throws {
+        let kernel = try StoredKernel(
+            id: 1,
+            files: ["large": 1500 << 10, "small": 1000].reduce(into: [:]) { files, file in
+                files["include/linux/\(file.key).h"] = IngestTests.text(seed: file.key, bytes: file.value)
+            })
+        try await withTemporaryFolder { folder in
+            let state = folder.path("store")
+            let store = try HeaderStore(folder: state)
+            try await store.put(kernel)
+            // Twice more, as a tree has them whose files lie too far apart.
+            let catalogue = store.catalogue
+            var number = try await catalogue.pool.read { try catalogue.nextBlobNumber($0) }
+            let copies = try PackWriter(files: PosixFileSystem(), layout: store.layout)
+            for contents in Array(kernel.contents.values) + kernel.contents.values {
+                try copies.addBlock(
+                    contents, blobs: [(number, Digest(of: contents), contents.count)], prefix: .none, level: 1)
+                number += 1
+            }
+            let (name, bytes, index) = (try copies.commit(to: store.layout), copies.length, copies.index)
+            try await catalogue.pool.write { try catalogue.insert(pack: name, bytes: bytes, index: index, $0) }
+            for pack in try PackOnDisk.all(in: state) {
+                for block in pack.index.blocks { try pack.flip(at: block.offset + block.compressedLength - 1) }
+            }
+            #expect(try await store.verify().found == 2)
+            #expect(try await store.status().lostBlobs == 6)
+            try await store.put(kernel)
+            try await store.requireWhole(kernel)
+            #expect(try await store.status().lostBlobs == 0)
+            try store.close()
+            let reader = try Reader(state)
+            #expect(try reader.repeated() == 4)
+            #expect(try reader.cost(kernel).blocks == kernel.manifest.contentBytes)
+            for contents in kernel.contents.values {
+                let places = try reader.content.places(of: Digest(of: contents))
+                for location in try reader.content.locations(of: places.map(\.number)) {
+                    let reading = TreeReading(reader.content)
+                    #expect(try reading.contents(location) == contents)
+                    #expect(reading.decompressedBytes <= BlockPlan.fileBytes)
+                }
+            }
+            try reader.catalogue.close()
+        }
+    }
+
     @Test func theWindowLetsGoOfTheLeastRecentlyUsed() {
         var window = BlockWindow<Int>(limit: 10)
         func key(_ block: Int) -> BlockKey { BlockKey(pack: 1, block: block) }
