@@ -11,6 +11,17 @@ struct StoredTree: Sendable {
     var manifest: TreeManifest
     /// Of each entry of the manifest; nil for links.
     var numbers: [Int?]
+
+    /// About what it takes in memory.
+    var bytes: Int { manifest.entries.reduce(raw.count) { $0 + $1.textBytes + 256 } }
+}
+
+extension TreeManifest.Entry {
+    /// Of the path, and of a link's target.
+    var textBytes: Int {
+        guard case .link(let target) = kind else { return path.string.utf8.count }
+        return path.string.utf8.count + target.utf8.count
+    }
 }
 
 /// A block, by the numbers of its pack and of itself in it.
@@ -24,8 +35,8 @@ struct BlockKey: Hashable, Sendable {
 /// While somebody reads, packs may be written anew: what then is not where it was is looked up again.
 ///
 /// Memory: ``cacheBytes`` of raw blocks, ``fileBytes`` of files, 128 open packs, packs' tables with 131,072 blocks and blobs
-/// that these lean on, as many of how blocks lean on one another (100 bytes each), the manifests of the last 8 trees and as
-/// many as documents, and what the caller holds.
+/// that these lean on, as many of how blocks lean on one another (100 bytes each), ``keptBytes`` of the manifests of up to 8
+/// trees and as many of documents (or a single one that has more), and what the caller holds.
 final class ContentReader: Sendable {
     static let cacheBytes = 64 << 20
     /// Of single files that were asked for lately.
@@ -33,6 +44,7 @@ final class ContentReader: Sendable {
     private static let openPacks = 128
     static let knownEntries = 131_072
     private static let keptTrees = 8
+    static let keptBytes = 64 << 20
 
     typealias Document = (bytes: [UInt8], digest: Digest)
 
@@ -48,13 +60,15 @@ final class ContentReader: Sendable {
         var tables: RecentlyUsed<Int, (pack: Digest, blocks: [PackIndex.Block])>
         /// Weighed by what they lean on, them included.
         var nodes: RecentlyUsed<BlockKey, BlockGraph.Node>
-        var trees = RecentlyUsed<Digest, StoredTree>(limit: ContentReader.keptTrees)
+        var trees: RecentlyUsed<Digest, StoredTree>
         /// Manifests as they are sent, by their trees.
-        var documents = RecentlyUsed<Digest, Document>(limit: ContentReader.keptTrees)
+        var documents: RecentlyUsed<Digest, Document>
         /// How often something was moved.
         var moves = 0
 
-        init(knownEntries: Int) {
+        init(knownEntries: Int, keptBytes: Int) {
+            trees = RecentlyUsed(limit: keptBytes)
+            documents = RecentlyUsed(limit: keptBytes)
             tables = RecentlyUsed(limit: knownEntries)
             nodes = RecentlyUsed(limit: knownEntries)
         }
@@ -66,13 +80,15 @@ final class ContentReader: Sendable {
     private let files = ByteCache<FileKey>(limit: ContentReader.fileBytes, entryBytes: TreeReading.entryBytes)
     private let state: Mutex<State>
     private let knownEntries: Int
+    private let keptBytes: Int
 
     init(
         catalogue: Catalogue, layout: StoreLayout, cacheBytes: Int = ContentReader.cacheBytes,
-        knownEntries: Int = ContentReader.knownEntries
+        knownEntries: Int = ContentReader.knownEntries, keptBytes: Int = ContentReader.keptBytes
     ) {
         self.knownEntries = knownEntries
-        state = Mutex(State(knownEntries: knownEntries))
+        self.keptBytes = keptBytes
+        state = Mutex(State(knownEntries: knownEntries, keptBytes: keptBytes))
         cache = ByteCache(limit: cacheBytes, entryBytes: TreeReading.entryBytes)
         self.catalogue = catalogue
         self.layout = layout
@@ -84,7 +100,7 @@ final class ContentReader: Sendable {
         if let known { return known }
         do {
             let tree = try readTree(digest)
-            keep(tree, for: digest, in: \.trees, ifStill: moves)
+            keep(tree, weight: weight(tree.bytes), for: digest, in: \.trees, ifStill: moves)
             return tree
         } catch let problem as Problem where problem.code == .storeDamaged {
             guard state.withLock({ $0.moves }) != moves else { throw problem }
@@ -104,13 +120,16 @@ final class ContentReader: Sendable {
         state.trim(table)
     }
 
+    /// Of a manifest, so that there are no more than so many either.
+    private func weight(_ bytes: Int) -> Int { max(bytes, keptBytes / Self.keptTrees) }
+
     /// Says that packs were written anew, or trees removed.
     func contentsMoved() {
         // Open packs, too: one that has no name any more keeps its room on the disk. It takes a while to free all that, and
         // event loops wait for the lock.
         _ = state.withLock { state in
             let old = state
-            state = State(knownEntries: knownEntries)
+            state = State(knownEntries: knownEntries, keptBytes: keptBytes)
             state.moves = old.moves + 1
             return old
         }
@@ -130,7 +149,7 @@ final class ContentReader: Sendable {
         let moves = state.withLock { $0.moves }
         let bytes = try encode(try self.tree(tree).manifest)
         let document = Document(bytes, SHA256Hash.digest(of: bytes))
-        keep(document, for: tree, in: \.documents, ifStill: moves)
+        keep(document, weight: weight(bytes.count), for: tree, in: \.documents, ifStill: moves)
         return document
     }
 

@@ -227,10 +227,7 @@ struct Ingest {
         let parents = [parent, try newestRelative(shares, database), try root(places.values, database)].compactMap(
             \.self)
         // At most, before any path is left out that the one before it begins with.
-        let own = unpacked.manifest.entries.reduce(0) { sum, entry in
-            guard case .link(let target) = entry.kind else { return sum + entry.path.string.utf8.count + 16 }
-            return sum + entry.path.string.utf8.count + target.utf8.count + 16
-        }
+        let own = unpacked.manifest.entries.reduce(0) { $0 + $1.textBytes + 16 }
         let manifestParent = try manifestParent(
             parent, atMost: max(unpacked.manifest.contentBytes, BlockPlan.fileBytes) - own, database)
         // What was lost under several numbers comes back under each; the manifest that is there names one of them.

@@ -1,13 +1,14 @@
 internal import GRDB
 internal import KernelHeaders
 
-/// Reads many trees' manifests one after the other, without reading each one's parents again.
+/// Reads many trees' manifests one after the other, without reading each one's parents again, as a rule.
+///
+/// Memory: 32 MB of raw forms, or the last one if that has more.
 struct ManifestWalk {
-    private static let kept = 32
-
     private let catalogue: Catalogue
     private let content: ContentReader
-    private var raws: [(tree: Int, raw: [UInt8])] = []
+    /// By their trees.
+    private var raws = RecentlyUsed<Int, [UInt8]>(limit: 32 << 20)
 
     init(catalogue: Catalogue, content: ContentReader) {
         self.catalogue = catalogue
@@ -16,7 +17,7 @@ struct ManifestWalk {
 
     /// - Throws: `Problem` with `store-damaged`.
     mutating func raw(_ row: TreeRow) throws -> [UInt8] {
-        if let known = raws.first(where: { $0.tree == row.id }) { return known.raw }
+        if let known = raws.value(row.id) { return known }
         let raw: [UInt8]
         if row.damage != .manifest, let parent = row.parent {
             guard let parent = try catalogue.pool.unsafeReentrantRead({ try catalogue.tree(id: parent, $0) }) else {
@@ -26,8 +27,8 @@ struct ManifestWalk {
         } else {
             raw = try content.rawManifest(row, prefix: [])
         }
-        raws.append((row.id, raw))
-        if raws.count > Self.kept { raws.removeFirst() }
+        raws.keep(raw, weight: raw.count, for: row.id)
+        raws.trim()
         return raw
     }
 

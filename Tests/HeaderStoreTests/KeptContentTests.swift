@@ -48,6 +48,27 @@ import Testing
         }
     }
 
+    @Test func manifestsAreKeptUpToSoManyBytes() async throws {
+        let other = try StoredKernel(id: 2, revision: 2)
+        try await withStore { store, _ in
+            try await store.put(other)
+            for (keptBytes, isKept) in [(ContentReader.keptBytes, true), (100, false)] {
+                let content = ContentReader(catalogue: store.catalogue, layout: store.layout, keptBytes: keptBytes)
+                let path = try #require(HeaderPath("include/linux/none.h"))
+                for kernel in [kernel, other] {
+                    _ = try content.document(of: kernel.manifest.digest) { $0.canonicalBytes }
+                }
+                // The last one in any case.
+                for (tree, isKept) in [(kernel.manifest.digest, isKept), (other.manifest.digest, true)] {
+                    #expect((content.keptDocument(of: tree) != nil) == isKept)
+                    // Only a manifest that is at hand says that it has no such file.
+                    let problem = Result { try content.keptFile(at: path, in: tree) }
+                    if case .failure = problem { #expect(isKept) } else { #expect(!isKept) }
+                }
+            }
+        }
+    }
+
     @Test func whatIsCollectedIsNotKept() async throws {
         try await withStore { store, _ in
             let tree = kernel.manifest.digest
