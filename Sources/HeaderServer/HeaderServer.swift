@@ -103,8 +103,7 @@ public enum HeaderServer {
                 await onListening(address)
             }, logger: logger)
         let expiry = Task { try await sessions.expireForEver() }
-        let retention =
-            store.retention.isOn ? Task { await RetentionTask(store: store, logger: logger).run() } : nil
+        let retention = Task { await RetentionTask(store: store, logger: logger).run() }
         let upkeep = [Task { await store.verifyForEver() }, Task { await store.repackForEver() }]
         await service.start()
         let result = await Result {
@@ -114,8 +113,8 @@ public enum HeaderServer {
             try await ServiceGroup(configuration: services).run()
         }
         expiry.cancel()
-        retention?.cancel()
-        await retention?.value
+        retention.cancel()
+        await retention.value
         for task in upkeep { task.cancel() }
         await store.stopUpkeep()
         for task in upkeep { await task.value }

@@ -42,6 +42,8 @@ struct MetricsRoutes<Context: RequestContext> {
             ("lost_blobs", status.lostBlobs ?? 0), ("quarantined_files", status.quarantined ?? 0),
             ("quarantined_bytes", status.quarantinedBytes ?? 0), ("loose_packs", status.loosePacks ?? 0),
             ("loose_pack_bytes", status.loosePackBytes ?? 0), ("verify_findings", store.verification.lastFound),
+            ("hosts_of_one_token", try await store.mostHostsOfToken()),
+            ("hosts_of_one_token_limit", store.hostsOfTokenLimit),
             ("running_kernels", coverage.kernels.all), ("running_hosts", coverage.hosts.all),
         ]
         var gauges = [

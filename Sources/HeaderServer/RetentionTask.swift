@@ -3,7 +3,7 @@ import KernelHeaders
 import Logging
 import OperatorDocuments
 
-/// Removes, once a day, the kernels that the rules do not keep.
+/// Removes, once a day, the kernels that the rules do not keep, if the server is to, and forgets hosts that report no more.
 struct RetentionTask {
     /// Seconds between two runs, in which the server runs: what passes between restarts adds up.
     static let period = 86_400
@@ -22,17 +22,24 @@ struct RetentionTask {
             do {
                 try await pause(.seconds(Self.step))
                 guard try await store.waitForPrune(Self.step) >= Self.period else { continue }
-                let report = try await store.prune(store.retention, isDryRun: false)
+                if store.retention.isOn {
+                    for removal in try await store.prune(store.retention, isDryRun: false).removals {
+                        logger.notice(
+                            "kernel removed",
+                            metadata: ["buildID": "\(removal.buildID)", "reason": "\(removal.reason)"])
+                    }
+                }
+                let forgotten = try await store.forgetHosts()
                 try await store.endWaitForPrune()
-                for removal in report.removals {
+                if forgotten != (0, 0) {
                     logger.notice(
-                        "kernel removed",
-                        metadata: ["buildID": "\(removal.buildID)", "reason": "\(removal.reason)"])
+                        "hosts that do not report any more are forgotten",
+                        metadata: ["hosts": "\(forgotten.hosts)", "kernels": "\(forgotten.kernels)"])
                 }
             } catch is CancellationError {
                 return
             } catch {
-                logger.error("kernels could not be removed", metadata: ["error": "\(error)"])
+                logger.error("kernels and hosts could not be removed", metadata: ["error": "\(error)"])
             }
         }
     }

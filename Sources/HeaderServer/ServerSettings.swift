@@ -18,6 +18,7 @@ import SystemPackage
 ///   "bundleBytes": 4294967296, "claims": { "seconds": 120, "opinions": 2 },
 ///   "uploads": { "number": 256, "seconds": 300 },
 ///   "retention": { "on": false, "days": 90, "newest": 3, "bytes": 107374182400 },
+///   "hosts": { "days": 90, "number": 2000000 },
 ///   "verify": { "on": true, "bytesPerSecond": 4194304, "days": 7 },
 ///   "repack": { "on": true, "seconds": 300 },
 ///   "limits": { "archiveBytes": 1073741824, "unpackedBytes": 1073741824, "fileBytes": 16777216, "entries": 100000,
@@ -127,15 +128,13 @@ public struct ServerSettings: Sendable {
         try await Self.set(&store.limits.seconds, reader, "limits.seconds")
         try await Self.set(&store.btfBytes, reader, "limits.btfBytes")
         store.retention.isOn = try await Self.flag(reader, "retention.on") ?? false
-        try await Self.set(&store.retention.days, reader, "retention.days")
-        guard store.retention.days <= Self.longestDays else {
-            throw SettingsError(
-                description: "retention.days is \(store.retention.days), and \(Self.longestDays) days are the most.")
-        }
+        try await Self.set(days: &store.retention.days, reader, "retention.days")
         try await Self.set(&store.retention.newest, reader, "retention.newest")
         var bytes = 0
         try await Self.set(&bytes, reader, "retention.bytes")
         if bytes > 0 { store.retention.bytes = bytes }
+        try await Self.set(days: &store.hosts.days, reader, "hosts.days")
+        try await Self.set(&store.hosts.number, reader, "hosts.number")
         try await setVerify(reader)
         store.repackSeconds = 300
         try await Self.set(&store.repackSeconds, reader, "repack.seconds")
@@ -161,10 +160,7 @@ public struct ServerSettings: Sendable {
         try await Self.set(&store.verifyBytesPerSecond, reader, "verify.bytesPerSecond")
         if try await Self.flag(reader, "verify.on") == false { store.verifyBytesPerSecond = 0 }
         var days = 7
-        try await Self.set(&days, reader, "verify.days")
-        guard days <= Self.longestDays else {
-            throw SettingsError(description: "verify.days is \(days), and \(Self.longestDays) days are the most.")
-        }
+        try await Self.set(days: &days, reader, "verify.days")
         store.verifySeconds = days * 86400
     }
 
@@ -175,11 +171,7 @@ public struct ServerSettings: Sendable {
         try await Self.set(&store.pchRetrySeconds, reader, "pch.retrySeconds")
         try await Self.set(&pch.queue, reader, "pch.queue")
         try await Self.set(&pch.builders, reader, "pch.builders")
-        try await Self.set(&pch.aheadDays, reader, "pch.aheadDays")
-        guard pch.aheadDays <= Self.longestDays else {
-            throw SettingsError(
-                description: "pch.aheadDays is \(pch.aheadDays), and \(Self.longestDays) days are the most.")
-        }
+        try await Self.set(days: &pch.aheadDays, reader, "pch.aheadDays")
         try await Self.set(&pch.limits.seconds, reader, "pch.limits.seconds")
         try await Self.set(&pch.limits.processorSeconds, reader, "pch.limits.processorSeconds")
         try await Self.set(&pch.limits.memoryBytes, reader, "pch.limits.memoryBytes")
@@ -204,6 +196,13 @@ public struct ServerSettings: Sendable {
     private static func flag(_ reader: ConfigReader, _ key: ConfigKey) async throws -> Bool? {
         do { return try await reader.fetchBool(forKey: key) } catch {
             throw SettingsError(description: "\(key), of the environment or the file, is neither true nor false.")
+        }
+    }
+
+    private static func set(days: inout Int, _ reader: ConfigReader, _ key: ConfigKey) async throws {
+        try await set(&days, reader, key)
+        guard days <= longestDays else {
+            throw SettingsError(description: "\(key) is \(days), and \(longestDays) days are the most.")
         }
     }
 

@@ -7,7 +7,9 @@ import KernelHeaders
 import NIOCore
 
 /// Where agents report that their host runs a kernel, and hear what the server wants of it.
-struct SightingRoutes<Context: RequestContext> {
+struct SightingRoutes {
+    typealias Context = ServerRequestContext
+
     let store: HeaderStore
     let registry: MetricsRegistry
 
@@ -25,7 +27,8 @@ struct SightingRoutes<Context: RequestContext> {
         }
         let body = try await Self.body(of: request)
         let sighting = try Sighting(checking: body, kernel: id)
-        let answer = try await store.checkIn(sighting, sentAs: SHA256Hash.digest(of: body))
+        let answer = try await store.checkIn(
+            sighting, sentAs: SHA256Hash.digest(of: body), by: context.visitor.token)
         registry.count(MetricsRegistry.counts(of: answer))
         var response = try Response.json(answer)
         // A claim is for one host.

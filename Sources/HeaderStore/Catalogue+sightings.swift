@@ -27,8 +27,8 @@ struct HostRow: FetchableRecord {
 extension Catalogue {
     /// Different reports of one kernel that are kept with their details. A report beyond them is kept without.
     static let maximumReports = 200
-    /// Different digests of one artefact of a kernel that are kept, none of them the store's own. Hosts that have yet others
-    /// are told so, and are not on record.
+    /// Different digests of one artefact of a kernel that are kept, none of them the store's own. For one more, the one goes
+    /// that the fewest hosts have: digests can be invented, and what several hosts have outlasts those.
     static let maximumOtherDigests = 200
 
     /// Whether a host's report says what is on record already.
@@ -36,7 +36,7 @@ extension Catalogue {
         try lastReport(of: sighting.host, database).map { Self.says($0, sighting) } ?? false
     }
 
-    private func lastReport(of host: HostID, _ database: Database) throws -> HostRow? {
+    func lastReport(of host: HostID, _ database: Database) throws -> HostRow? {
         try HostRow.fetchOne(
             try database.cachedStatement(
                 sql: """
@@ -54,12 +54,24 @@ extension Catalogue {
 
     /// Puts a host's report on record.
     ///
+    /// - Parameters:
+    ///   - token: the ID of the one that it came with; empty for none. A host that is on record stays with its first one.
+    ///   - forgotten: gets what has to make room for it.
     /// - Returns: false if it says what is on record already; then nothing was written.
-    func put(_ sighting: Sighting, at seconds: Int, _ database: Database) throws -> Bool {
-        let known = try lastReport(of: sighting.host, database)
+    func put(
+        _ sighting: Sighting, by token: String, at seconds: Int, _ rules: HostRules, _ forgotten: inout Forgotten,
+        _ database: Database
+    ) throws -> Bool {
+        var known = try lastReport(of: sighting.host, database)
         if known.map({ Self.says($0, sighting) }) == true { return false }
+        if known?.buildID != sighting.kernel.buildID {
+            try makeRoom(for: sighting.kernel.buildID, rules, &forgotten, database)
+            // What it ran before may be gone, and itself with that.
+            if known != nil { known = try lastReport(of: sighting.host, database) }
+        }
+        if known == nil { try makeRoom(forHostOf: token, rules, &forgotten, database) }
         let kernel = try sighted(sighting.kernel, at: seconds, database)
-        let report = try report(sighting.steps, kernel: kernel, database)
+        let report = try report(sighting.steps, kernel: kernel, rules, database)
         if known.map({ ($0.kernel, $0.report) == (kernel, report) }) != true {
             try database.cachedStatement(sql: "UPDATE sighted SET hosts = hosts + 1 WHERE id = ?")
                 .execute(arguments: [kernel])
@@ -74,12 +86,13 @@ extension Catalogue {
         }
         try database.cachedStatement(
             sql: """
-                INSERT INTO host (id, kernel, bootID, agent, report, firstSeen, lastSeen) VALUES (?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO host (id, kernel, bootID, agent, report, firstSeen, lastSeen, token)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT DO UPDATE SET kernel = excluded.kernel, bootID = excluded.bootID, agent = excluded.agent,
                     report = excluded.report, lastSeen = max(lastSeen, excluded.lastSeen)
                 """
         ).execute(
-            arguments: [sighting.host, kernel, sighting.bootID, sighting.agent, report, seconds, seconds])
+            arguments: [sighting.host, kernel, sighting.bootID, sighting.agent, report, seconds, seconds, token])
         return true
     }
 
@@ -109,14 +122,19 @@ extension Catalogue {
     }
 
     /// The number of a report, which is written down once, whoever sends it.
-    private func report(_ steps: [CollectStep], kernel: Int, _ database: Database) throws -> Int {
+    private func report(
+        _ steps: [CollectStep], kernel: Int, _ rules: HostRules, _ database: Database
+    ) throws -> Int {
         let select = try database.cachedStatement(sql: "SELECT id FROM report WHERE digest = ?")
         var steps = steps
         var digest = Self.digest(steps)
         if let id = try Int.fetchOne(select, arguments: [digest]) { return id }
         let count = try Int.fetchOne(
             try database.cachedStatement(sql: "SELECT count(*) FROM finding WHERE kernel = ?"), arguments: [kernel])
-        if (count ?? 0) >= Self.maximumReports {
+        let all = try Int.fetchOne(
+            try database.cachedStatement(sql: "SELECT count(*) FROM (SELECT 1 FROM report LIMIT ?)"),
+            arguments: [rules.detailedReports])
+        if (count ?? 0) >= Self.maximumReports || (all ?? 0) >= rules.detailedReports {
             steps = Self.withoutDetails(steps)
             digest = Self.digest(steps)
             if let id = try Int.fetchOne(select, arguments: [digest]) { return id }
@@ -130,7 +148,7 @@ extension Catalogue {
     }
 
     /// A host's last report is not its last any more.
-    private func uncount(_ host: HostRow, _ database: Database) throws {
+    func uncount(_ host: HostRow, _ database: Database) throws {
         try database.cachedStatement(sql: "UPDATE sighted SET hosts = hosts - 1 WHERE id = ?")
             .execute(arguments: [host.kernel])
         try database.cachedStatement(sql: "UPDATE finding SET hosts = hosts - 1 WHERE kernel = ? AND report = ?")
@@ -175,50 +193,60 @@ extension Catalogue {
     // MARK: What was said of what is held
 
     /// Puts a host's digest on record that is, or is not, that of what the store has, and that the host did not say before.
+    ///
+    /// - Returns: other kernels of which the host said something that is on record no more, as it said too much.
     func put(
         opinion digest: Digest, of host: HostID, on key: UploadClaims.Key, agrees: Bool, at seconds: Int,
         _ database: Database
-    ) throws {
-        let before = try opinion(of: host, on: key, database)
+    ) throws -> Set<BuildID> {
+        if let before = try opinion(of: host, on: key, database), !before.agrees {
+            try uncount(otherDigest: before.digest, on: key, database)
+        }
         let place = Self.place(key)
-        if let before, !before.agrees {
-            // With no host on the other side, it is no conflict any more.
-            for change in [
-                "UPDATE otherDigest SET hosts = hosts - 1 WHERE", "DELETE FROM otherDigest WHERE hosts < 1 AND",
-            ] {
-                try database.execute(
-                    sql: change + " buildID = ? AND artefact = ? AND digest = ?",
-                    arguments: place + [before.digest])
-            }
-        }
-        if !agrees, try isFull(key, for: digest, database) {
-            try database.execute(
-                sql: "DELETE FROM opinion WHERE buildID = ? AND artefact = ? AND host = ?", arguments: place + [host])
-            return
-        }
+        if !agrees { try makeRoom(forOtherDigest: digest, on: key, database) }
         try database.execute(
             sql: """
                 INSERT OR REPLACE INTO opinion (buildID, artefact, host, digest, agrees, time) VALUES (?, ?, ?, ?, ?, ?)
-                """, arguments: [key.kernel, key.artefact.rawValue, host, digest, agrees, seconds])
-        guard !agrees else { return }
-        try database.execute(
-            sql: """
-                INSERT INTO otherDigest (buildID, artefact, digest, firstSeen, lastSeen, hosts) VALUES (?, ?, ?, ?, ?, 1)
-                ON CONFLICT DO UPDATE SET lastSeen = excluded.lastSeen, hosts = hosts + 1
-                """, arguments: [key.kernel, key.artefact.rawValue, digest, seconds, seconds])
+                """, arguments: place + [host, digest, agrees, seconds])
+        if !agrees {
+            try database.execute(
+                sql: """
+                    INSERT INTO otherDigest (buildID, artefact, digest, firstSeen, lastSeen, hosts) VALUES (?, ?, ?, ?, ?, 1)
+                    ON CONFLICT DO UPDATE SET lastSeen = excluded.lastSeen, hosts = hosts + 1
+                    """, arguments: place + [digest, seconds, seconds])
+        }
+        return try forgetOpinions(of: host, butLast: Self.maximumOpinionsOfHost, database)
     }
 
     private static func place(_ key: UploadClaims.Key) -> StatementArguments { [key.kernel, key.artefact.rawValue] }
 
-    /// Whether there is no room for one more digest that is not what the store has.
-    func isFull(_ key: UploadClaims.Key, for digest: Digest, _ database: Database) throws -> Bool {
+    /// One host less has a digest that is not the store's.
+    func uncount(otherDigest digest: Digest, on key: UploadClaims.Key, _ database: Database) throws {
+        // With no host on the other side, it is no conflict any more.
+        for change in [
+            "UPDATE otherDigest SET hosts = hosts - 1 WHERE", "DELETE FROM otherDigest WHERE hosts < 1 AND",
+        ] {
+            try database.execute(
+                sql: change + " buildID = ? AND artefact = ? AND digest = ?", arguments: Self.place(key) + [digest])
+        }
+    }
+
+    /// Forgets a digest that is not the store's, and who has it, if this one is not known and there is no room for it.
+    private func makeRoom(forOtherDigest digest: Digest, on key: UploadClaims.Key, _ database: Database) throws {
         let place = Self.place(key)
         let others = "FROM otherDigest WHERE buildID = ? AND artefact = ?"
         let isKnown = try Bool.fetchOne(
             database, sql: "SELECT EXISTS (SELECT 1 \(others) AND digest = ?)", arguments: place + [digest])
-        guard isKnown != true else { return false }
-        let count = try Int.fetchOne(database, sql: "SELECT count(*) \(others)", arguments: place)
-        return (count ?? 0) >= Self.maximumOtherDigests
+        guard isKnown != true,
+            try Int.fetchOne(database, sql: "SELECT count(*) \(others)", arguments: place) ?? 0
+                >= Self.maximumOtherDigests,
+            let least = try Digest.fetchOne(
+                database, sql: "SELECT digest \(others) ORDER BY hosts, lastSeen, digest LIMIT 1", arguments: place)
+        else { return }
+        try database.execute(
+            sql: "DELETE FROM opinion WHERE buildID = ? AND artefact = ? AND digest = ? AND NOT agrees",
+            arguments: place + [least])
+        try database.execute(sql: "DELETE \(others) AND digest = ?", arguments: place + [least])
     }
 
     /// What a host said before of what the store has; nil for nothing.

@@ -227,6 +227,9 @@ enum CatalogueSchema {
                     CREATE INDEX pack_loose ON pack (id, digest, bytes) WHERE NOT tight AND bytes > 0;
                     """)
         }
+        migrator.registerMigration("10: hosts are forgotten") { database in
+            try database.execute(sql: Catalogue.forgettingSchema)
+        }
         return migrator
     }
 }

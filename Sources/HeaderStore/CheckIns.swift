@@ -25,6 +25,8 @@ final class CheckIns: Sendable {
         var sighting: Sighting
         /// SHA-256 of the bytes it was sent as; nil if nobody said it.
         var digest: Digest?
+        /// The ID of the token it came with; empty for none.
+        var token: String
     }
 
     private struct Waiting {
@@ -58,6 +60,7 @@ final class CheckIns: Sendable {
     private let uptime: @Sendable () -> Int
     private let logger: Logger
     private let opinions: Int
+    private let hosts: HostRules
     private let state: Mutex<State>
     private let headersReading = Mutex(())
     private let line = Mutex(Line())
@@ -73,7 +76,7 @@ final class CheckIns: Sendable {
     ///   - uptime: seconds of a clock that is never set back.
     init(
         catalogue: Catalogue, btf: BTFStore, disk: DiskBudget, derivedBytes: @escaping @Sendable () -> Int,
-        limits: [Artefact: Int], rules: UploadClaims.Rules, flushSeconds: Int, maximumTimes: Int,
+        limits: [Artefact: Int], rules: UploadClaims.Rules, hosts: HostRules, flushSeconds: Int, maximumTimes: Int,
         now: @escaping @Sendable () -> Int,
         uptime: @escaping @Sendable () -> Int, logger: Logger
     ) throws {
@@ -88,6 +91,7 @@ final class CheckIns: Sendable {
         self.uptime = uptime
         self.logger = logger
         opinions = rules.opinions
+        self.hosts = hosts
         let headers = try catalogue.pool.read { try catalogue.heldHeaders(opinions: rules.opinions, $0) }
         state = Mutex(State(claims: UploadClaims(rules: rules), headers: headers.mapValues { ($0, 0) }))
     }
@@ -135,35 +139,36 @@ final class CheckIns: Sendable {
     ///   - id: the kernel that it is to be of.
     /// - Returns: the answer, and its verdicts' number: the same one has the same verdicts.
     func keptAnswer(_ digest: Digest, _ id: BuildID) -> (answer: SightingAnswer, number: Int)? {
-        let known = state.withLock { state -> (HostID, [ArtefactVerdict], Int)? in
+        let seconds = now()
+        // In one step: a host that is forgotten says nothing more of which only the time would be noted.
+        let answer = state.withLock { state -> ([ArtefactVerdict], Int)? in
             guard let report = state.known.report(digest), report.kernel == id,
                 report.basis.headers == nil || report.basis.headers == state.headers[id]?.change,
                 report.basis.btf == nil || report.basis.btf == btf.record(id)?.digest
             else { return nil }
-            let (verdicts, number) = state.known.answer(to: report)
-            return (report.host, verdicts, number)
-        }
-        guard let (host, verdicts, number) = known else { return nil }
-        let seconds = now()
-        let isNoted = times.withLock { times in
-            // Whoever finds it full writes them, which is not for here.
-            guard !times.isClosed, times.hosts[host] != nil || times.hosts.count < maximumTimes else {
-                return false
+            let isNoted = times.withLock { times in
+                // Whoever finds it full writes them, which is not for here.
+                guard !times.isClosed, times.hosts[report.host] != nil || times.hosts.count < maximumTimes else {
+                    return false
+                }
+                times.hosts[report.host] = seconds
+                return true
             }
-            times.hosts[host] = seconds
-            return true
+            return isNoted ? state.known.answer(to: report) : nil
         }
-        guard isNoted else { return nil }
+        guard let (verdicts, number) = answer else { return nil }
         planFlush()
         return (SightingAnswer(verdicts: verdicts, time: seconds), number)
     }
 
     /// Answers a host's report, when it is durable.
     ///
-    /// - Parameter digest: SHA-256 of the bytes it was sent as, for ``keptAnswer(_:_:)``; nil to remember nothing.
+    /// - Parameters:
+    ///   - digest: SHA-256 of the bytes it was sent as, for ``keptAnswer(_:_:)``; nil to remember nothing.
+    ///   - token: the ID of the token it came with; empty for none.
     /// - Throws: `Problem` with `disk-full`, or what SQLite says.
-    func answer(_ sighting: Sighting, _ digest: Digest?) async throws -> SightingAnswer {
-        let report = Report(sighting: sighting, digest: digest)
+    func answer(_ sighting: Sighting, _ digest: Digest?, by token: String) async throws -> SightingAnswer {
+        let report = Report(sighting: sighting, digest: digest, token: token)
         return try await withCheckedThrowingContinuation { continuation in
             let isServed = line.withLock { line in
                 defer { line.isServed = true }
@@ -194,16 +199,15 @@ final class CheckIns: Sendable {
     private func put(_ reports: [Report]) throws -> [SightingAnswer] {
         let batch = reports.map(\.sighting)
         // Whatever comes of them, what was known of these hosts may not be so any more.
-        state.withLock { state in
-            for sighting in batch { state.known.forget(sighting.host) }
-        }
+        forget(batch.map(\.host))
         let seconds = now()
         // Not within the transaction: whoever gives up bundles waits for it.
         let derived = derivedBytes()
         let (asked, isNew) = try askIfKnown(batch, derived: derived)
         let outcomes: [(asked: Asked, isNew: Bool)]
+        var forgotten: [HostID] = []
         if isNew {
-            outcomes = try write(batch, asked, at: seconds, derived: derived)
+            (outcomes, forgotten) = try write(reports, asked, at: seconds, derived: derived)
         } else {
             outcomes = asked.map { ($0, false) }
             let isFull = times.withLock { times in
@@ -213,8 +217,17 @@ final class CheckIns: Sendable {
             if isFull { try catalogue.write { try flush($0) } }
         }
         remember(reports, outcomes)
+        forget(forgotten)
         planFlush()
         return outcomes.map { SightingAnswer(verdicts: $0.asked.verdicts, time: seconds) }
+    }
+
+    /// What was known of hosts is not so any more.
+    private func forget(_ hosts: [HostID]) {
+        guard !hosts.isEmpty else { return }
+        state.withLock { state in
+            for host in hosts { state.known.forget(host) }
+        }
     }
 
     /// Remembers those reports that may be answered at once when they come again. The last one of each host counts.
@@ -257,28 +270,30 @@ final class CheckIns: Sendable {
         guard before?.digest != digest, let opinion = asked.opinion ?? (before?.agrees == false ? .agrees : nil) else {
             return nil
         }
-        // What finds no room is not put on record, each time anew.
-        if opinion == .differs, before == nil, try catalogue.isFull(key, for: digest, database) { return nil }
         return (opinion, digest, key)
     }
 
     /// - Parameter asked: what the server wants of each host; nothing if that is not known yet.
-    /// - Returns: what it wants of each, and whether anything but the time was written.
+    /// - Returns: what it wants of each, and whether anything but the time was written; and hosts that had to make room.
     private func write(
-        _ batch: [Sighting], _ asked: [Asked], at seconds: Int, derived: Int
-    ) throws -> [(asked: Asked, isNew: Bool)] {
+        _ batch: [Report], _ asked: [Asked], at seconds: Int, derived: Int
+    ) throws -> ([(asked: Asked, isNew: Bool)], forgotten: [HostID]) {
         var changed: Set<BuildID> = []
+        var forgotten = Catalogue.Forgotten()
         let outcomes = try catalogue.write { database in
             var outcomes: [(asked: Asked, isNew: Bool)] = []
-            for (index, sighting) in batch.enumerated() {
-                var isNew = try catalogue.put(sighting, at: seconds, database)
+            for (index, report) in batch.enumerated() {
+                let sighting = report.sighting
+                var isNew = try catalogue.put(sighting, by: report.token, at: seconds, hosts, &forgotten, database)
                 if !isNew { times.withLock { $0.hosts[sighting.host] = seconds } }
                 let asked = asked.isEmpty ? ask(sighting, derived: derived) : asked[index]
                 for asked in asked.offers {
                     guard let (opinion, digest, key) = try newOpinion(asked, database) else { continue }
                     isNew = true
-                    try catalogue.put(
-                        opinion: digest, of: sighting.host, on: key, agrees: opinion == .agrees, at: seconds, database)
+                    changed.formUnion(
+                        try catalogue.put(
+                            opinion: digest, of: sighting.host, on: key, agrees: opinion == .agrees, at: seconds,
+                            database))
                     if opinion == .differs {
                         logger.info("a host has another digest", metadata: Self.metadata(sighting, asked.verdict))
                     }
@@ -292,8 +307,8 @@ final class CheckIns: Sendable {
             if times.withLock({ $0.hosts.count >= maximumTimes }) { try flush(database) }
             return outcomes
         }
-        for kernel in changed { try headersChanged(kernel) }
-        return outcomes
+        for kernel in changed.union(forgotten.changed) { try headersChanged(kernel) }
+        return (outcomes, forgotten.hosts)
     }
 
     private typealias AskedOffer = (question: UploadClaims.Question, verdict: ArtefactVerdict, opinion: Opinion?)
@@ -358,6 +373,33 @@ final class CheckIns: Sendable {
             let text = String(number, radix: 16)
             return String(repeating: "0", count: 16 - text.utf8.count) + text
         }.joined()
+    }
+
+    // MARK: Hosts that are gone
+
+    /// Forgets some of the hosts that were not seen since a time, and some of the kernels that no host runs and of which there
+    /// is nothing, in a transaction that does not take long.
+    ///
+    /// - Returns: how many of each; nil if there are none.
+    func forget(notSeenSince seconds: Int) async throws -> (hosts: Int, kernels: Int)? {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { continuation.resume(with: Result { try self.forgetSome(notSeenSince: seconds) }) }
+        }
+    }
+
+    private func forgetSome(notSeenSince seconds: Int) throws -> (hosts: Int, kernels: Int)? {
+        let old = try catalogue.pool.read { try catalogue.hosts(notSeenSince: seconds, limit: Self.batch, $0) }
+        // From here on they are heard on this thread only, which is busy; what they said until now is to count.
+        forget(old)
+        if !old.isEmpty { try catalogue.write { try flush($0) } }
+        let forgotten = try catalogue.write { database in
+            var forgotten = try catalogue.forget(old, notSeenSince: seconds, database)
+            forgotten.kernels = try catalogue.forgetKernels(
+                notSeenSince: seconds, limit: Self.batch - old.count, database)
+            return forgotten
+        }
+        for kernel in forgotten.changed { try headersChanged(kernel) }
+        return old.isEmpty && forgotten.kernels == 0 ? nil : (forgotten.hosts.count, forgotten.kernels)
     }
 
     // MARK: Times

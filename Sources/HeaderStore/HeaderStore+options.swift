@@ -31,6 +31,8 @@ extension HeaderStore {
         public var flushSeconds = 5
         /// How many hosts' times may be so.
         var maximumTimes = 8192
+        /// How much is remembered of hosts.
+        public var hosts = HostRules()
         /// Which kernels a server keeps.
         public var retention = RetentionRules()
         /// Seconds since 1970.

@@ -33,6 +33,30 @@ extension HeaderStore {
         return report
     }
 
+    /// Forgets hosts, and kernels that only hosts knew of, as ``HostRules/days`` has it. What kernels were last seen is on
+    /// record with themselves. Durable when it returns, and some at a time: other writing goes on in between.
+    ///
+    /// - Returns: how many of each were forgotten.
+    /// - Throws: `Problem` with `disk-full`, `CancellationError`, or what SQLite says.
+    public func forgetHosts() async throws -> (hosts: Int, kernels: Int) {
+        let time = options.now() - options.hosts.days * Self.secondsOfDay
+        disk.makeRoom()
+        var all = (hosts: 0, kernels: 0)
+        while let some = try await checkIns.forget(notSeenSince: time) {
+            all = (all.hosts + some.hosts, all.kernels + some.kernels)
+            try Task.checkCancellation()
+        }
+        return all
+    }
+
+    /// The most hosts on record that first came with one token.
+    public func mostHostsOfToken() async throws -> Int {
+        try await catalogue.pool.read { try Int.fetchOne($0, sql: "SELECT max(hosts) FROM hostShare") ?? 0 }
+    }
+
+    /// How many there may be.
+    public var hostsOfTokenLimit: Int { options.hosts.number }
+
     /// How long the server ran since the rules were last followed, in seconds.
     private struct Waited: Codable {
         var seconds: Int

@@ -8,9 +8,12 @@ extension HeaderStore {
     ///   - sighting: checked as to lengths and characters, with one offer an artefact at most.
     ///   - digest: SHA-256 of the bytes it was sent as, by which ``keptAnswer(toReport:kernel:)`` knows it again; nil if it
     ///     need not.
+    ///   - token: the ID of the token that it came with; nil for none. See ``HostRules/number``.
     /// - Throws: `Problem` with `disk-full`, or what SQLite says.
-    public func checkIn(_ sighting: Sighting, sentAs digest: Digest? = nil) async throws -> SightingAnswer {
-        try await checkIns.answer(sighting, digest)
+    public func checkIn(
+        _ sighting: Sighting, sentAs digest: Digest? = nil, by token: String? = nil
+    ) async throws -> SightingAnswer {
+        try await checkIns.answer(sighting, digest, by: token ?? "")
     }
 
     /// The same at once, of a report that its host sent before, and since then no other, and that says nothing new; nil if

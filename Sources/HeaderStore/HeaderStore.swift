@@ -72,7 +72,7 @@ public final class HeaderStore: Sendable {
         rules.opinions = options.opinions
         checkIns = try CheckIns(
             catalogue: catalogue, btf: btf, disk: disk, derivedBytes: { [bundles, pchs] in bundles.bytes + pchs.bytes },
-            limits: [.headers: options.limits.archiveBytes, .btf: options.btfBytes], rules: rules,
+            limits: [.headers: options.limits.archiveBytes, .btf: options.btfBytes], rules: rules, hosts: options.hosts,
             flushSeconds: options.flushSeconds, maximumTimes: options.maximumTimes,
             now: options.now, uptime: options.uptime, logger: logger)
         pace = UpkeepPace { [ingests, btfIngests, reads, derivations] in

@@ -13,7 +13,7 @@ public struct StoreStatus: Codable, Sendable, Equatable {
     public var packs: Int
     /// Kernels whose BTF is here, with or without headers.
     public var btfKernels: Int
-    /// Hosts that ever reported to this server.
+    /// Hosts that are remembered.
     public var hosts: Int
     /// Bytes on disk: packs (contents and manifests), the catalogue with its journal, the cached bundles, and BTF.
     public var packBytes: Int
