@@ -373,12 +373,8 @@ import Testing
     /// Asks for everything without a token, and with one of a role that it is not for.
     private func refusals() async throws -> [String: Set<Int>] {
         try await withTemporaryFolder { folder in
-            let file = TokenFile(state: folder.path("store"))
             var fields: [TokenRole: String] = [:]
-            for role in TokenRole.allCases {
-                let secret = try file.create(role: role, label: "x", expires: nil, now: 1).secret
-                fields[role] = "Authorization: Bearer \(secret)"
-            }
+            for role in TokenRole.allCases { fields[role] = try folder.authorization(role) }
             return try await withRunningServer(in: folder) { server in
                 var seen: [String: Set<Int>] = [:]
                 for (name, operation) in document.operations {

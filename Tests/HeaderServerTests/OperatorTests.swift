@@ -127,6 +127,7 @@ import Testing
         let pauses = Mutex(0)
         try await withRunningServer(options: {
             $0.now = { clock.withLock { $0 } }
+            $0.retention.isOn = true
             $0.retention.newest = 1
         }) { server in
             try await server.upload()
@@ -152,6 +153,59 @@ import Testing
                 await task.run()
             }
             #expect(pauses.withLock { $0 } > all)
+        }
+    }
+
+    /// By itself it does that, whether it removes kernels or not; and each token's hosts are counted for themselves.
+    @Test func aServerForgetsHosts() async throws {
+        let clock = Mutex(1_800_000_000)
+        try await withTemporaryFolder { folder in
+            let (one, other) = (try folder.authorization(.agent), try folder.authorization(.agent))
+            let operators = try folder.authorization(.operator)
+            try await withRunningServer(
+                in: folder,
+                options: {
+                    $0.now = { clock.withLock { $0 } }
+                    $0.hosts.number = 2
+                }
+            ) { server in
+                let upload = try await server.put("\(Self.path)/headers", TestKernels.tar, operators)
+                #expect(upload.status == 201)
+                func hosts() async throws -> [HostID] {
+                    let list = try await server.get("\(Self.path)/hosts", operators)
+                    return try list.decoded(HostList.self).hosts.map(\.host)
+                }
+                func figures() async throws -> [Substring] {
+                    let lines = try await server.get("/metrics", operators).text.split(separator: "\n")
+                    return lines.filter { $0.hasPrefix("kheaderd_hosts") }
+                }
+                for (host, token) in [(1, one), (2, other), (3, other), (4, other)] as [(UInt8, String)] {
+                    clock.withLock { $0 += 1 }
+                    let body = TestSightings.json(host: host)
+                    #expect(try await server.post("\(Self.path)/sightings", body, token).status == 200)
+                }
+                #expect(try await hosts() == [1, 3, 4].map { TestSightings.host($0) })
+                #expect(
+                    try await figures() == [
+                        "kheaderd_hosts 3.0", "kheaderd_hosts_of_one_token 2.0",
+                        "kheaderd_hosts_of_one_token_limit 2.0",
+                    ])
+                clock.withLock { $0 += 91 * 86_400 }
+                let pauses = Mutex(0)
+                let task = RetentionTask(store: server.store, logger: .silent) { _ in
+                    clock.withLock { $0 += RetentionTask.step }
+                    let count = pauses.withLock {
+                        $0 += 1
+                        return $0
+                    }
+                    let isOver = count > RetentionTask.period / RetentionTask.step
+                    let hosts = try await server.store.status().hosts
+                    #expect(hosts == (isOver ? 0 : 3), "\(count)")
+                    if isOver { throw CancellationError() }
+                }
+                await task.run()
+                #expect(try await server.store.status().kernels == 1)
+            }
         }
     }
 

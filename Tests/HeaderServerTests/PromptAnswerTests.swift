@@ -112,15 +112,10 @@ import Testing
 
     @Test func whoMayNotReadIsToldAsEver() async throws {
         try await withTemporaryFolder { folder in
-            let file = TokenFile(state: folder.path("store"))
-            func token(_ role: TokenRole) throws -> String {
-                let made = try file.create(role: role, label: "test", expires: nil, now: 1_800_000_000)
-                return "Authorization: Bearer \(made.secret)"
-            }
-            let (operators, client, agent) = (try token(.operator), try token(.client), try token(.agent))
-            var access = ServerAccess()
-            access.now = { 1_800_000_009 }
-            try await withWarmServer(in: folder, access: access, token: operators) { server, paths in
+            let operators = try folder.authorization(.operator)
+            let client = try folder.authorization(.client)
+            let agent = try folder.authorization(.agent)
+            try await withWarmServer(in: folder, token: operators) { server, paths in
                 for (field, mayRead) in [
                     ("X-None: x", false), ("\(client)x", false), ("Authorization: Bearer x", false), (agent, false),
                     (client, true), (operators, true),

@@ -210,15 +210,10 @@ import Testing
 
     @Test func whoMayNotReportIsToldAsEverAndBeforeTheBody() async throws {
         try await withTemporaryFolder { folder in
-            let file = TokenFile(state: folder.path("store"))
-            func token(_ role: TokenRole) throws -> String {
-                let made = try file.create(role: role, label: "test", expires: nil, now: 1_800_000_000)
-                return "Authorization: Bearer \(made.secret)"
-            }
-            let (operators, client, agent) = (try token(.operator), try token(.client), try token(.agent))
-            var access = ServerAccess()
-            access.now = { 1_800_000_009 }
-            try await withServer(in: folder, access: access, token: operators) { server in
+            let operators = try folder.authorization(.operator)
+            let client = try folder.authorization(.client)
+            let agent = try folder.authorization(.agent)
+            try await withServer(in: folder, token: operators) { server in
                 for (field, status) in [
                     ("X-None: x", 401), ("\(agent)x", 401), (client, 403), (agent, 200), (operators, 200),
                 ] {

@@ -35,6 +35,7 @@ import Testing
         #expect(settings.pch.limits == Sandbox.Limits())
         #expect(settings.store.retention == RetentionRules() && !settings.store.retention.isOn)
         #expect(settings.store.retention.days == 90 && settings.store.retention.bytes == nil)
+        #expect((settings.store.hosts.days, settings.store.hosts.number) == (90, 2_000_000))
         #expect(settings.pchToolchains.isEmpty && settings.pch.umbrellas.isEmpty && settings.pch.profiles.isEmpty)
     }
 
@@ -53,6 +54,19 @@ import Testing
             ] {
                 await #expect(throws: SettingsError.self) {
                     try await Self.settings(["KHEADERD_RETENTION_\(name)": value])
+                }
+            }
+        }
+    }
+
+    @Test func hosts() async throws {
+        try await withTemporaryFolder { folder in
+            let file = try folder.write(#"{ "hosts": { "days": 36525, "number": 1 } }"#.utf8, to: "kheaderd.json")
+            let hosts = try await Self.settings(["KHEADERD_HOSTS_NUMBER": "5"], file: file).store.hosts
+            #expect((hosts.days, hosts.number) == (36525, 5))
+            for (name, value) in [("DAYS", "36526"), ("DAYS", "0"), ("NUMBER", "0"), ("NUMBER", "many")] {
+                await #expect(throws: SettingsError.self) {
+                    try await Self.settings(["KHEADERD_HOSTS_\(name)": value])
                 }
             }
         }
