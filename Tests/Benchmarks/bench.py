@@ -122,7 +122,7 @@ def uploads(bench: Bench) -> dict:
 
 
 def grown(bench: Bench) -> growth.Growth:
-    sizes = bench.by_length([100, 400], [100, 1_000, 10_000])
+    sizes = bench.by_length([100, 300], [100, 1_000, 10_000])
     # The newest of each series.
     ancestors = list({kernel.series: kernel for kernel in bench.kernels if kernel.flavour == "generic"}.values())
     archives, whole = bench.archives(ancestors), bench.options.whole_trees
