@@ -3,7 +3,7 @@ internal import KernelHeaders
 /// How blocks lean on one another, and so what reading them decompresses: those in the store, and those that an upload is
 /// about to add.
 ///
-/// Memory: of what single blocks need, 262,144 keys of 16 bytes, however many blocks are asked for.
+/// Memory: ``knownBlocks`` keys of what single blocks need, of 16 bytes each, however many blocks are asked for.
 struct BlockGraph {
     /// A block, as far as reading others goes.
     struct Node: Sendable {
@@ -27,7 +27,7 @@ struct BlockGraph {
     /// Those that are not in the store yet.
     private var planned: [BlockKey: Node] = [:]
     /// Weighed by their blocks.
-    private var closures = RecentlyUsed<BlockKey, Closure>(limit: 1 << 18)
+    private var closures: RecentlyUsed<BlockKey, Closure>
 
     /// A block, and all without which it can't be read.
     struct Closure {
@@ -42,7 +42,12 @@ struct BlockGraph {
     /// The most blocks among which the best are looked for, if contents are stored more than once.
     static let maximumChoice = 1024
 
-    init(content: ContentReader) { self.content = content }
+    static let knownBlocks = 262_144
+
+    init(content: ContentReader, knownBlocks: Int = BlockGraph.knownBlocks) {
+        self.content = content
+        closures = RecentlyUsed(limit: knownBlocks)
+    }
 
     /// The key of an upload's own block: no pack has such a number.
     static func planned(_ position: Int) -> BlockKey { BlockKey(pack: -1, block: position) }

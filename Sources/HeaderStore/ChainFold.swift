@@ -7,7 +7,7 @@
 enum ChainFold {
     /// What is known of a link.
     struct Link<Place> {
-        /// How many are below it.
+        /// On how many it leans, one after the other.
         let depth: Int
         let compressedLength: Int
         /// The one that it leans on, as far as something else may lean on that instead.

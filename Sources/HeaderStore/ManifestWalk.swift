@@ -3,14 +3,17 @@ internal import KernelHeaders
 
 /// Reads many trees' manifests one after the other, without reading each one's parents again, as a rule.
 ///
-/// Memory: 32 MB of raw forms, or the last one if that has more.
+/// Memory: ``keptBytes`` of raw forms, or the last one if that has more.
 struct ManifestWalk {
+    static let keptBytes = 32 << 20
+
     private let catalogue: Catalogue
     private let content: ContentReader
     /// By their trees.
-    private var raws = RecentlyUsed<Int, [UInt8]>(limit: 32 << 20)
+    private var raws: RecentlyUsed<Int, [UInt8]>
 
-    init(catalogue: Catalogue, content: ContentReader) {
+    init(catalogue: Catalogue, content: ContentReader, keptBytes: Int = ManifestWalk.keptBytes) {
+        raws = RecentlyUsed(limit: keptBytes)
         self.catalogue = catalogue
         self.content = content
     }

@@ -112,8 +112,12 @@ import Testing
             try reader.catalogue.close()
             // With hardly anything in memory of how blocks lean on one another, it is the same.
             let forgetful = try Reader(folder.path("store"), knownEntries: 2)
+            var walk = ManifestWalk(catalogue: forgetful.catalogue, content: forgetful.content, keptBytes: 1)
             for kernel in revisions.suffix(3) {
                 #expect(try forgetful.cost(kernel).blocks <= BlockPlan.treeFactor * kernel.manifest.contentBytes)
+                let tree = try forgetful.content.tree(kernel.manifest.digest)
+                let raw = try walk.raw(tree.row)
+                #expect(tree.row.parent != nil && raw == tree.raw)
             }
             try forgetful.catalogue.close()
         }
@@ -148,6 +152,12 @@ import Testing
             let closures = try last.map { try graph.closure(of: $0).blocks.count }
             #expect(closures.allSatisfy { $0 <= BlockGraph.maximumClosure + 1 })
             #expect(closures.max() ?? 0 > BlockGraph.maximumClosure / 2)
+            // It is the same if hardly any of it is kept.
+            var forgetful = BlockGraph(content: reader.content, knownBlocks: 1)
+            let again = try last.map { try forgetful.closure(of: $0).blocks.count }
+            #expect(again == closures)
+            let together = try last.reduce(into: Set()) { $0.formUnion(try graph.closure(of: $1).blocks) }
+            #expect(try graph.closure(ofAll: last) == together)
             try reader.catalogue.close()
         }
     }
