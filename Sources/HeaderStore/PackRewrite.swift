@@ -105,7 +105,8 @@ struct PackRewrite {
     /// - Parameter isForSize: whether a pack that would be no smaller stays as it is.
     /// - Returns: bytes of the pack that is there then, 0 if nothing was left to write; nil if the old one is no longer
     ///   there, or no longer what the draft was made of.
-    /// - Throws: as ``run(_:isDead:deadTrees:farewell:)``. Nothing is left of the draft, whatever becomes of it.
+    /// - Throws: as ``run(_:isDead:deadTrees:farewell:)``. Nothing is left of the draft, whatever becomes of it; but what SQLite
+    ///   says may leave the new pack there, for the next start to remove.
     func put(
         _ draft: Draft, isDead: (Int) -> Bool = { _ in false }, deadTrees: Set<Int> = [],
         farewell: Farewell = .remove, isForSize: Bool = false
@@ -160,9 +161,12 @@ struct PackRewrite {
             }
         } catch {
             try pack.abandon()
-            // What no row names says that it takes a living pack's place, which a rebuild would believe. If the catalogue
-            // can't tell, the transaction may turn out to be on disk.
-            if let name = pack.name, (try? catalogue.pool.read { try catalogue.hasPack(name, $0) }) == false {
+            // What no row names says that it takes a living pack's place, which a rebuild would believe. After what SQLite says
+            // itself the transaction may turn out to be on disk at the next start, whatever the catalogue tells now: then the
+            // old pack goes, and this one must be there.
+            if let name = pack.name, error is Problem,
+                (try? catalogue.pool.read { try catalogue.hasPack(name, $0) }) == false
+            {
                 try files.remove(layout.pack(name))
             }
             throw error

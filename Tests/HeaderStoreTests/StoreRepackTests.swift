@@ -176,6 +176,33 @@ import Testing
         }
     }
 
+    /// A transaction that failed when it was to be synced may be there after a crash: its pack has to be there, too.
+    @Test(arguments: [false, true]) func aPackThatTheCatalogueDidNotTakeStaysUntilTheNextStart(
+        withRebuild: Bool
+    ) async throws {
+        try await withTemporaryFolder { folder in
+            let state = folder.path("store")
+            var store = try HeaderStore(folder: state)
+            for kernel in [large, small] { try await store.put(kernel) }
+            let old = try PackOnDisk.of(large, in: state)
+            let draft = try #require(try self.draft(old, store))
+            try await store.catalogue.pool.write {
+                try $0.execute(sql: "CREATE TRIGGER no BEFORE INSERT ON pack BEGIN SELECT RAISE(ABORT, 'no'); END")
+            }
+            #expect(throws: DatabaseError.self) { try store.repacker.swap(draft) }
+            try await store.catalogue.pool.write { try $0.execute(sql: "DROP TRIGGER no") }
+            let packs = try PackOnDisk.all(in: state)
+            #expect(packs.count == 3 && packs.contains { $0.index.replaced == [old.digest] })
+            for kernel in [large, small] { try await store.requireWhole(kernel) }
+            try store.close()
+            if withRebuild { #expect(try CatalogueRebuild(folder: state, logger: .silent).run().kernels == 2) }
+            store = try HeaderStore(folder: state)
+            for kernel in [large, small] { try await store.requireWhole(kernel) }
+            try await store.requireNoStrays(in: state)
+            try store.close()
+        }
+    }
+
     // MARK: Beside others
 
     /// Blocks are compressed while another has the queue of uploads, and uploads come in before the swap.
