@@ -10,9 +10,10 @@ import NIOHTTPTypesHTTP1
 /// Gives ``PromptAnswers`` on the event loop that read the request, and passes all other requests on to Hummingbird.
 ///
 /// It stands behind Hummingbird's handler for idle connections and shutdown, which hears of the ends of its answers as of
-/// others'; what comes before them goes past the encoder, as bytes. It answers only when nothing is under way on the connection, so that no answer overtakes another,
-/// and when the client has taken what was written before: else Hummingbird waits for it, and takes no further request. While
-/// it sends a file, what comes of further requests waits, and no more is read than the rest of one that has begun.
+/// others'; what comes before them goes past the encoder, as bytes. It answers only when nothing is under way on the
+/// connection, so that no answer overtakes another, and when the client has taken what was written before: else Hummingbird
+/// waits for it, and takes no further request. While it sends a file, what comes of further requests waits, and no more is
+/// read than the rest of one that has begun.
 final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -110,7 +111,14 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func write(_ answer: PromptAnswer, _ context: ChannelHandlerContext) {
         if let encoder, !encoderEndsChunks {
             var bytes = answer.head.serialized(context.channel.allocator)
-            if case .bytes(let body) = answer.body { bytes.writeImmutableBuffer(body) }
+            if case .bytes(let body) = answer.body {
+                if body.readableBytes > bytes.writableBytes {
+                    encoder.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
+                    bytes = body
+                } else {
+                    bytes.writeImmutableBuffer(body)
+                }
+            }
             encoder.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
         } else {
             encoderEndsChunks = false

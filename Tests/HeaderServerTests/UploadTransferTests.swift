@@ -185,6 +185,9 @@ import Testing
             #expect(try await connection.answer().status == 100)
             await connection.send(TestKernels.tar)
             #expect(try await connection.answer().status == 201)
+            // And what is asked then is answered as before.
+            await connection.send(Self.head("GET", path))
+            #expect(try await connection.answer().body == bundles[0].body)
             connection.close()
         }
     }
