@@ -13,13 +13,27 @@ extension Catalogue {
     }
 
     /// A kernel of which there are hosts' reports and nothing else, in the words of the index `sighted_bare`.
-    static let isBare = """
-        trust IS NULL AND btf = 0 AND btfLost = 0 AND conflicts = 0 AND pinnedAt IS NULL AND purgedAt IS NULL
+    static let isBare = isBare("")
+
+    private static func isBare(_ row: String) -> String {
+        ["trust IS NULL", "btf = 0", "btfLost = 0", "conflicts = 0", "pinnedAt IS NULL", "purgedAt IS NULL"]
+            .map { row + $0 }.joined(separator: " AND ")
+    }
+
+    /// Keeps `bareTotal`: to count them takes a look at each.
+    private static func countBare(_ event: String, _ condition: String, _ change: String) -> String {
         """
+        CREATE TRIGGER bare_\(event.prefix(6).lowercased()) AFTER \(event) ON sighted WHEN \(condition) BEGIN
+            UPDATE bareTotal SET kernels = kernels \(change);
+        END;
+        """
+    }
+
     /// Things that one host may have said, with its digest, of what the store has: of the kernels that it ran lately.
     static let maximumOpinionsOfHost = 64
 
-    /// Since migration 10. `hostShare` is kept by triggers: hosts are too many to be counted for each new one.
+    /// Since migration 10. `hostShare` is kept by triggers, too: hosts are too many to be counted for each new one. Nothing
+    /// that a check-in of a known kernel changes sets off those of `sighted`.
     static let forgettingSchema = """
         ALTER TABLE host ADD COLUMN token TEXT NOT NULL DEFAULT '';  -- the ID of the one it first came with; empty for none
         CREATE INDEX host_lastSeen ON host (token, lastSeen);
@@ -37,6 +51,13 @@ extension Catalogue {
             UPDATE hostShare SET hosts = hosts - 1 WHERE token = OLD.token;
             DELETE FROM hostShare WHERE token = OLD.token AND hosts < 1;
         END;
+        CREATE TABLE bareTotal (kernels INTEGER NOT NULL) STRICT;  -- one row
+        INSERT INTO bareTotal SELECT count(*) FROM sighted WHERE \(isBare);
+        \(countBare("INSERT", isBare("NEW."), "+ 1"))
+        \(countBare("DELETE", isBare("OLD."), "- 1"))
+        \(countBare(
+            "UPDATE OF trust, btf, btfLost, conflicts, pinnedAt, purgedAt",
+            "(\(isBare("OLD."))) != (\(isBare("NEW.")))", "+ (\(isBare("NEW."))) - (\(isBare("OLD.")))"))
         """
 
     // MARK: What was not seen for long
@@ -100,8 +121,7 @@ extension Catalogue {
             arguments: [kernel])
         guard isKnown != true else { return }
         let count = try Int.fetchOne(
-            try database.cachedStatement(
-                sql: "SELECT count(*) FROM sighted INDEXED BY sighted_bare WHERE \(Self.isBare)"))
+            try database.cachedStatement(sql: "SELECT kernels FROM bareTotal"))
         guard let count, count >= rules.bareKernels else { return }
         let kernels = try Int.fetchAll(
             database,

@@ -244,8 +244,10 @@ extension Catalogue {
                 database, sql: "SELECT digest \(others) ORDER BY hosts, lastSeen, digest LIMIT 1", arguments: place)
         else { return }
         try database.execute(
-            sql: "DELETE FROM opinion WHERE buildID = ? AND artefact = ? AND digest = ? AND NOT agrees",
-            arguments: place + [least])
+            sql: """
+                DELETE FROM opinion INDEXED BY opinion_digest
+                WHERE buildID = ? AND artefact = ? AND digest = ? AND NOT agrees
+                """, arguments: place + [least])
         try database.execute(sql: "DELETE \(others) AND digest = ?", arguments: place + [least])
     }
 

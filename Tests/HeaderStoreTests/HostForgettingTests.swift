@@ -109,6 +109,7 @@ import Testing
             "sighted WHERE hosts != (SELECT count(*) FROM host WHERE kernel = sighted.id)",
             "sighted WHERE conflicts != (SELECT count(*) FROM conflict WHERE conflict.buildID = sighted.buildID)"
                 + " + (SELECT count(*) FROM otherDigest WHERE otherDigest.buildID = sighted.buildID)",
+            "bareTotal WHERE kernels != (SELECT count(*) FROM sighted WHERE \(Catalogue.isBare))",
             "host WHERE kernel NOT IN (SELECT id FROM sighted)",
             "finding WHERE hosts != (SELECT count(*) FROM host WHERE host.kernel = finding.kernel AND host.report = finding.report)",
             "host WHERE NOT EXISTS (SELECT 1 FROM finding WHERE host.kernel = finding.kernel AND host.report = finding.report)",
@@ -395,7 +396,9 @@ import Testing
                 case 0: _ = try await fleet.forget()
                 case 1: _ = try? await fleet.store.put(stored[Int(random.next() % 3)], source: .agent)
                 case 2: try? await fleet.store.purge(stored[Int(random.next() % 3)].id)
-                case 3: try await fleet.store.put(btf: SmallBTF.bytes(), of: stored[Int(random.next() % 3)].id)
+                case 3: _ = try? await fleet.store.pin(UploadClaimsTests.kernel(3 + Int(random.next() % 6)))
+                case 4: try? await fleet.store.unpin(UploadClaimsTests.kernel(3 + Int(random.next() % 6)))
+                case 5: try await fleet.store.put(btf: SmallBTF.bytes(), of: stored[Int(random.next() % 3)].id)
                 default:
                     let number = Int(random.next() % 9)
                     let kernel = number < 3 ? stored[number].id : UploadClaimsTests.kernel(number)
