@@ -22,6 +22,13 @@ struct RetentionTask {
             do {
                 try await pause(.seconds(Self.step))
                 guard try await store.waitForPrune(Self.step) >= Self.period else { continue }
+                // First, so that a kernel that can't be removed does not keep hosts.
+                let forgotten = try await store.forgetHosts()
+                if forgotten != (0, 0) {
+                    logger.notice(
+                        "hosts that do not report any more are forgotten",
+                        metadata: ["hosts": "\(forgotten.hosts)", "kernels": "\(forgotten.kernels)"])
+                }
                 if store.retention.isOn {
                     for removal in try await store.prune(store.retention, isDryRun: false).removals {
                         logger.notice(
@@ -29,13 +36,7 @@ struct RetentionTask {
                             metadata: ["buildID": "\(removal.buildID)", "reason": "\(removal.reason)"])
                     }
                 }
-                let forgotten = try await store.forgetHosts()
                 try await store.endWaitForPrune()
-                if forgotten != (0, 0) {
-                    logger.notice(
-                        "hosts that do not report any more are forgotten",
-                        metadata: ["hosts": "\(forgotten.hosts)", "kernels": "\(forgotten.kernels)"])
-                }
             } catch is CancellationError {
                 return
             } catch {

@@ -12,7 +12,8 @@ extension Catalogue {
         var changed: Set<BuildID> = []
     }
 
-    /// A kernel of which there are hosts' reports and nothing else, in the words of the index `sighted_bare`.
+    /// A kernel of which there are hosts' reports and nothing else, in the words of the index `sighted_bare`: stores that have
+    /// this one must get another if it changes.
     static let isBare = isBare("")
 
     private static func isBare(_ row: String) -> String {
@@ -140,9 +141,10 @@ extension Catalogue {
     // MARK: One host
 
     private func forget(_ host: HostID, _ forgotten: inout Forgotten, _ database: Database) throws {
-        guard let known = try lastReport(of: host, database) else { return }
+        let known = try lastReport(of: host, database)
+        // In any case: whoever looks for hosts to forget must not find the same ones for ever.
         try database.cachedStatement(sql: "DELETE FROM host WHERE id = ?").execute(arguments: [host])
-        try uncount(known, database)
+        if let known { try uncount(known, database) }
         forgotten.changed.formUnion(try forgetOpinions(of: host, butLast: 0, database))
         forgotten.hosts.append(host)
     }

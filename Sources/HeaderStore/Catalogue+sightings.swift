@@ -203,7 +203,25 @@ extension Catalogue {
             try uncount(otherDigest: before.digest, on: key, database)
         }
         let place = Self.place(key)
-        if !agrees { try makeRoom(forOtherDigest: digest, on: key, database) }
+        if !agrees {
+            switch try room(forOtherDigest: digest, on: key, at: seconds, database) {
+            case .free: break
+            case .instead(of: let other):
+                try database.execute(
+                    sql: """
+                        DELETE FROM opinion INDEXED BY opinion_digest
+                        WHERE buildID = ? AND artefact = ? AND digest = ? AND NOT agrees
+                        """, arguments: place + [other])
+                try database.execute(
+                    sql: "DELETE FROM otherDigest WHERE buildID = ? AND artefact = ? AND digest = ?",
+                    arguments: place + [other])
+            case .none:
+                try database.execute(
+                    sql: "DELETE FROM opinion WHERE buildID = ? AND artefact = ? AND host = ?",
+                    arguments: place + [host])
+                return []
+            }
+        }
         try database.execute(
             sql: """
                 INSERT OR REPLACE INTO opinion (buildID, artefact, host, digest, agrees, time) VALUES (?, ?, ?, ?, ?, ?)
@@ -231,24 +249,30 @@ extension Catalogue {
         }
     }
 
-    /// Forgets a digest that is not the store's, and who has it, if this one is not known and there is no room for it.
-    private func makeRoom(forOtherDigest digest: Digest, on key: UploadClaims.Key, _ database: Database) throws {
+    /// Where a digest that is not the store's can be put on record.
+    enum Room {
+        case free
+        /// Of all that nobody new has had for a day, the one that the fewest hosts have: so what was invented goes, and hosts
+        /// that are forgotten over it don't push out one another at each report.
+        case instead(of: Digest)
+        case none
+    }
+
+    func room(
+        forOtherDigest digest: Digest, on key: UploadClaims.Key, at seconds: Int, _ database: Database
+    ) throws -> Room {
         let place = Self.place(key)
         let others = "FROM otherDigest WHERE buildID = ? AND artefact = ?"
         let isKnown = try Bool.fetchOne(
             database, sql: "SELECT EXISTS (SELECT 1 \(others) AND digest = ?)", arguments: place + [digest])
         guard isKnown != true,
             try Int.fetchOne(database, sql: "SELECT count(*) \(others)", arguments: place) ?? 0
-                >= Self.maximumOtherDigests,
-            let least = try Digest.fetchOne(
-                database, sql: "SELECT digest \(others) ORDER BY hosts, lastSeen, digest LIMIT 1", arguments: place)
-        else { return }
-        try database.execute(
-            sql: """
-                DELETE FROM opinion INDEXED BY opinion_digest
-                WHERE buildID = ? AND artefact = ? AND digest = ? AND NOT agrees
-                """, arguments: place + [least])
-        try database.execute(sql: "DELETE \(others) AND digest = ?", arguments: place + [least])
+                >= Self.maximumOtherDigests
+        else { return .free }
+        let least = try Digest.fetchOne(
+            database, sql: "SELECT digest \(others) AND lastSeen < ? ORDER BY hosts, lastSeen, digest LIMIT 1",
+            arguments: place + [seconds - 86_400])
+        return least.map { .instead(of: $0) } ?? .none
     }
 
     /// What a host said before of what the store has; nil for nothing.
@@ -313,7 +337,7 @@ extension Catalogue {
 
     // MARK: Out
 
-    /// What hosts say of a kernel; nil if none ever ran it.
+    /// What hosts say of a kernel; nil if none that is remembered ran it, and the store never had anything of it.
     func sightings(of id: BuildID, _ database: Database) throws -> KernelSightings? {
         guard
             let row = try Row.fetchOne(

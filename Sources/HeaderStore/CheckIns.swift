@@ -252,14 +252,17 @@ final class CheckIns: Sendable {
         try catalogue.pool.read { database in
             guard try batch.allSatisfy({ try catalogue.isOnRecord($0, database) }) else { return ([], true) }
             let asked = batch.map { ask($0, derived: derived) }
-            let isNew = try asked.contains { try $0.offers.contains { try newOpinion($0, database) != nil } }
+            let seconds = now()
+            let isNew = try asked.contains {
+                try $0.offers.contains { try newOpinion($0, at: seconds, database) != nil }
+            }
             return (asked, isNew)
         }
     }
 
     /// What a host's offer says of what is held, if it is not on record.
     private func newOpinion(
-        _ asked: AskedOffer, _ database: Database
+        _ asked: AskedOffer, at seconds: Int, _ database: Database
     ) throws -> (opinion: Opinion, digest: Digest, key: UploadClaims.Key)? {
         guard asked.opinion != nil || asked.verdict.reason == .agreed, let digest = asked.question.offer.digest else {
             return nil
@@ -268,6 +271,12 @@ final class CheckIns: Sendable {
         let before = try catalogue.opinion(of: asked.question.host, on: key, database)
         // Enough others have said so; but this one may take back what it said.
         guard before?.digest != digest, let opinion = asked.opinion ?? (before?.agrees == false ? .agrees : nil) else {
+            return nil
+        }
+        // What finds no room is not put on record, each time anew.
+        if opinion == .differs, before == nil,
+            case .none = try catalogue.room(forOtherDigest: digest, on: key, at: seconds, database)
+        {
             return nil
         }
         return (opinion, digest, key)
@@ -288,7 +297,7 @@ final class CheckIns: Sendable {
                 if !isNew { times.withLock { $0.hosts[sighting.host] = seconds } }
                 let asked = asked.isEmpty ? ask(sighting, derived: derived) : asked[index]
                 for asked in asked.offers {
-                    guard let (opinion, digest, key) = try newOpinion(asked, database) else { continue }
+                    guard let (opinion, digest, key) = try newOpinion(asked, at: seconds, database) else { continue }
                     isNew = true
                     changed.formUnion(
                         try catalogue.put(
@@ -308,6 +317,11 @@ final class CheckIns: Sendable {
             return outcomes
         }
         for kernel in changed.union(forgotten.changed) { try headersChanged(kernel) }
+        if !forgotten.hosts.isEmpty {
+            logger.info(
+                "hosts are forgotten to make room for others",
+                metadata: ["hosts": "\(forgotten.hosts.count)", "kernels": "\(forgotten.kernels)"])
+        }
         return (outcomes, forgotten.hosts)
     }
 

@@ -4,13 +4,14 @@ public struct HostRules: Sendable, Equatable {
     /// and had nothing of it.
     public var days = 90
     /// How many hosts are remembered of those that first came with one token. For one more, the one of them that was not seen
-    /// for the longest time is forgotten: who invents hosts pushes out those of the same token only, and of these first
-    /// what was invented before and came but once.
+    /// for the longest time is forgotten: who invents hosts of known kernels pushes out those of the same token only, and of
+    /// these first what was invented before and came but once.
     public var number = 2_000_000
     /// How many kernels are remembered of which there are hosts' reports and nothing else. For one more, those go that the
-    /// fewest hosts run, with these hosts.
+    /// fewest hosts run, with these hosts, whichever token they came with: they are new again with their next report.
     var bareKernels = 50_000
-    /// How many different reports are kept with their details, of all kernels.
+    /// How many different reports are kept with their details, of all kernels; further ones go without, until some of these
+    /// are nobody's last any more.
     var detailedReports = 10_000
 
     public init() {}

@@ -12,7 +12,7 @@ internal import Synchronization
 /// Memory: 250 bytes a kernel, by the resident set of a server with 100,000.
 final class KernelIndex: TransactionObserver, Sendable {
     enum Standing: Equatable, Sendable {
-        /// Nobody ever said anything of it.
+        /// Nobody who is remembered said anything of it.
         case unknown
         /// A host ran it, or the store has its BTF, or had its headers.
         case withoutHeaders

@@ -4,8 +4,8 @@ internal import OperatorDocuments
 
 /// The table `sighted` as it is since migration 4: a row for each kernel that is known, which hosts run, or of which the store
 /// has something or had. It has all that the list of kernels is filtered and sorted by, so that a page of it is a stretch of
-/// one index: what other tables know of it, triggers keep up to date. They are about uploads, PCHs and conflicts; what a
-/// check-in writes is what it wrote before, with one more index to keep.
+/// one index: what other tables know of it, triggers keep up to date. They are about uploads, PCHs and conflicts; a
+/// check-in of a known kernel sets off none of them.
 enum KnownKernels {
     /// What filters ask for, in each index behind the order: rows that don't fit are passed over without a look at the table.
     private static let facets =
