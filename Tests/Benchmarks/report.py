@@ -114,10 +114,14 @@ def growth(growth: Growth) -> list[str]:
 
     sizes = sorted(growth.flat[0].values)
     header = ["", "unit"] + [f"{size:,} kernels" for size in sizes] + ["ratio", "spread"]
+    disk = next(figure.values for figure in growth.linear if figure.what == "on disk")
+    steps = [1e6 * (disk[b][0] - disk[a][0]) / (b - a) for a, b in zip(sizes, sizes[1:])]
+    added = "; ".join(f"from {a:,} to {b:,} {step:,.0f}" for a, b, step in zip(sizes, sizes[1:], steps))
     slopes = "; ".join(f"{figure.what} {figure.slope * 1000:,.2f} {figure.unit}" for figure in growth.linear if figure.unit)
     return [
         "## Growth",
         table(header, rows(growth.flat)),
+        f"Each kernel on the way added, in bytes on disk: {added}.",
         "What may grow with the number of kernels:",
         table(header, rows(growth.linear)),
         f"A thousand further kernels add: {slopes}.",
