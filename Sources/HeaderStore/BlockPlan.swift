@@ -36,8 +36,9 @@ struct BlockPlan {
         let length: Int
         /// Of what was lost, the number that it had.
         var number: Int?
-        /// Whether the tree has it under another number: it is for other trees, whose reading is to pay for it alone.
-        var isCopy = false
+        /// Its rank among the numbers that it had, after 0, the one by which the tree has it. A copy is for other trees: it lies
+        /// only with those of the same rank, so that no block has the contents of a file twice.
+        var copy = 0
     }
 
     struct Block {
@@ -130,7 +131,7 @@ struct BlockPlan {
         choice.bytes = max(0, room - bytes - (try graph.bytes(of: choice.read)))
         let isRevision = bytes <= PackIndex.tightBytes && items.count <= Self.maximumAlone
         var open: Int?
-        let all = items.sorted { ($0.isCopy ? 1 : 0, $0.path) < ($1.isCopy ? 1 : 0, $1.path) }
+        let all = items.sorted { ($0.copy, $0.path) < ($1.copy, $1.path) }
         for item in all {
             let base = try base(of: item, &choice)
             if isRevision, base != nil, !again.contains(item.digest) {
@@ -213,7 +214,7 @@ struct BlockPlan {
     private mutating func hasRoom(_ block: Block, for item: Item, _ base: Base?) throws -> Bool {
         let rawLength = block.rawLength + item.length
         guard block.items.count < Self.maximumItems, rawLength <= PackIndex.blockSize,
-            block.items.last?.isCopy == item.isCopy
+            block.items.last?.copy == item.copy
         else { return false }
         let more = try base.map { try graph.closure(of: $0.place.block).blocks.subtracting(block.closure.blocks) } ?? []
         return try block.closure.blocks.count + more.count <= BlockGraph.maximumClosure

@@ -230,16 +230,19 @@ struct Ingest {
         let own = unpacked.manifest.entries.reduce(0) { $0 + $1.textBytes + 16 }
         let manifestParent = try manifestParent(
             parent, atMost: max(unpacked.manifest.contentBytes, BlockPlan.fileBytes) - own, database)
-        // What was lost under several numbers comes back under each; the manifest that is there names one of them.
+        // What was lost under several numbers comes back under each. A manifest that is there names one of them, or another,
+        // which is good; one that is to be written names the first.
         let named =
             try tree.flatMap { tree in try PackReader.unlessDamaged { try content.tree(tree.digest).numbers } } ?? []
         let namedNumbers = Set(named.compactMap(\.self))
         let items = unpacked.spool.newBlobs.flatMap { blob in
-            let numbers: [Int?] = unpacked.lost[blob.digest] ?? [nil]
-            let own = numbers.first { $0.map(namedNumbers.contains) ?? false } ?? numbers[0]
-            return numbers.map { number in
-                BlockPlan.Item(
-                    path: blob.path, digest: blob.digest, length: blob.length, number: number, isCopy: number != own)
+            var item = BlockPlan.Item(path: blob.path, digest: blob.digest, length: blob.length)
+            guard let numbers = unpacked.lost[blob.digest] else { return [item] }
+            let own = numbers.first { namedNumbers.contains($0) } ?? (namedNumbers.isEmpty ? numbers.first : nil)
+            return ([own] + numbers.filter { $0 != own }).enumerated().compactMap { copy, number in
+                guard let number else { return nil }
+                (item.number, item.copy) = (number, copy)
+                return item
             }
         }
         let above = try manifestParent.map { try catalogue.manifestBytes(ofTree: $0.row.id, database) }

@@ -295,50 +295,91 @@ import Testing
         }
     }
 
-    /// To read one copy, or the tree, must not take the others, too.
+    /// To read one copy, or the tree, must not take the others, too; nor must a tree that has all of its files' copies.
     @Test func whatWasLostUnderSeveralNumbersComesBackInBlocksOfItsOwn() async throws {
-        let kernel = try StoredKernel(
-            id: 1,
-            files: ["large": 1500 << 10, "small": 1000].reduce(into: [:]) { files, file in
-                files["include/linux/\(file.key).h"] = IngestTests.text(seed: file.key, bytes: file.value)
-            })
+        var files = ["include/linux/large.h": IngestTests.text(seed: "large", bytes: 1500 << 10)]
+        for number in 0..<20 {
+            files["include/linux/\(number).h"] = IngestTests.text(seed: "\(number)", bytes: 1000)
+        }
+        let kernel = try StoredKernel(id: 1, files: files)
         try await withTemporaryFolder { folder in
             let state = folder.path("store")
             let store = try HeaderStore(folder: state)
             try await store.put(kernel)
             // Twice more, as a tree has them whose files lie too far apart.
-            let catalogue = store.catalogue
-            var number = try await catalogue.pool.read { try catalogue.nextBlobNumber($0) }
-            let copies = try PackWriter(files: PosixFileSystem(), layout: store.layout)
-            for contents in Array(kernel.contents.values) + kernel.contents.values {
-                try copies.addBlock(
-                    contents, blobs: [(number, Digest(of: contents), contents.count)], prefix: .none, level: 1)
-                number += 1
-            }
-            let (name, bytes, index) = (try copies.commit(to: store.layout), copies.length, copies.index)
-            try await catalogue.pool.write { try catalogue.insert(pack: name, bytes: bytes, index: index, $0) }
-            for pack in try PackOnDisk.all(in: state) {
-                for block in pack.index.blocks { try pack.flip(at: block.offset + block.compressedLength - 1) }
-            }
+            let contents = Array(kernel.contents.values)
+            try await Self.store(contents + contents, in: store)
+            for pack in try PackOnDisk.all(in: state) { try Self.damageBlocks(of: pack) }
             #expect(try await store.verify().found == 2)
-            #expect(try await store.status().lostBlobs == 6)
+            #expect(try await store.status().lostBlobs == 3 * contents.count)
             try await store.put(kernel)
             try await store.requireWhole(kernel)
             #expect(try await store.status().lostBlobs == 0)
             try store.close()
             let reader = try Reader(state)
-            #expect(try reader.repeated() == 4)
+            #expect(try reader.repeated() == 2 * contents.count)
             #expect(try reader.cost(kernel).blocks == kernel.manifest.contentBytes)
-            for contents in kernel.contents.values {
-                let places = try reader.content.places(of: Digest(of: contents))
-                for location in try reader.content.locations(of: places.map(\.number)) {
+            for copy in 0..<3 {
+                let numbers = try contents.map { try reader.content.places(of: Digest(of: $0))[copy].number }
+                let all = TreeReading(reader.content)
+                for location in try reader.content.locations(of: numbers) {
                     let reading = TreeReading(reader.content)
-                    #expect(try reading.contents(location) == contents)
+                    #expect(Digest(of: try reading.contents(location)) == location.digest)
                     #expect(reading.decompressedBytes <= BlockPlan.fileBytes)
+                    _ = try all.contents(location)
                 }
+                #expect(all.decompressedBytes == kernel.manifest.contentBytes)
             }
             try reader.catalogue.close()
         }
+    }
+
+    /// The tree has a good copy of a file, and pays nothing for another one, which comes back with what it has lost.
+    @Test func whatOnlyOtherTreesHaveLostComesBackInABlockOfItsOwn() async throws {
+        let (lost, good) = (("include/linux/1.h", [UInt8](1...100)), ("include/linux/2.h", [UInt8](101...200)))
+        let first = try StoredKernel(id: 1, files: [lost.0: lost.1])
+        let kernel = try StoredKernel(id: 2, files: [lost.0: lost.1, good.0: good.1])
+        try await withTemporaryFolder { folder in
+            let state = folder.path("store")
+            let store = try HeaderStore(folder: state)
+            for kernel in [first, kernel] { try await store.put(kernel) }
+            let copy = try await Self.store([good.1], in: store)
+            for pack in try PackOnDisk.all(in: state)
+            where try pack.digest == copy || pack.digest == PackOnDisk.of(first, in: state).digest {
+                try Self.damageBlocks(of: pack)
+            }
+            #expect(try await store.verify().found == 2)
+            #expect(try await store.status().lostBlobs == 2)
+            try await store.put(kernel)
+            for kernel in [first, kernel] { try await store.requireWhole(kernel) }
+            #expect(try await store.status().lostBlobs == 0)
+            try store.close()
+            let reader = try Reader(state)
+            #expect(try reader.repeated() == 1)
+            for kernel in [first, kernel] { #expect(try reader.cost(kernel).blocks == kernel.manifest.contentBytes) }
+            try reader.catalogue.close()
+        }
+    }
+
+    /// Stores contents, each in a block of its own, that no tree has under these numbers.
+    @discardableResult
+    private static func store(_ all: [[UInt8]], in store: HeaderStore) async throws -> Digest {
+        let catalogue = store.catalogue
+        var number = try await catalogue.pool.read { try catalogue.nextBlobNumber($0) }
+        let pack = try PackWriter(files: PosixFileSystem(), layout: store.layout)
+        for contents in all {
+            try pack.addBlock(
+                contents, blobs: [(number, Digest(of: contents), contents.count)], prefix: .none, level: 1)
+            number += 1
+        }
+        let (name, bytes, index) = (try pack.commit(to: store.layout), pack.length, pack.index)
+        try await catalogue.pool.write { try catalogue.insert(pack: name, bytes: bytes, index: index, $0) }
+        return name
+    }
+
+    private static func damageBlocks(of pack: PackOnDisk) throws {
+        // In the frames' checksums: another bit may say nothing.
+        for block in pack.index.blocks { try pack.flip(at: block.offset + block.compressedLength - 1) }
     }
 
     @Test func theWindowLetsGoOfTheLeastRecentlyUsed() {
