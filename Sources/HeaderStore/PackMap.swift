@@ -79,16 +79,22 @@ struct PackMap {
         }
     }
 
-    /// A pack whose index can't be read had those kernels that no other pack has.
+    /// Packs whose indexes can't be read had those kernels that no other pack has: each goes with its tree, without which a
+    /// rebuild can't use a pack. Those whose trees other packs have came after them: the last one has them.
     mutating func findKernelsOfUnreadable(_ catalogue: Catalogue) throws {
-        guard let unreadable = packs.firstIndex(where: { !$0.isReadable }) else { return }
-        let (elsewhere, all) = try catalogue.pool.read { database in
+        let unreadable = packs.indices.filter { !packs[$0].isReadable }
+        guard let last = unreadable.last else { return }
+        let (elsewhere, all, trees) = try catalogue.pool.read { database in
             (
                 try packs.flatMap(\.kernels).filter { try catalogue.has($0, database) }.map(\.identity.buildID),
-                try catalogue.records(database)
+                try catalogue.records(database), try catalogue.trees(database)
             )
         }
         let known = Set(elsewhere)
-        packs[unreadable].kernels = all.filter { !known.contains($0.identity.buildID) }
+        let positions = Dictionary(uniqueKeysWithValues: unreadable.map { (packs[$0].digest, $0) })
+        let homes = Dictionary(uniqueKeysWithValues: trees.map { ($0.digest, positions[$0.pack] ?? last) })
+        for kernel in all where !known.contains(kernel.identity.buildID) {
+            packs[homes[kernel.treeDigest] ?? last].kernels.append(kernel)
+        }
     }
 }

@@ -127,6 +127,55 @@ import Testing
         }
     }
 
+    /// Of the kernels of two packs without an index, each goes with its tree's: where a crash lets only one of them be
+    /// written anew, a rebuild finds that pack fit, and its kernels.
+    @Test(arguments: [0, 1]) func kernelsOfAPackWithoutAnIndexGoWithTheirTrees(written: Int) async throws {
+        let kernels = try (1...2).map { try StoredKernel(id: UInt8($0), files: ["include/\($0).h": [UInt8($0)]]) }
+        // Its pack has nothing but the kernel.
+        let twin = try StoredKernel(id: 3, files: ["include/2.h": [2]])
+        try await withTemporaryFolder { folder in
+            let state = folder.path("store")
+            let store = try HeaderStore(folder: state)
+            for kernel in kernels + [twin] { try await store.put(kernel) }
+            let packs = try kernels.map { try PackOnDisk.of($0, in: state) }
+            for pack in packs { try pack.flip(at: try DamagedStoreTests.Place.footer.range(in: pack).lowerBound) }
+            let rewrite = PackRewrite(
+                catalogue: store.catalogue, content: store.content, files: PosixFileSystem(), layout: store.layout,
+                disk: store.disk)
+            let damage = Damage(catalogue: store.catalogue, content: store.content)
+            #expect(try damage.lose(packs[written].digest, by: rewrite) != nil)
+            try store.close()
+            let report = try CatalogueRebuild(folder: state, logger: .silent).run()
+            #expect(report.damagedPacks == [packs[1 - written].digest])
+            let rebuilt = try HeaderStore(folder: state)
+            #expect(try await rebuilt.damaged().map(\.identity.buildID).first == kernels[written].id)
+            try await rebuilt.put(kernels[written])
+            try await rebuilt.requireWhole(kernels[written])
+            try rebuilt.close()
+        }
+    }
+
+    /// Once both are written anew, a rebuild finds all of their kernels, whatever lies where.
+    @Test func packsWithoutAnIndexLoseNoKernels() async throws {
+        let kernels = try (1...2).map { try StoredKernel(id: UInt8($0), files: ["include/\($0).h": [UInt8($0)]]) }
+        let twins = try (3...4).map { try StoredKernel(id: UInt8($0), files: ["include/\($0 - 2).h": [UInt8($0 - 2)]]) }
+        try await withTemporaryFolder { folder in
+            let state = folder.path("store")
+            let store = try HeaderStore(folder: state)
+            for kernel in kernels + twins { try await store.put(kernel) }
+            let packs = try [kernels[0], kernels[1], twins[0]].map { try PackOnDisk.of($0, in: state) }
+            for pack in packs { try pack.flip(at: pack.length - 1) }
+            #expect(try await store.verify().found == packs.count)
+            try store.close()
+            let report = try CatalogueRebuild(folder: state, logger: .silent).run()
+            #expect(report.kernels == 4 && report.unusedPacks.isEmpty && report.damagedPacks.isEmpty)
+            let rebuilt = try HeaderStore(folder: state)
+            for kernel in kernels { try await rebuilt.put(kernel) }
+            for kernel in kernels + twins { try await rebuilt.requireWhole(kernel) }
+            try rebuilt.close()
+        }
+    }
+
     /// A collect beside it may have moved what was looked for: it is looked at again before anything is given up.
     @Test func whatIsWholeOnASecondLookStays() async throws {
         try await withStore { state, store in
