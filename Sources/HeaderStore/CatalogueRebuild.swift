@@ -42,6 +42,8 @@ public struct CatalogueRebuild {
         var digest: Digest
         var bytes: Int
         var index: PackIndex
+        /// Those that it brings, whole or lost.
+        var trees: [Digest] { index.manifests.map(\.digest) + index.lost.manifests.map(\.digest) }
     }
 
     /// Reads every pack, checks it, and puts a new catalogue in the old one's place.
@@ -262,19 +264,30 @@ public struct CatalogueRebuild {
 
     /// In the order in which the blobs came: a tree's parent came before it, and so did the tree of a kernel without blobs.
     private static func ancestorsFirst(_ packs: [Pack]) -> [Pack] {
-        var waiting = packs.sorted { ($0.index.blobs.first?.number ?? .max) < ($1.index.blobs.first?.number ?? .max) }
+        let packs = packs.sorted { ($0.index.blobs.first?.number ?? .max) < ($1.index.blobs.first?.number ?? .max) }
         var known: Set<Digest> = []
         var ordered: [Pack] = []
-        while let next = waiting.firstIndex(where: { pack in
-            let own = Set(pack.index.manifests.map(\.digest) + pack.index.lost.manifests.map(\.digest))
-            return pack.index.manifests.allSatisfy { $0.parent.map { known.contains($0) || own.contains($0) } ?? true }
-                && pack.index.kernels.allSatisfy { known.contains($0.treeDigest) || own.contains($0.treeDigest) }
-        }) {
-            let pack = waiting.remove(at: next)
-            known.formUnion(pack.index.manifests.map(\.digest) + pack.index.lost.manifests.map(\.digest))
-            ordered.append(pack)
+        // Those that lack trees: how many, and who waits for each.
+        var lacking: [Int: Int] = [:]
+        var waiting: [Digest: [Int]] = [:]
+        for (position, pack) in packs.enumerated() {
+            let needed = Set(pack.index.manifests.compactMap(\.parent) + pack.index.kernels.map(\.treeDigest))
+            let missing = needed.subtracting(known).subtracting(pack.trees)
+            for tree in missing { waiting[tree, default: []].append(position) }
+            lacking[position] = missing.count
+            var ready = missing.isEmpty ? [position] : []
+            while let next = ready.popLast() {
+                lacking[next] = nil
+                ordered.append(packs[next])
+                for tree in packs[next].trees where known.insert(tree).inserted {
+                    for other in waiting.removeValue(forKey: tree) ?? [] {
+                        lacking[other, default: 0] -= 1
+                        if lacking[other] == 0 { ready.append(other) }
+                    }
+                }
+            }
         }
         // What is left lacks an ancestor; inserting it says which.
-        return ordered + waiting
+        return ordered + lacking.keys.sorted().map { packs[$0] }
     }
 }

@@ -126,6 +126,36 @@ import Testing
         }
     }
 
+    /// Packs without blobs come in the order of their names, and a kernel's before its tree's.
+    @Test func aPackWaitsForTheTreeThatItNames() async throws {
+        let base = try StoredKernel(id: 1, files: ["include/one.h": [1]])
+        let moved = ["include/two.h": [UInt8(1)]]
+        let tree = try StoredKernel(id: 2, files: moved)
+        try await withTemporaryFolder { folder in
+            let state = folder.path("store")
+            let store = try HeaderStore(folder: state)
+            var kernels = [base, tree]
+            for kernel in kernels { try await store.put(kernel) }
+            let waited = try PackOnDisk.of(tree, in: state)
+            #expect(waited.index.blobs.isEmpty && waited.index.manifests.count == 1)
+            var isEarlier = false
+            while !isEarlier, kernels.count < 100 {
+                let kernel = try StoredKernel(id: UInt8(kernels.count + 1), files: moved)
+                try await store.put(kernel)
+                isEarlier = try "\(PackOnDisk.of(kernel, in: state).digest)" < "\(waited.digest)"
+                kernels.append(kernel)
+            }
+            #expect(isEarlier)
+            try store.close()
+            try Self.removeCatalogue(of: state)
+            let report = try CatalogueRebuild(folder: state, logger: .silent).run()
+            #expect(report.kernels == kernels.count && report.unusedPacks.isEmpty)
+            let rebuilt = try HeaderStore(folder: state)
+            for kernel in kernels { try await rebuilt.requireWhole(kernel) }
+            try rebuilt.close()
+        }
+    }
+
     /// Its kernel was uploaded again, and then somebody found the lost pack.
     @Test func aPackThatHoldsWhatAnotherHoldsIsReportedAndKept() async throws {
         let alone = try StoredKernel(id: 9, files: ["include/alone.h": [9]])
