@@ -20,6 +20,7 @@ public final class HeaderStore: Sendable {
     let documents: KeptDocuments
     let btf: BTFStore
     let disk: DiskBudget
+    let unsettled: UnsettledPacks
     let checkIns: CheckIns
     let index: KernelIndex
     let ingests = WorkQueue(label: "ingest", width: 1)
@@ -49,6 +50,7 @@ public final class HeaderStore: Sendable {
         catalogue = try Catalogue(path: layout.catalogue)
         try StoreRecovery(catalogue: catalogue, layout: layout, files: options.files, logger: logger).run()
         disk = DiskBudget(root: folder, freeBytes: options.freeBytes)
+        unsettled = UnsettledPacks(catalogue: catalogue, files: options.files, layout: layout)
         content = ContentReader(catalogue: catalogue, layout: layout)
         bundles = try BundleStore(
             catalogue: catalogue, content: content, files: options.files, layout: layout, disk: disk,
@@ -79,7 +81,8 @@ public final class HeaderStore: Sendable {
             ingests.isBusy || btfIngests.isBusy || reads.isBusy || derivations.isBusy
         }
         let rewrite = PackRewrite(
-            catalogue: catalogue, content: content, files: options.files, layout: layout, disk: disk)
+            catalogue: catalogue, content: content, files: options.files, layout: layout, disk: disk,
+            unsettled: unsettled)
         verifier = try StoreVerify(
             .init(
                 catalogue: catalogue, layout: layout, btf: btf, bundles: bundles.cache, pchs: pchs.cache,
@@ -154,7 +157,7 @@ public final class HeaderStore: Sendable {
             source: permit?.host == nil ? source : .agent, origin: origin, host: permit?.host)
         let ingest = Ingest(
             catalogue: catalogue, content: content, files: options.files, layout: layout, disk: disk,
-            limits: options.limits,
+            unsettled: unsettled, limits: options.limits,
             now: options.now)
         let outcome = try await ingests.run { [checkIns] in
             // Before the answer, not whenever the last one lets go of it.

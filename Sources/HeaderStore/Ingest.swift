@@ -32,6 +32,7 @@ struct Ingest {
     let files: any FileSystem
     let layout: StoreLayout
     let disk: DiskBudget
+    let unsettled: UnsettledPacks
     let limits: ArchiveLimits
     /// Seconds since 1970.
     let now: @Sendable () -> Int
@@ -174,6 +175,7 @@ struct Ingest {
         }
         let reservation = try disk.reserve(filling?.plan.blocks.reduce(0) { $0 + $1.rawLength } ?? 0)
         defer { withExtendedLifetime(reservation) {} }
+        try unsettled.settle()
         let isHealing = !unpacked.lost.isEmpty || tree.map { $0.damage != .none } ?? false
         let pack = try PackWriter(files: files, layout: layout, replacing: isHealing ? [] : nil)
         let digest: Digest
@@ -195,10 +197,12 @@ struct Ingest {
                 if let record { try catalogue.insert(record, database) }
             }
         } catch let problem as Problem where problem.code == .diskFull {
-            // The next ingest gives its blobs the same numbers, and a rebuild could not tell which pack counts. After any
-            // other failure the transaction may turn out to be on disk, and the pack has to stay.
+            // The next ingest gives its blobs the same numbers, and a rebuild could not tell which pack counts.
             if try !catalogue.pool.read({ try catalogue.hasPack(digest, $0) }) { try files.remove(layout.pack(digest)) }
             throw problem
+        } catch {
+            unsettled.add(digest)
+            throw error
         }
         let receipt = IngestReceipt(
             buildID: id, treeDigest: treeDigest, files: unpacked.manifest.fileCount,

@@ -22,6 +22,7 @@ struct PackRewrite {
     let files: any FileSystem
     let layout: StoreLayout
     let disk: DiskBudget
+    let unsettled: UnsettledPacks
 
     /// A pack's blocks, written anew and in nobody's way yet.
     final class Draft {
@@ -106,7 +107,7 @@ struct PackRewrite {
     /// - Returns: bytes of the pack that is there then, 0 if nothing was left to write; nil if the old one is no longer
     ///   there, or no longer what the draft was made of.
     /// - Throws: as ``run(_:isDead:deadTrees:farewell:)``. Nothing is left of the draft, whatever becomes of it; but what SQLite
-    ///   says may leave the new pack there, for the next start to remove.
+    ///   says may leave the new pack there (``UnsettledPacks``).
     func put(
         _ draft: Draft, isDead: (Int) -> Bool = { _ in false }, deadTrees: Set<Int> = [],
         farewell: Farewell = .remove, isForSize: Bool = false
@@ -116,6 +117,7 @@ struct PackRewrite {
         let (old, index, pack) = (draft.old, draft.index, draft.pack)
         let digest: Digest?
         do {
+            try unsettled.settle()
             let (trees, lost, retired, isThere) = try catalogue.pool.read { database in
                 (
                     try catalogue.trees(ofPack: old.id, database),
@@ -161,12 +163,12 @@ struct PackRewrite {
             }
         } catch {
             try pack.abandon()
+            guard let name = pack.name else { throw error }
             // What no row names says that it takes a living pack's place, which a rebuild would believe. After what SQLite says
-            // itself the transaction may turn out to be on disk at the next start, whatever the catalogue tells now: then the
-            // old pack goes, and this one must be there.
-            if let name = pack.name, error is Problem,
-                (try? catalogue.pool.read { try catalogue.hasPack(name, $0) }) == false
-            {
+            // itself it has to stay: the old pack goes if the transaction turns out to be on disk.
+            if !(error is Problem) {
+                unsettled.add(name)
+            } else if (try? catalogue.pool.read { try catalogue.hasPack(name, $0) }) == false {
                 try files.remove(layout.pack(name))
             }
             throw error

@@ -163,7 +163,10 @@ final class StoreCollect: Sendable {
         try removeDerived()
         // Where nothing can come to be known between the look and the removal.
         try remove(try quarantined())
-        try tools.ingests.runAndWait { try remove(try unknownPacks()) }
+        try tools.ingests.runAndWait {
+            try tools.rewrite.unsettled.settle()
+            try remove(try unknownPacks())
+        }
         try tools.btfIngests.runAndWait { try remove(try unknownBTF()) }
     }
 

@@ -59,8 +59,8 @@ struct StoreRecovery {
         let known = Set(try catalogue.pool.read { try catalogue.packDigests($0) }.map { "\($0).khpack" })
         let present = Set(try FolderListing.names(in: layout.packs))
         let unknown = present.subtracting(known).filter { $0.hasSuffix(".khpack") }
-        // Ingests run one after the other, so a crash leaves one. More are those of a catalogue older than the packs, from a
-        // backup perhaps: then they are all that is left of acknowledged kernels.
+        // Ingests run one after the other, so a crash leaves one (``UnsettledPacks``). More are those of a catalogue older
+        // than the packs, from a backup perhaps: then they are all that is left of acknowledged kernels.
         guard unknown.count <= 1 else {
             throw StoreOpenError(
                 description: "\(layout.root) has \(unknown.count) packs that its catalogue does not know. "

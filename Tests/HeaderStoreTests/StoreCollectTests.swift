@@ -102,7 +102,7 @@ import Testing
             let map = try PackMap(store.catalogue, store.layout)
             let rewrite = PackRewrite(
                 catalogue: store.catalogue, content: store.content, files: PosixFileSystem(), layout: store.layout,
-                disk: store.disk)
+                disk: store.disk, unsettled: store.unsettled)
             let old = try PackOnDisk.of(first, in: state)
             let pack = try #require(map.packs.first { $0.digest == old.digest })
             try rewrite.run(pack, isDead: { _ in false }, deadTrees: [], farewell: .remove)

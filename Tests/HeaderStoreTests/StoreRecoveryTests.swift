@@ -1,3 +1,4 @@
+import GRDB
 import HeaderArchive
 import KHeaderTestSupport
 import KernelHeaders
@@ -33,6 +34,53 @@ import Testing
             let error = #expect(throws: StoreOpenError.self) { try HeaderStore(folder: state) }
             #expect(error?.description.contains("kheaderd rebuild --state \(state)") == true)
             #expect(folder.names(in: "store/packs") == packs)
+        }
+    }
+
+    /// A transaction that failed may be on disk after a crash, and its pack has to be there; but never two such packs.
+    @Test func uploadsThatTheCatalogueDidNotTakeLeaveOnePackAtMost() async throws {
+        let later = try (2...6).map { try StoredKernel(id: UInt8($0), revision: $0) }
+        try await withStore { folder, state in
+            var store = try HeaderStore(folder: state)
+            func refuse(_ table: String) async throws {
+                try await store.catalogue.pool.write {
+                    try $0.execute(
+                        sql: "CREATE TRIGGER no_\(table) BEFORE INSERT ON \(table) BEGIN SELECT RAISE(ABORT, 'no'); END"
+                    )
+                }
+            }
+            func allow(_ table: String) async throws {
+                try await store.catalogue.pool.write { try $0.execute(sql: "DROP TRIGGER no_\(table)") }
+            }
+            try await refuse("pack")
+            var left: [[String]] = []
+            for kernel in later[0...1] {
+                await #expect(throws: DatabaseError.self) { try await store.put(kernel) }
+                left.append(folder.names(in: "store/packs"))
+            }
+            // The second found that the first can't come back.
+            #expect(left.map(\.count) == [2, 2] && left[0] != left[1])
+            // Nor is another written, or the one that is there removed, as long as that can't be told.
+            try await refuse("upkeep")
+            await #expect(throws: DatabaseError.self) { try await store.put(later[2]) }
+            #expect(store.collector.begin())
+            #expect(throws: DatabaseError.self) { try store.collector.run() }
+            #expect(folder.names(in: "store/packs") == left[1])
+            try await allow("upkeep")
+            try await allow("pack")
+            try await store.put(later[3])
+            try await store.requireNoStrays(in: state)
+            try await refuse("pack")
+            for kernel in later[0...1] {
+                await #expect(throws: DatabaseError.self) { try await store.put(kernel) }
+            }
+            try await allow("pack")
+            try store.close()
+            store = try HeaderStore(folder: state)
+            try await store.requireNoStrays(in: state)
+            for kernel in later { try await store.put(kernel) }
+            for kernel in [self.kernel] + later { try await store.requireWhole(kernel) }
+            try store.close()
         }
     }
 

@@ -146,7 +146,7 @@ import Testing
             let old = try PackOnDisk.of(large, in: state)
             let rewrite = PackRewrite(
                 catalogue: store.catalogue, content: store.content, files: PosixFileSystem(), layout: store.layout,
-                disk: store.disk)
+                disk: store.disk, unsettled: store.unsettled)
             let draft = try #require(try rewrite.draft(of: try pack(old, store), refine: { $2 }))
             #expect(try store.ingests.runAndWait { try rewrite.put(draft, isForSize: true) } == old.length)
             #expect(try PackOnDisk.of(large, in: state).digest == old.digest)
@@ -185,11 +185,14 @@ import Testing
             var store = try HeaderStore(folder: state)
             for kernel in [large, small] { try await store.put(kernel) }
             let old = try PackOnDisk.of(large, in: state)
-            let draft = try #require(try self.draft(old, store))
             try await store.catalogue.pool.write {
                 try $0.execute(sql: "CREATE TRIGGER no BEFORE INSERT ON pack BEGIN SELECT RAISE(ABORT, 'no'); END")
             }
-            #expect(throws: DatabaseError.self) { try store.repacker.swap(draft) }
+            // One at most: before the second, the first can be told to be gone.
+            for _ in 0...1 {
+                let draft = try #require(try self.draft(old, store))
+                #expect(throws: DatabaseError.self) { try store.repacker.swap(draft) }
+            }
             try await store.catalogue.pool.write { try $0.execute(sql: "DROP TRIGGER no") }
             let packs = try PackOnDisk.all(in: state)
             #expect(packs.count == 3 && packs.contains { $0.index.replaced == [old.digest] })

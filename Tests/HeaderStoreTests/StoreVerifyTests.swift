@@ -141,7 +141,7 @@ import Testing
             for pack in packs { try pack.flip(at: try DamagedStoreTests.Place.footer.range(in: pack).lowerBound) }
             let rewrite = PackRewrite(
                 catalogue: store.catalogue, content: store.content, files: PosixFileSystem(), layout: store.layout,
-                disk: store.disk)
+                disk: store.disk, unsettled: store.unsettled)
             let damage = Damage(catalogue: store.catalogue, content: store.content)
             #expect(try damage.lose(packs[written].digest, by: rewrite) != nil)
             try store.close()
@@ -182,7 +182,7 @@ import Testing
             let packs = try PackOnDisk.all(in: state)
             let rewrite = PackRewrite(
                 catalogue: store.catalogue, content: store.content, files: PosixFileSystem(), layout: store.layout,
-                disk: store.disk)
+                disk: store.disk, unsettled: store.unsettled)
             let damage = Damage(catalogue: store.catalogue, content: store.content)
             for pack in packs { #expect(try damage.lose(pack.digest, by: rewrite) == nil) }
             #expect(try FolderListing.names(in: "\(state)/quarantine") == [])
