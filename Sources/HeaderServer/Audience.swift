@@ -93,6 +93,13 @@ enum Audience: Sendable {
     /// - Parameter route: as the router has it, `/v1/kernels/{buildID}`. HEAD is as GET unless it has a route of its own.
     /// - Returns: nil if nobody said.
     static func of(_ method: HTTPRequest.Method, _ route: String) -> Audience? {
-        ofRoutes["\(method.rawValue) \(route)"] ?? (method == .head ? ofRoutes["GET \(route)"] : nil)
+        guard let methods = byRoute[route] else { return nil }
+        return methods[method.rawValue] ?? (method == .head ? methods["GET"] : nil)
+    }
+
+    /// By route, then by method: no text has to be put together for each request.
+    private static let byRoute = ofRoutes.reduce(into: [String: [String: Audience]]()) { all, entry in
+        let words = entry.key.split(separator: " ")
+        all[String(words[1]), default: [:]][String(words[0])] = entry.value
     }
 }

@@ -33,10 +33,15 @@ extension MetricsRegistry {
     /// - Parameters:
     ///   - bytes: of its body.
     ///   - isPrompt: it is one of ``PromptAnswers``, and its request is counted with it.
-    func answered(_ route: String?, _ status: Int, bytes: Int, after duration: Duration, isPrompt: Bool = false) {
+    ///   - counts: what else is one more.
+    func answered(
+        _ route: String?, _ status: Int, bytes: Int, after duration: Duration, isPrompt: Bool = false,
+        counts: [Count] = []
+    ) {
         let answer = Answer(route: route, status: status)
-        withState {
-            $0.answers[answer, default: Totals()].add(bytes: bytes, after: duration, isPrompt: isPrompt)
+        withState { state in
+            state.answers[answer, default: Totals()].add(bytes: bytes, after: duration, isPrompt: isPrompt)
+            state.count(counts)
         }
     }
 }

@@ -74,6 +74,10 @@ final class MetricsRegistry: Sendable {
         var counters: [String: [Labels: Int]] = [:]
         var summaries: [String: [Labels: Summary]] = [:]
         var histograms: [String: [Labels: Histogram]] = [:]
+
+        mutating func count(_ counts: [Count]) {
+            for count in counts { counters[count.name, default: [:]][count.labels, default: 0] += 1 }
+        }
     }
 
     /// Of histograms, in seconds: from an answer out of memory to a bundle that is made first.
@@ -95,9 +99,7 @@ final class MetricsRegistry: Sendable {
 
     /// Counts one more of each.
     func count(_ counts: [Count]) {
-        state.withLock { state in
-            for count in counts { state.counters[count.name, default: [:]][count.labels, default: 0] += 1 }
-        }
+        state.withLock { $0.count(counts) }
     }
 
     /// Counts one more of something that has a size: `NAME_count` and `NAME_sum`.

@@ -20,6 +20,8 @@ struct PromptAnswer {
     var head: HTTPResponse
     /// Nil for none.
     var body: Body?
+    /// What counts it, beside what counts every answer.
+    var counts: [MetricsRegistry.Count] = []
 }
 
 extension HTTPResponse {

@@ -27,7 +27,7 @@ struct PromptAnswers: Sendable {
         self.access = access
         self.metrics = metrics
         self.server = server
-        sightings = PromptSightings(store: store, metrics: metrics)
+        sightings = PromptSightings(store: store)
         metrics.begin("kheaderd_prompt_answers_total")
     }
 
@@ -120,7 +120,7 @@ struct PromptAnswers: Sendable {
         answer.head.headerFields.append(HTTPField(name: .server, value: server))
         metrics.answered(
             route, answer.head.status.code, bytes: answer.body?.length ?? 0, after: ContinuousClock.now - start,
-            isPrompt: true)
+            isPrompt: true, counts: answer.counts)
         return answer
     }
 

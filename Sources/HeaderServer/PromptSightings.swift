@@ -31,13 +31,9 @@ struct PromptSightings: Sendable {
     static let route = "/v1/kernels/{buildID}/sightings"
 
     private let store: HeaderStore
-    private let metrics: MetricsRegistry
     private let forms = Forms()
 
-    init(store: HeaderStore, metrics: MetricsRegistry) {
-        self.store = store
-        self.metrics = metrics
-    }
+    init(store: HeaderStore) { self.store = store }
 
     /// The kernel that a request's path reports, if it is as plain as agents write it.
     static func kernel(at path: String) -> BuildID? {
@@ -46,14 +42,13 @@ struct PromptSightings: Sendable {
         return BuildID(Substring(path.utf8.dropFirst(beginning.utf8.count).dropLast(end.utf8.count)))
     }
 
-    /// Answers, and counts it as the route does; nil for what is not surely known, and nothing was counted.
+    /// Nil for what is not surely known.
     func answer(_ id: BuildID, body: [ByteBuffer]) throws -> PromptAnswer? {
         var hash = SHA256Hash()
         for buffer in body { buffer.withUnsafeReadableBytes { hash.update($0) } }
         guard let (answer, number) = store.keptAnswer(toReport: hash.digest(), kernel: id) else { return nil }
         let form = try forms.form(number, of: answer)
-        metrics.count(form.counts)
-        return PromptAnswer(head: form.head, body: .bytes(form.body))
+        return PromptAnswer(head: form.head, body: .bytes(form.body), counts: form.counts)
     }
 
     private final class Forms: Sendable {

@@ -44,6 +44,13 @@ final class CheckIns: Sendable {
         var hosts: [HostID: Int] = [:]
         var isFlushPlanned = false
         var isClosed = false
+
+        /// Whether they have to be written, which nobody saw to yet.
+        mutating func takesFlush() -> Bool {
+            guard !hosts.isEmpty, !isFlushPlanned else { return false }
+            isFlushPlanned = true
+            return true
+        }
     }
 
     /// The most reports that one transaction writes.
@@ -141,24 +148,24 @@ final class CheckIns: Sendable {
     func keptAnswer(_ digest: Digest, _ id: BuildID) -> (answer: SightingAnswer, number: Int)? {
         let seconds = now()
         // In one step: a host that is forgotten says nothing more of which only the time would be noted.
-        let answer = state.withLock { state -> ([ArtefactVerdict], Int)? in
+        let answer = state.withLock { state -> (kept: (verdicts: [ArtefactVerdict], number: Int), takesFlush: Bool)? in
             guard let report = state.known.report(digest), report.kernel == id,
                 report.basis.headers == nil || report.basis.headers == state.headers[id]?.change,
                 report.basis.btf == nil || report.basis.btf == btf.record(id)?.digest
             else { return nil }
-            let isNoted = times.withLock { times in
+            let takesFlush = times.withLock { times -> Bool? in
                 // Whoever finds it full writes them, which is not for here.
                 guard !times.isClosed, times.hosts[report.host] != nil || times.hosts.count < maximumTimes else {
-                    return false
+                    return nil
                 }
                 times.hosts[report.host] = seconds
-                return true
+                return times.takesFlush()
             }
-            return isNoted ? state.known.answer(to: report) : nil
+            return takesFlush.map { (state.known.answer(to: report), $0) }
         }
-        guard let (verdicts, number) = answer else { return nil }
-        planFlush()
-        return (SightingAnswer(verdicts: verdicts, time: seconds), number)
+        guard let answer else { return nil }
+        if answer.takesFlush { planFlush() }
+        return (SightingAnswer(verdicts: answer.kept.verdicts, time: seconds), answer.kept.number)
     }
 
     /// Answers a host's report, when it is durable.
@@ -218,7 +225,7 @@ final class CheckIns: Sendable {
         }
         remember(reports, outcomes)
         forget(forgotten)
-        planFlush()
+        if times.withLock({ $0.takesFlush() }) { planFlush() }
         return outcomes.map { SightingAnswer(verdicts: $0.asked.verdicts, time: seconds) }
     }
 
@@ -419,12 +426,6 @@ final class CheckIns: Sendable {
     // MARK: Times
 
     private func planFlush() {
-        let isNew = times.withLock { times in
-            guard !times.hosts.isEmpty, !times.isFlushPlanned else { return false }
-            times.isFlushPlanned = true
-            return true
-        }
-        guard isNew else { return }
         queue.asyncAfter(deadline: .now() + .seconds(flushSeconds)) { [weak self] in
             guard let self, !times.withLock({ $0.isClosed }) else { return }
             times.withLock { $0.isFlushPlanned = false }
