@@ -122,7 +122,7 @@ def uploads(bench: Bench) -> dict:
 
 
 def grown(bench: Bench) -> growth.Growth:
-    sizes = bench.by_length([100, 300], [100, 1_000, 10_000])
+    sizes = bench.by_length([100, 200], [100, 1_000, 10_000])
     # The newest of each series.
     ancestors = list({kernel.series: kernel for kernel in bench.kernels if kernel.flavour == "generic"}.values())
     archives, whole = bench.archives(ancestors), bench.options.whole_trees
@@ -171,7 +171,7 @@ SUITES = {
         lambda result: result["size"] > report.AGENT_LIMIT,
     ),
     "fleet": Suite(
-        lambda bench: fleet.simulate(bench.binaries, bench.by_length(5_000, 100_000)),
+        lambda bench: fleet.simulate(bench.binaries, bench.by_length(2_500, 100_000)),
         report.fleet,
         lambda result: result.wrong,
     ),
