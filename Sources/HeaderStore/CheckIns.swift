@@ -39,20 +39,6 @@ final class CheckIns: Sendable {
         var isServed = false
     }
 
-    /// Times that are not written yet.
-    private struct Times {
-        var hosts: [HostID: Int] = [:]
-        var isFlushPlanned = false
-        var isClosed = false
-
-        /// Whether they have to be written, which nobody saw to yet.
-        mutating func takesFlush() -> Bool {
-            guard !hosts.isEmpty, !isFlushPlanned else { return false }
-            isFlushPlanned = true
-            return true
-        }
-    }
-
     /// The most reports that one transaction writes.
     private static let batch = 512
 
@@ -71,7 +57,7 @@ final class CheckIns: Sendable {
     private let state: Mutex<State>
     private let headersReading = Mutex(())
     private let line = Mutex(Line())
-    private let times = Mutex(Times())
+    private let times = Mutex(UnwrittenTimes())
     private let queue = DispatchQueue(label: "check-ins")
 
     /// - Parameters:
@@ -158,7 +144,7 @@ final class CheckIns: Sendable {
                 guard !times.isClosed, times.hosts[report.host] != nil || times.hosts.count < maximumTimes else {
                     return nil
                 }
-                times.hosts[report.host] = seconds
+                times.note(report.host, at: seconds)
                 return times.takesFlush()
             }
             return takesFlush.map { (state.known.answer(to: report), $0) }
@@ -218,7 +204,7 @@ final class CheckIns: Sendable {
         } else {
             outcomes = asked.map { ($0, false) }
             let isFull = times.withLock { times in
-                for sighting in batch { times.hosts[sighting.host] = seconds }
+                for sighting in batch { times.note(sighting.host, at: seconds) }
                 return times.hosts.count >= maximumTimes
             }
             if isFull { try catalogue.write { try flush($0) } }
@@ -301,7 +287,7 @@ final class CheckIns: Sendable {
             for (index, report) in batch.enumerated() {
                 let sighting = report.sighting
                 var isNew = try catalogue.put(sighting, by: report.token, at: seconds, hosts, &forgotten, database)
-                if !isNew { times.withLock { $0.hosts[sighting.host] = seconds } }
+                if !isNew { times.withLock { $0.note(sighting.host, at: seconds) } }
                 let asked = asked.isEmpty ? ask(sighting, derived: derived) : asked[index]
                 for asked in asked.offers {
                     guard let (opinion, digest, key) = try newOpinion(asked, at: seconds, database) else { continue }
@@ -435,14 +421,10 @@ final class CheckIns: Sendable {
     }
 
     private func flush(_ database: Database) throws {
-        // More may come meanwhile.
-        let hosts = times.withLock { times in
-            defer { times.hosts = [:] }
-            return times.hosts
-        }
+        let hosts = times.withLock { $0.take() }
         guard !hosts.isEmpty else { return }
         do { try catalogue.seen(hosts, database) } catch {
-            times.withLock { $0.hosts.merge(hosts) { max($0, $1) } }
+            times.withLock { $0.putBack(hosts) }
             throw error
         }
     }
