@@ -44,7 +44,7 @@ extension OpenFile {
         let note = (writer as? MeteredWriter)?.note
         return try await channel.eventLoop.flatSubmit {
             guard
-                let codec = try? channel.pipeline.syncOperations.context(handlerType: HTTP1ToHTTPServerCodec.self)
+                let codec = try? channel.pipeline.syncOperations.context(handlerType: RequestCodec.self)
             else { return channel.eventLoop.makeSucceededFuture(false) }
             return FileSending(self, range, past: codec, note: note).begin().map { true }
         }.get()

@@ -28,7 +28,8 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         } catch {
             response = try answer(problem(error, context.logger), request, context)
         }
-        response.headers.complete(requestID: context.id)
+        response.headers.append(HTTPField(name: .requestID, value: context.id))
+        response.headers.append(contentsOf: HTTPFields.ofEveryAnswer)
         return response
     }
 
@@ -110,12 +111,11 @@ extension Problem {
 }
 
 extension HTTPFields {
-    /// Adds what every answer has.
-    mutating func complete(requestID: String) {
-        append(HTTPField(name: .requestID, value: requestID))
+    /// What every answer has, beside its request's ID.
+    static let ofEveryAnswer: HTTPFields = [
         // What hosts uploaded is no page, whatever a browser makes of its first bytes.
-        append(HTTPField(name: .xContentTypeOptions, value: "nosniff"))
-    }
+        .xContentTypeOptions: "nosniff"
+    ]
 }
 
 /// The routes of the router, to tell an unknown path from a method that a path does not take.

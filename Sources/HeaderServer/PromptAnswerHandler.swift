@@ -110,7 +110,7 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func write(_ answer: PromptAnswer, _ context: ChannelHandlerContext) {
         if let encoder, !encoderEndsChunks {
-            var bytes = answer.head.serialized(context.channel.allocator)
+            var bytes = answer.headBytes(context.channel.allocator)
             if case .bytes(let body) = answer.body {
                 if body.readableBytes > bytes.writableBytes {
                     encoder.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
@@ -122,7 +122,7 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             encoder.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
         } else {
             encoderEndsChunks = false
-            context.write(wrapOutboundOut(.head(answer.head)), promise: nil)
+            context.write(wrapOutboundOut(.head(answer.wholeHead)), promise: nil)
             if case .bytes(let body) = answer.body { context.write(wrapOutboundOut(.body(body)), promise: nil) }
         }
         if case .file(let file, let range) = answer.body { return send(file, range, context) }
@@ -131,7 +131,7 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func send(_ file: OpenFile, _ range: Range<Int>, _ context: ChannelHandlerContext) {
-        guard let codec = try? context.pipeline.syncOperations.context(handlerType: HTTP1ToHTTPServerCodec.self) else {
+        guard let codec = try? context.pipeline.syncOperations.context(handlerType: RequestCodec.self) else {
             return context.close(promise: nil)
         }
         waiting = Waiting()
@@ -212,7 +212,7 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 }
 
-/// Hummingbird's HTTP/1.1, with the handlers that have a place of their own: an ``OldVersionHandler`` before its codec, and a
+/// Hummingbird's HTTP/1.1, with the handlers that have a place of their own: a ``RequestCodec`` instead of its codec, and a
 /// ``PromptAnswerHandler`` in front of its requests, behind which are those that its answers are nothing for.
 struct PromptChannel: ServerChildChannel {
     typealias Value = AcceptedConnection
@@ -226,7 +226,8 @@ struct PromptChannel: ServerChildChannel {
             let connection = AcceptedConnection(value)
             let pipeline = channel.pipeline.syncOperations
             let codec = try pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
-            try pipeline.addHandler(OldVersionHandler(), position: .before(codec))
+            try pipeline.addHandler(RequestCodec(), position: .before(codec))
+            pipeline.removeHandler(codec, promise: nil)
             let state = try pipeline.handler(type: HTTPConnectionStateHandler.self)
             let own: [any ChannelHandler] = [MalformedRequestHandler(), ExpectContinueHandler()]
             try pipeline.addHandlers(

@@ -17,16 +17,15 @@ struct PromptAnswers: Sendable {
     private let store: HeaderStore
     private let access: AccessControl
     private let metrics: MetricsRegistry
-    private let server: String
     private let sightings: PromptSightings
-    private let dates = Dates()
+    private let endings: Endings
 
     /// - Parameter server: what the field `Server` says.
     init(store: HeaderStore, access: AccessControl, metrics: MetricsRegistry, server: String) {
         self.store = store
         self.access = access
         self.metrics = metrics
-        self.server = server
+        endings = Endings(server: server)
         sightings = PromptSightings(store: store)
         metrics.begin("kheaderd_prompt_answers_total")
     }
@@ -103,7 +102,7 @@ struct PromptAnswers: Sendable {
             problem.requestID = requestID
             let (headers, body) = problem.document
             answer = PromptAnswer(
-                head: HTTPResponse(status: .init(code: problem.status), headerFields: headers),
+                head: PromptAnswer.Head(HTTPResponse.Status(code: problem.status), headers),
                 body: request.method == .head ? nil : .bytes(body))
         } catch {
             return nil
@@ -115,11 +114,11 @@ struct PromptAnswers: Sendable {
         _ answer: PromptAnswer, _ requestID: String, _ route: String, _ start: ContinuousClock.Instant
     ) -> PromptAnswer {
         var answer = answer
-        answer.head.headerFields.complete(requestID: requestID)
-        answer.head.headerFields.append(HTTPField(name: .date, value: dates.now))
-        answer.head.headerFields.append(HTTPField(name: .server, value: server))
+        answer.requestID = requestID
+        answer.ending = endings.now
         metrics.answered(
-            route, answer.head.status.code, bytes: answer.body?.length ?? 0, after: ContinuousClock.now - start,
+            route, answer.head.response.status.code, bytes: answer.body?.length ?? 0,
+            after: ContinuousClock.now - start,
             isPrompt: true, counts: answer.counts)
         return answer
     }
@@ -239,22 +238,28 @@ struct PromptAnswers: Sendable {
         }
     }
 
-    /// The field `Date` (RFC 9110, 6.6.1), written once a second.
-    private final class Dates: Sendable {
-        private let last = Mutex<(second: time_t, text: String)>((-1, ""))
+    /// Fields that all answers have; `Date` (RFC 9110, 6.6.1) is another once a second.
+    private final class Endings: Sendable {
+        private let server: String
+        private let last = Mutex<(second: time_t, ending: PromptAnswer.Ending)>((-1, PromptAnswer.Ending([:])))
 
-        var now: String {
+        init(server: String) { self.server = server }
+
+        var now: PromptAnswer.Ending {
             var now = time(nil)
             return last.withLock { last in
-                if last.second == now { return last.text }
+                if last.second == now { return last.ending }
                 var parts = tm()
                 gmtime_r(&now, &parts)
                 // Nobody sets a locale here, so that names are English.
                 var bytes = [CChar](repeating: 0, count: 64)
                 let count = strftime(&bytes, bytes.count, "%a, %d %b %Y %H:%M:%S GMT", &parts)
-                let text = String(decoding: bytes[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-                last = (now, text)
-                return text
+                let date = String(decoding: bytes[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+                var fields = HTTPFields.ofEveryAnswer
+                fields.append(HTTPField(name: .date, value: date))
+                fields.append(HTTPField(name: .server, value: server))
+                last = (now, PromptAnswer.Ending(fields))
+                return last.ending
             }
         }
     }

@@ -11,7 +11,7 @@ struct PromptSightings: Sendable {
     /// An answer of one second, as all hosts with the same verdicts get it.
     private struct Form {
         let time: Int
-        let head: HTTPResponse
+        let head: PromptAnswer.Head
         let body: ByteBuffer
         let counts: [MetricsRegistry.Count]
 
@@ -21,7 +21,7 @@ struct PromptSightings: Sendable {
             let fields: HTTPFields = [
                 .contentType: "application/json", .cacheControl: "no-store", .contentLength: "\(body.readableBytes)",
             ]
-            head = HTTPResponse(status: .ok, headerFields: fields)
+            head = PromptAnswer.Head(.ok, fields)
             counts = MetricsRegistry.counts(of: answer)
         }
     }

@@ -88,7 +88,7 @@ struct Representation {
                 return nil
             }
         }
-        return PromptAnswer(head: HTTPResponse(status: status, headerFields: headers), body: body)
+        return PromptAnswer(head: PromptAnswer.Head(status, headers), body: body)
     }
 
     private func answer(to request: HTTPRequest) throws -> (HTTPResponse.Status, HTTPFields, [Piece]) {

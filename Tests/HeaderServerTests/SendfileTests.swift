@@ -62,7 +62,7 @@ import Testing
             let bundle = try await store.bundle(of: kernel.manifest.digest, format: .tar)
             let recorder = Recorder()
             let channel = await NIOAsyncTestingChannel(handlers: [recorder])
-            if hasCodec { try await channel.pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false)).get() }
+            if hasCodec { try await channel.pipeline.addHandler(RequestCodec()).get() }
             var fields = HTTPFields()
             if let field { fields.append(field) }
             let request = Request(
