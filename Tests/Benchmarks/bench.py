@@ -125,8 +125,8 @@ def grown(bench: Bench) -> growth.Growth:
     sizes = bench.by_length([100, 200], [100, 1_000, 10_000])
     # The newest of each series.
     ancestors = list({kernel.series: kernel for kernel in bench.kernels if kernel.flavour == "generic"}.values())
-    archives, whole = bench.archives(ancestors), bench.options.whole_trees
-    return growth.measure(bench.binaries, ancestors, archives, sizes, bench.rounds, whole, bench.say)
+    archives, added, whole = bench.archives(ancestors), bench.by_length(20, 100), bench.options.whole_trees
+    return growth.measure(bench.binaries, ancestors, archives, sizes, bench.rounds, added, whole, bench.say)
 
 
 # In the order of their tables.

@@ -24,8 +24,8 @@ SLICE = (
 )  # fmt: skip
 # Lines of descent from each series.
 LINES = 4
-# In each round: kernels that are added, and asked for; pages of so many kernels; bundles of each age.
-ADDED, ASKED, PAGES, PAGE, BUNDLES = 20, 40, 10, 100, 2
+# In each round: kernels that are asked for; pages of so many kernels; bundles of each age.
+ASKED, PAGES, PAGE, BUNDLES = 40, 10, 100, 2
 
 
 @dataclass
@@ -59,6 +59,7 @@ class Growth:
     part: str = ""  # of a whole tree
     lines: int = 0
     rounds: int = 0
+    added: int = 0  # kernels, in each round
     problems: list[str] = field(default_factory=list)
 
     def note(self, size: int, figures: list[Figure], what: str, unit: str, value: float) -> None:
@@ -70,13 +71,13 @@ class Growth:
 
 
 def measure(
-    binaries: Path, ancestors: list[Kernel], archives: dict[str, Path], sizes: list[int], rounds: int, whole: bool,
-    say: Callable[[str], None],
+    binaries: Path, ancestors: list[Kernel], archives: dict[str, Path], sizes: list[int], rounds: int, added: int,
+    whole: bool, say: Callable[[str], None],
 ) -> Growth:  # fmt: skip
     """Grows one store through all sizes, a copy left at each; then measures them side by side, round by round."""
     descent = _descent(ancestors, archives, whole)
     part = "whole trees" if whole else f"of a real tree {', '.join(f'`{folder}`' for folder in SLICE)}"
-    growth = Growth(lines=len(descent.lines), rounds=rounds, part=part)
+    growth = Growth(lines=len(descent.lines), rounds=rounds, added=added, part=part)
     with tempfile.TemporaryDirectory() as name:
         stores = _grow(binaries, Path(name), descent, sizes, growth, say)
         for number in range(rounds):
@@ -174,14 +175,14 @@ class _Store:
             self._bundles(connection, "first bundle, oldest", first)
             costs = []
             descent = self._descent.branch(number)
-            for _ in range(ADDED):
+            for _ in range(self._growth.added):
                 kernel, used = descent.next(), server.cpu_seconds
                 connection.push(kernel)
                 costs.append((server.cpu_seconds - used) * 1000)
             self._flat("ingest", "CPU ms", statistics.median(costs))
             self._linear("memory after the round", "MB", server.resident_memory / 1e6)
         for what, size in _on_disk(state).items():
-            self._flat(f"a further kernel, {what}", "bytes", (size - before[what]) / ADDED)
+            self._flat(f"a further kernel, {what}", "bytes", (size - before[what]) / self._growth.added)
         shutil.rmtree(state)
 
     def upkeep(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fetch import Comparison
 from fleet import Fleet
-from growth import ADDED, ASKED, Figure, Growth
+from growth import ASKED, Figure, Growth
 from ingest import LIMIT, Cost, Memory
 from lists import HOSTS, KERNELS, Page, p99
 from precompiled import Precompiled
@@ -129,8 +129,8 @@ def growth(growth: Growth) -> list[str]:
         f"files and {growth.bytes / 1e6:.1f} MB each ({growth.part}); of these, revisions and flavours change as large a part as "
         f"Debian's do. One server grows through all sizes. Each of {growth.rounds} rounds takes the sizes in turn, with a copy of "
         f"what it was then: a start, {ASKED} cold requests and 200 hot ones of each kind, first bundles (`tar.zst`) of the newest, "
-        f"middle and oldest kernels, {ADDED} further kernels. Figures are medians of the rounds; CPU is the server's, for each "
-        "request; a ratio is of the most kernels to the fewest in the same round. *Read* is all that the server asks its system "
+        f"middle and oldest kernels, {growth.added} further kernels. Figures are medians of the rounds; CPU is the server's, for "
+        "each request; a ratio is of the most kernels to the fewest in the same round. *Read* is all that the server asks its system "
         "for, from the page cache, too, and a bundle on its way out. What the server would do by itself in the background is off."
         + "".join(f"\n- Wrong: {problem}" for problem in growth.problems),
     ]
