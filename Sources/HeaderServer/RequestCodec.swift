@@ -33,7 +33,7 @@ final class RequestCodec: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    private static func request(_ head: HTTPRequestHead) throws -> HTTPRequest {
+    static func request(_ head: HTTPRequestHead) throws -> HTTPRequest {
         var request =
             head.uri.utf8.first == UInt8(ascii: "/")
             ? HTTPRequest(

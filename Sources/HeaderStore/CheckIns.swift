@@ -112,14 +112,19 @@ final class CheckIns: Sendable {
     /// Claims that somebody holds.
     var liveClaims: Int { withClaims { claims, now in claims.liveClaims(now: now) } }
 
-    /// Reads again what hosts' headers of a kernel are held against.
-    func headersChanged(_ id: BuildID) throws {
+    /// Reads again what hosts' headers of these kernels are held against.
+    func headersChanged(_ kernels: some Collection<BuildID>) throws {
+        guard !kernels.isEmpty else { return }
         // One at a time, so that what was read last is what is there last.
         try headersReading.withLock { _ in
-            let held = try catalogue.pool.read { try catalogue.heldHeaders(id, opinions: opinions, $0) }
+            let held = try catalogue.pool.read { database in
+                try kernels.map { ($0, try catalogue.heldHeaders($0, opinions: opinions, database)[$0]) }
+            }
             state.withLock { state in
-                state.changes += 1
-                state.headers[id] = held[id].map { ($0, state.changes) }
+                for (kernel, held) in held {
+                    state.changes += 1
+                    state.headers[kernel] = held.map { ($0, state.changes) }
+                }
             }
         }
     }
@@ -309,7 +314,7 @@ final class CheckIns: Sendable {
             if times.withLock({ $0.hosts.count >= maximumTimes }) { try flush(database) }
             return outcomes
         }
-        for kernel in changed.union(forgotten.changed) { try headersChanged(kernel) }
+        try headersChanged(changed.union(forgotten.changed))
         if !forgotten.hosts.isEmpty {
             logger.info(
                 "hosts are forgotten to make room for others",
@@ -405,7 +410,7 @@ final class CheckIns: Sendable {
                 notSeenSince: seconds, limit: Self.batch - old.count, database)
             return forgotten
         }
-        for kernel in forgotten.changed { try headersChanged(kernel) }
+        try headersChanged(forgotten.changed)
         return old.isEmpty && forgotten.kernels == 0 ? nil : (forgotten.hosts.count, forgotten.kernels)
     }
 

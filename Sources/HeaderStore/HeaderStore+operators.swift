@@ -218,7 +218,7 @@ extension HeaderStore {
                     return true
                 }
                 guard isPurged else { return false }
-                try checkIns.headersChanged(id)
+                try checkIns.headersChanged([id])
                 guard let file else { return true }
                 try btf.remove(id)
                 try catalogue.write { try catalogue.setDoomed(false, btf: file, $0) }

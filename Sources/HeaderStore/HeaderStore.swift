@@ -90,7 +90,7 @@ public final class HeaderStore: Sendable {
                 lose: { [catalogue, content, checkIns, ingests] pack in
                     try ingests.runAndWait {
                         let lost = try Damage(catalogue: catalogue, content: content).lose(pack, by: rewrite)
-                        for kernel in lost?.1.kernels ?? [] { try checkIns.headersChanged(kernel) }
+                        try checkIns.headersChanged(lost?.1.kernels ?? [])
                         return lost
                     }
                 },
@@ -164,7 +164,7 @@ public final class HeaderStore: Sendable {
             defer { upload.discard() }
             return try Self.ending(permit, digest: digest, identity: identity) {
                 let outcome = try ingest.run(upload, digest: digest, identity: identity, sender: sender)
-                for kernel in [identity.buildID] + outcome.healed { try checkIns.headersChanged(kernel) }
+                try checkIns.headersChanged([identity.buildID] + outcome.healed)
                 return outcome
             }
         }

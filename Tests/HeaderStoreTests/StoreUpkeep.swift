@@ -11,7 +11,7 @@ extension HeaderStore {
     /// Removes a kernel, as an operator does; its tree and what is in that stay until a collect.
     func remove(_ kernel: StoredKernel) throws {
         try catalogue.write { try catalogue.purge(kernel.id, KernelMark(time: 0, reason: nil), $0) }
-        try checkIns.headersChanged(kernel.id)
+        try checkIns.headersChanged([kernel.id])
     }
 
     /// Whether an agent that offers the kernel's headers would be told to upload them.
