@@ -13,7 +13,7 @@ import NIOHTTPTypesHTTP1
 ///
 /// And a path is taken as it is: to look for a scheme in what begins with a slash costs a small answer's request some
 /// hundredths.
-final class RequestCodec: ChannelDuplexHandler, RemovableChannelHandler {
+final class RequestCodec: ChannelDuplexHandler, RemovableChannelHandler, Sendable {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPRequestPart
     typealias OutboundIn = HTTPResponsePart

@@ -320,6 +320,41 @@ import Testing
         }
     }
 
+    /// To forget all at once would hold up the check-in that finds them.
+    @Test func whatALowerLimitLeavesNoRoomForGoesSomeAtATime() async throws {
+        let kernel = try StoredKernel(id: 1, revision: 1)
+        try await withTemporaryFolder { folder in
+            let (before, clock) = (try Fleet(folder, Clock()), Clock())
+            try await before.store.put(kernel)
+            for host in 1...40 { try await before.report(host, kernel.id) }
+            try before.store.close()
+            let after = try Fleet(folder, clock) { $0.hosts.number = 3 }
+            for (host, left) in [(41, 25), (42, 10), (43, 3), (44, 3)] {
+                after.set(day: host)
+                try await after.report(host, kernel.id)
+                #expect(try await after.hosts(kernel.id).count == left)
+            }
+            #expect(try await after.hosts(kernel.id).suffix(3) == [42, 43, 44])
+            try after.store.close()
+        }
+    }
+
+    /// What the server has in memory of kernels is read anew each time.
+    @Test func ofManyInventedKernelsSomeGoAtOnce() async throws {
+        try await withFleet({ $0.hosts.bareKernels = 400 }) { fleet in
+            try await withThrowingTaskGroup { group in
+                for number in 1...400 {
+                    group.addTask { try await fleet.report(number, UploadClaimsTests.kernel(number)) }
+                }
+                try await group.waitForAll()
+            }
+            for (number, count) in [(401, 399), (402, 400), (403, 399)] {
+                try await fleet.report(number, UploadClaimsTests.kernel(number))
+                #expect(try Self.count("sighted", in: fleet.store) == count)
+            }
+        }
+    }
+
     /// A host that says it runs another kernel each time, and hosts that each run one of their own.
     @Test func inventedKernelsPushOutNoneThatMoreHostsRun() async throws {
         let stored = try StoredKernel(id: 1, revision: 1)
