@@ -186,7 +186,7 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
-        case .head(let head) where head.status.kind != .informational:
+        case .head(let head):
             encoderEndsChunks = head.headerFields[.contentLength] == nil
         case .end: underWay -= 1
         default: break
