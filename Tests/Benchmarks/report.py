@@ -131,7 +131,9 @@ def growth(growth: Growth) -> list[str]:
         f"what it was then: a start, {ASKED} cold requests and 200 hot ones of each kind, first bundles (`tar.zst`) of the newest, "
         f"middle and oldest kernels, {growth.added} further kernels. Figures are medians of the rounds; CPU is the server's, for "
         "each request; a ratio is of the most kernels to the fewest in the same round. *Read* is all that the server asks its system "
-        "for, from the page cache, too, and a bundle on its way out. What the server would do by itself in the background is off."
+        "for, from the page cache, too, and a bundle on its way out. What the server would do by itself in the background is off. "
+        "The nearer a line's trees are to the 3 × their bytes that reading one may decompress, the older are the versions that "
+        "new ones are compressed with: bundles cost more then, up to that bound, and further kernels some bytes more."
         + "".join(f"\n- Wrong: {problem}" for problem in growth.problems),
     ]
 
