@@ -109,6 +109,21 @@ final class CheckIns: Sendable {
         return state.withLock { body(&$0.claims, now) }
     }
 
+    /// What hosts uploaded lately and was turned down, and why.
+    var refusals: [UploadClaims.Key: String] { withClaims { claims, now in claims.refusals(now: now) } }
+
+    /// Logs that an upload was turned down.
+    ///
+    /// - Parameter host: nil if it was a person's.
+    func log(_ problem: Problem, of key: UploadClaims.Key, by host: HostID?) {
+        var metadata: Logger.Metadata = [
+            "buildID": "\(key.kernel)", "artefact": "\(key.artefact.rawValue)", "code": "\(problem.code.rawValue)",
+            "detail": "\(problem.detail)",
+        ]
+        if let host { metadata["host"] = "\(host)" }
+        logger.notice("an upload was turned down", metadata: metadata)
+    }
+
     /// Claims that somebody holds.
     var liveClaims: Int { withClaims { claims, now in claims.liveClaims(now: now) } }
 

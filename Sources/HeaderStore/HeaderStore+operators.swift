@@ -165,7 +165,14 @@ extension HeaderStore {
         var coverage = try await catalogue.pool.read { [catalogue, btf] in
             try catalogue.coverage(at: time, limit: limit, btf: { btf.record($0)?.digest }, $0)
         }
-        for index in coverage.gaps.indices { coverage.gaps[index].kernel = withBTF(coverage.gaps[index].kernel) }
+        let refusals = checkIns.refusals
+        for (index, gap) in coverage.gaps.enumerated() {
+            coverage.gaps[index].kernel = withBTF(gap.kernel)
+            coverage.gaps[index].refusal =
+                gap.lacks.lazy.compactMap { what in
+                    refusals[.init(kernel: gap.kernel.identity.buildID, artefact: what == .headers ? .headers : .btf)]
+                }.first
+        }
         return coverage
     }
 

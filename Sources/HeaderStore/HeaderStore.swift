@@ -236,8 +236,12 @@ public final class HeaderStore: Sendable {
             return Problem(.kernelHasNoHeaders, "This server has the BTF of build ID \(id), and no headers. \(push)")
         }
         if let sightings = try await catalogue.pool.read({ [catalogue] in try catalogue.sightings(of: id, $0) }) {
+            let refusal =
+                checkIns.refusals[UploadClaims.Key(kernel: id, artefact: .headers)]
+                .map { "What a host uploaded was turned down: \($0). " } ?? ""
             return Problem(
-                .kernelHasNoHeaders, "This server has no headers of build ID \(id). \(sightings.description) \(push)")
+                .kernelHasNoHeaders,
+                "This server has no headers of build ID \(id). \(sightings.description) \(refusal)\(push)")
         }
         return Self.unknown(id)
     }

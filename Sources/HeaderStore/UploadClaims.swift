@@ -48,7 +48,7 @@ struct UploadClaims: Sendable {
         case stored
         /// What arrived was turned down. The digest is nil if not all of it arrived, the identity if the reason lies in the
         /// bytes alone.
-        case refused(Digest?, KernelIdentity?)
+        case refused(Problem, Digest?, KernelIdentity?)
         case brokenOff
     }
 
@@ -90,18 +90,21 @@ struct UploadClaims: Sendable {
 
     /// Of offers that can't be judged by size, what has to be free on the disk.
     private static let assumedBytes = 16 << 20
+    /// Of why something was turned down, what is remembered: there may be paths of the archive in it.
+    static let reasonLength = 500
 
     let rules: Rules
     private var claims: [Key: Claim] = [:]
     /// Hosts whose digest was asked for, and until when it is expected.
     private var asked: [Key: [HostID: Int]] = [:]
-    private var refusedArchives: ExpiringSet<RefusedArchive>
-    private var refusedHosts: ExpiringSet<RefusedHost>
+    /// With why, in at most ``reasonLength`` characters.
+    private var refusedArchives: ExpiringTable<RefusedArchive, String>
+    private var refusedHosts: ExpiringTable<RefusedHost, String>
 
     init(rules: Rules) {
         self.rules = rules
-        refusedArchives = ExpiringSet(capacity: rules.maximumRefusals)
-        refusedHosts = ExpiringSet(capacity: rules.maximumRefusals)
+        refusedArchives = ExpiringTable(capacity: rules.maximumRefusals)
+        refusedHosts = ExpiringTable(capacity: rules.maximumRefusals)
     }
 
     /// Claims that somebody holds.
@@ -219,9 +222,9 @@ struct UploadClaims: Sendable {
             withdraw(question.host, key)
             return verdict(.refused, .tooLarge, "It is over this server's limit of \(question.limit) bytes.")
         }
-        if isRefused(question, now) {
+        if let reason = refusal(of: question, now) {
             withdraw(question.host, key)
-            return verdict(.refused, .archiveRefused, "It was uploaded, and turned down; the server's log says why.")
+            return verdict(.refused, .archiveRefused, "It was uploaded, and turned down: \(reason)")
         }
         if var claim = claims[key], let token = claim.token {
             if claim.host == question.host, claim.isLive(now) || makeRoom(for: key, question.host, now) {
@@ -252,15 +255,22 @@ struct UploadClaims: Sendable {
         return verdict(.upload, reason, "It is yours to upload.", claim: new, seconds: rules.claimSeconds)
     }
 
-    private func isRefused(_ question: Question, _ now: Int) -> Bool {
+    private func refusal(of question: Question, _ now: Int) -> String? {
         let key = question.key
-        if refusedHosts.contains(RefusedHost(key: key, host: question.host), now: now) { return true }
-        guard let digest = question.offer.digest else { return false }
+        if let reason = refusedHosts.value(RefusedHost(key: key, host: question.host), now: now) { return reason }
+        guard let digest = question.offer.digest else { return nil }
         var archive = RefusedArchive(key: key, digest: digest)
-        if refusedArchives.contains(archive, now: now) { return true }
+        if let reason = refusedArchives.value(archive, now: now) { return reason }
         archive.release = question.identity.release
         archive.architecture = question.identity.architecture
-        return refusedArchives.contains(archive, now: now)
+        return refusedArchives.value(archive, now: now)
+    }
+
+    /// What was turned down lately, and why: one reason each, the first by the alphabet if there are several.
+    func refusals(now: Int) -> [Key: String] {
+        Dictionary(
+            refusedArchives.values(now: now).map { ($0.key.key, $0.value) }
+                + refusedHosts.values(now: now).map { ($0.key.key, $0.value) }, uniquingKeysWith: min)
     }
 
     /// Forgets claims that nobody holds if there are many.
@@ -314,17 +324,17 @@ struct UploadClaims: Sendable {
     /// Notes that the upload of this number ended.
     mutating func end(_ key: Key, token: String, upload: Int, host: HostID, _ end: End, now: Int) {
         let claim = claims[key].flatMap { $0.token == token ? $0 : nil }
-        if case .refused(let digest, let identity) = end {
+        if case .refused(let problem, let digest, let identity) = end {
             let expiry = now + rules.refusalSeconds
+            let reason = "\(problem.detail.prefix(Self.reasonLength)) (\(problem.code.rawValue))"
             if let digest {
-                refusedArchives.insert(
-                    RefusedArchive(
-                        key: key, digest: digest, release: identity?.release, architecture: identity?.architecture),
-                    until: expiry)
+                let archive = RefusedArchive(
+                    key: key, digest: digest, release: identity?.release, architecture: identity?.architecture)
+                refusedArchives.insert(reason, for: archive, until: expiry)
             }
             // Another one than it said, or it never said: the next one would be refused as well.
             if digest == nil || claim?.digest != digest {
-                refusedHosts.insert(RefusedHost(key: key, host: host), until: expiry)
+                refusedHosts.insert(reason, for: RefusedHost(key: key, host: host), until: expiry)
             }
         }
         guard let claim else { return }

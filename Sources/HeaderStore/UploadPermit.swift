@@ -7,7 +7,7 @@ internal import Synchronization
 /// ``HeaderStore/ingestBTF(_:digest:buildID:permit:)``, which say how the upload ended. Whoever lets go of one that came to
 /// no such end has broken off.
 ///
-/// Without a claim, as a person uploads, all of it does nothing.
+/// Without a claim, as a person uploads, all of it does nothing, but that what is turned down is logged.
 public final class UploadPermit: Sendable {
     /// How an upload ended.
     public enum Outcome: Sendable {
@@ -72,22 +72,23 @@ public final class UploadPermit: Sendable {
     ///   - identity: what the upload said of the kernel.
     func ended(_ problem: Problem, digest: Digest?, identity: KernelIdentity?) {
         switch problem.code {
-        case .releaseMismatch, .architectureMismatch: end(.refused(digest, identity))
-        case .treeConflict, .btfMalformed, .btfConflict, .uploadTooLarge: end(.refused(digest, nil))
+        case .releaseMismatch, .architectureMismatch: end(.refused(problem, digest, identity))
+        case .treeConflict, .btfMalformed, .btfConflict, .uploadTooLarge: end(.refused(problem, digest, nil))
         // Of a busy server another attempt may be in time.
         case .archiveTimeLimit: end(.brokenOff)
-        case let code where code.rawValue.hasPrefix("archive-"): end(.refused(digest, nil))
+        case let code where code.rawValue.hasPrefix("archive-"): end(.refused(problem, digest, nil))
         default: end(.brokenOff)
         }
     }
 
     private func end(_ end: UploadClaims.End) {
-        guard let host else { return }
         let isFirst = hasEnded.withLock { hasEnded in
             defer { hasEnded = true }
             return !hasEnded
         }
         guard isFirst else { return }
+        if case .refused(let problem, _, _) = end { checkIns.log(problem, of: key, by: host) }
+        guard let host else { return }
         checkIns.withClaims { claims, now in
             claims.end(key, token: token, upload: upload, host: host, end, now: now)
         }

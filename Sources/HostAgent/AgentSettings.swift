@@ -97,7 +97,7 @@ public struct AgentSettings: Sendable {
         guard every >= CheckInSchedule.shortest else {
             throw Problem(
                 .parameterMalformed,
-                "\(Name.every.rawValue) is \(self[.every] ?? ""): once in \(CheckInSchedule.shortest.components.seconds) s is the most."
+                "\(Name.every.rawValue) (--every) is \(self[.every] ?? ""): once in \(CheckInSchedule.shortest.components.seconds) s is the most."
             )
         }
         return every

@@ -6,12 +6,15 @@ public import KernelHeaders
 public struct RunningKernel: Sendable {
     public let identity: KernelIdentity
 
-    /// - Parameter root: where this host's `/` is, for an agent in a container: `sys` and `proc` are read below it.
+    /// - Parameters:
+    ///   - root: where this host's `/` is, for an agent in a container: `sys` and `proc` are read below it.
+    ///   - advice: a sentence for who can do without what can't be read.
     /// - Throws: ``ProbeError`` with `notesUnreadable`, `notesMalformed`, `noBuildID`.
-    public init(root: String = "/") throws {
+    public init(root: String = "/", orElse advice: String? = nil) throws {
         let base = root.hasSuffix("/") ? String(root.dropLast()) : root
         let notes = "\(base)/sys/kernel/notes"
-        guard let buildID = try ELFNotes(Self.readNotes(notes), isBigEndian: UInt16(1).bigEndian == 1).buildID() else {
+        guard let buildID = try ELFNotes(Self.readNotes(notes, advice), isBigEndian: UInt16(1).bigEndian == 1).buildID()
+        else {
             throw ProbeError(
                 .noBuildID,
                 "\(notes) has no GNU build ID: this kernel was linked without --build-id, and can't be told from others."
@@ -34,18 +37,18 @@ public struct RunningKernel: Sendable {
         return release.flatMap { $0.contains("/") || $0.hasPrefix(".") ? nil : $0 }
     }
 
-    private static func readNotes(_ path: String) throws -> [UInt8] {
+    private static func readNotes(_ path: String, _ advice: String?) throws -> [UInt8] {
         do {
             return try HostRoot.read(path: path)
         } catch let error as SystemCallError {
-            let advice =
+            let mend: String? =
                 switch error.number {
-                case ENOENT: "Is sysfs mounted there? Mount it, or give the build ID yourself."
-                case EACCES, EPERM: "Run this as root, or give the build ID yourself."
-                default: "Give the build ID yourself."
+                case ENOENT: "Is sysfs mounted there?"
+                case EACCES, EPERM: "Run this as root."
+                default: nil
                 }
-            throw ProbeError(
-                .notesUnreadable, "The running kernel's build ID can't be read (\(error.description)). \(advice)")
+            let sentences = ["The running kernel's build ID can't be read (\(error.description)).", mend, advice]
+            throw ProbeError(.notesUnreadable, sentences.compactMap(\.self).joined(separator: " "))
         }
     }
 

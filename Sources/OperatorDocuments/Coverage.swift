@@ -32,6 +32,8 @@ public struct Coverage: Codable, Sendable, Equatable {
         public var lacks: [What]
         /// What the agents found, the most frequent first; at most ``KernelDetail/maximumReports``.
         public var reports: [AgentReport]
+        /// Why the server turned down what a host uploaded of what is lacking, in a sentence; nil if it did not do so lately.
+        public var refusal: String?
 
         public init(kernel: KernelEntry, lacks: [What], reports: [AgentReport]) {
             self.kernel = kernel
@@ -45,13 +47,14 @@ public struct Coverage: Codable, Sendable, Equatable {
             return names.isEmpty ? nil : "lost to damage of the server's disk: \(names.joined(separator: ", "))"
         }
 
-        private enum CodingKeys: String, CodingKey { case lacks, reports }
+        private enum CodingKeys: String, CodingKey { case lacks, reports, refusal }
 
         public init(from decoder: any Decoder) throws {
             let values = try decoder.container(keyedBy: CodingKeys.self)
             kernel = try KernelEntry(from: decoder)
             lacks = try values.decode([What].self, forKey: .lacks)
             reports = try values.decode([AgentReport].self, forKey: .reports)
+            refusal = try values.decodeIfPresent(String.self, forKey: .refusal)
         }
 
         public func encode(to encoder: any Encoder) throws {
@@ -59,6 +62,7 @@ public struct Coverage: Codable, Sendable, Equatable {
             var values = encoder.container(keyedBy: CodingKeys.self)
             try values.encode(lacks, forKey: .lacks)
             try values.encode(reports, forKey: .reports)
+            try values.encodeIfPresent(refusal, forKey: .refusal)
         }
     }
 

@@ -98,10 +98,14 @@ extension HeaderCache {
 
     /// The entry if all of it is as its manifest says: the PCH byte for byte, and beside it the stubs and nothing else.
     ///
-    /// - Parameter known: what was read before the entry was held against removal; need not be understood again if it still
-    ///   says the same.
+    /// - Parameters:
+    ///   - known: what was read before the entry was held against removal; need not be understood again if it still says the
+    ///     same.
+    ///   - isUse: whether this is a use, for which it stays in the cache.
     /// - Returns: nil if it is not, or is being removed.
-    func goodPCH(_ id: BuildID, _ key: Digest, known: RecordFile? = nil) async throws -> CachedPCH? {
+    func goodPCH(
+        _ id: BuildID, _ key: Digest, known: RecordFile? = nil, isUse: Bool = true
+    ) async throws -> CachedPCH? {
         let place = pchPath(id, key)
         guard access(place, F_OK) == 0 else { return nil }
         for path in ["\(folder.path)/pch", "\(folder.path)/pch/\(id)", place] { try CacheFolder.checkOwn(path) }
@@ -116,7 +120,7 @@ extension HeaderCache {
         guard let record else { return nil }
         let entry = CachedPCH(record, folder: place, lock: lock)
         let isGood = try await BlockingWork.run { try Self.isGood(entry, $0) }
-        if isGood { entry.touch() }
+        if isGood, isUse { entry.touch() }
         return isGood ? entry : nil
     }
 

@@ -80,7 +80,7 @@ extension HeaderCache {
         guard access(place, F_OK) == 0 else { return nil }
         let isGood =
             if let key = listing.key {
-                try await goodPCH(listing.buildID, key) != nil
+                try await goodPCH(listing.buildID, key, isUse: false) != nil
             } else {
                 try await BlockingWork.run { cancellation in
                     guard let entry = try open(listing.artefact, listing.buildID) else { return false }

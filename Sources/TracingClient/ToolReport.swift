@@ -60,7 +60,7 @@ public struct ToolReport: Sendable, Encodable {
 
     public var verdicts: [ToolVerdict] {
         TracingTool.allCases.map {
-            ToolVerdict($0, survey, isRunning: isRunning, source: source, hasCache: cache.isUsable)
+            ToolVerdict($0, survey, of: isRunning ? nil : kernel?.buildID, source: source, hasCache: cache.isUsable)
         }
     }
 

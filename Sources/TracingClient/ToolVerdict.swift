@@ -1,3 +1,4 @@
+public import KernelHeaders
 public import PrecompiledHeaders
 
 /// Whether a tool finds a kernel's headers, and why: as the host is, and with `kheader exec`.
@@ -16,17 +17,17 @@ public struct ToolVerdict: Sendable, Equatable, Encodable {
     public let withExec: Answer
 
     /// - Parameters:
-    ///   - isRunning: whether it is about the kernel that runs here; tools look for no other by themselves.
+    ///   - other: the kernel that it is about if that is not the one that runs here: tools look for no other by themselves.
     ///   - source: where `kheader exec` would get the tree from, in a few words; nil if nothing has it.
     ///   - hasCache: whether there is a cache to keep it in.
     public init(
-        _ tool: TracingTool, _ survey: ToolSurvey, isRunning: Bool, source: String?, hasCache: Bool = true
+        _ tool: TracingTool, _ survey: ToolSurvey, of other: BuildID? = nil, source: String?, hasCache: Bool = true
     ) {
         self.tool = tool
         now =
             switch tool {
             case .clang: .no("clang looks into no kernel's folder by itself")
-            case _ where !isRunning: .no("tools look for the running kernel's headers, and no other's")
+            case _ where other != nil: .no("tools look for the running kernel's headers, and no other's")
             case .bcc: Self.bcc(survey)
             case .bpftrace: Self.bpftrace(survey)
             }
@@ -35,11 +36,12 @@ public struct ToolVerdict: Sendable, Equatable, Encodable {
                 hasCache ? "neither the cache, a server nor this host has the tree" : "the cache can't be used")
             return
         }
+        let named = other.map { " --build-id \($0)" } ?? ""
         withExec =
             switch tool {
             case .bcc: .yes("\(ToolEnvironment.bccSource) names the tree from \(source)")
             case .bpftrace: .yes("\(ToolEnvironment.bpftraceSource) names the tree from \(source)")
-            case .clang: .yes("'clang $(kheader flags --for clang)' reads the tree from \(source)")
+            case .clang: .yes("'clang $(kheader flags --for clang\(named))' reads the tree from \(source)")
             }
     }
 

@@ -11,7 +11,7 @@ struct DoctorCommand: AsyncParsableCommand, HostCommand {
         abstract: "Say what a check-in would find on this host, and whether a server would take it.",
         discussion: """
             Shows every place where the running kernel's headers can be, and why it serves or does not; nothing is loaded, \
-            uploaded or noted. Exit code 3 says that this host has no headers to give, 5 that no server would take them.
+            uploaded or noted. Exit code 5 says that no server would take a check-in, 3 that this host has no headers to give.
             """)
 
     @Flag(help: "Print JSON.")
@@ -37,11 +37,12 @@ struct DoctorCommand: AsyncParsableCommand, HostCommand {
         } else {
             try Console.put(report.text(width: Console.outputColumns))
         }
-        guard report.canGiveHeaders else {
-            throw Shortfall(.notFound, "This host has no headers to give; a check-in only says so.")
-        }
         guard report.servers.contains(where: \.isUsable) else {
             throw Shortfall(.unreachable, "No server would take a check-in of this host.")
+        }
+        guard report.canGiveHeaders else {
+            throw Shortfall(
+                .notFound, "This host has no headers to give; a check-in says so, and offers what else there is.")
         }
     }
 

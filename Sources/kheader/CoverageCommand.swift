@@ -83,6 +83,7 @@ struct CoverageCommand: AsyncParsableCommand {
     private static func why(_ gap: Coverage.Gap) -> String {
         if let loss = gap.loss { return loss }
         if let mark = gap.kernel.purge { return "deleted" + (mark.reason.map { ": \($0)" } ?? "") }
+        if let refusal = gap.refusal { return "turned down: \(refusal)" }
         guard gap.lacks.contains(.headers), let report = gap.reports.first else { return "" }
         return report.steps.filter { $0.outcome != .notNeeded }
             .map { "\($0.origin.rawValue) \($0.outcome.rawValue)" }.joined(separator: ", ")

@@ -24,6 +24,9 @@ struct KernelOptions: ParsableArguments {
         }
     }
 
+    /// If the one that runs here can't be told.
+    static let advice = "Or give its build ID with --build-id."
+
     /// Whether it is not just the one that runs here.
     var isNamed: Bool { buildID != nil || release != nil }
 
@@ -32,7 +35,7 @@ struct KernelOptions: ParsableArguments {
     ///   - cache: what this host knows of releases, should no server answer; nil for nothing.
     func kernel(_ client: () throws -> HeaderServerClient, _ cache: HeaderCache? = nil) async throws -> BuildID {
         if let buildID { return buildID }
-        guard let release else { return try RunningKernel().identity.buildID }
+        guard let release else { return try RunningKernel(orElse: Self.advice).identity.buildID }
         let choice = ReleaseChoice(client: try client(), cache: cache, running: try? RunningKernel().identity)
         return try await choice.kernel(release: release)
     }

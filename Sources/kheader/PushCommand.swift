@@ -113,7 +113,9 @@ struct PushCommand: AsyncParsableCommand {
     }
 
     private func identity() throws -> KernelIdentity {
-        guard let buildID else { return try RunningKernel().identity.labelled(release) }
+        guard let buildID else {
+            return try RunningKernel(orElse: KernelOptions.advice).identity.labelled(release)
+        }
         // Where the running kernel cannot be read it is simply not the one.
         if let running = try? RunningKernel().identity, running.buildID == buildID { return running.labelled(release) }
         return KernelIdentity(buildID: buildID, release: release)

@@ -220,9 +220,11 @@ import Testing
             let away = try await agent(server.folder, "doctor", "--server", Self.nowhere, "--json")
             #expect(away.status == 5 && away.text.contains(#""isUsable" : false"#))
         }
-        try await withTemporaryFolder { folder in
-            _ = try Self.makeHost(folder, withArchive: false)
-            #expect(try await agent(folder, "doctor", "--server", Self.nowhere).status == 3)
+        try await withRunningServer { server in
+            _ = try Self.makeHost(server.folder, withArchive: false)
+            #expect(try await agent(server.folder, "doctor", "--server", server.url).status == 3)
+            // Which is known when a check-in fails, too.
+            #expect(try await agent(server.folder, "doctor", "--server", Self.nowhere).status == 5)
         }
     }
 

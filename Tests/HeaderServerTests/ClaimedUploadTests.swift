@@ -1,6 +1,7 @@
 import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
+import Logging
 import OperatorDocuments
 import Testing
 
@@ -52,16 +53,36 @@ import Testing
         }
     }
 
-    @Test func aRefusedArchiveIsUploadedOnce() async throws {
-        try await withRunningServer { server in
+    /// Whoever wants to know why no headers come finds it wherever he looks.
+    @Test func aRefusedArchiveIsUploadedOnceAndTheReasonIsTold() async throws {
+        let log = CollectedLog()
+        try await withRunningServer(logger: log.logger) { server in
             let bad = TestKernels.tar { $0.addFile("../x.h") }
-            try expect(await Self.upload(server, bad, host: 1), refusesWith: .archivePathParent)
+            let refusal: Problem = try await Self.upload(server, bad, host: 1).decoded()
+            #expect(refusal.code == .archivePathParent)
+            let reason = "\(refusal.detail) (archive-path-parent)"
             for host in [1, 2, 3] as [UInt8] {
                 let verdict = try await server.report(TestSightings.offer(bad), host: host)
                 #expect((verdict.answer, verdict.reason) == (.refused, .archiveRefused))
+                #expect(verdict.detail == "It was uploaded, and turned down: \(reason)")
             }
+            let lines = log.lines.filter { $0.message == "an upload was turned down" }
+            #expect(lines.count == 1)
+            let said = ["buildID", "artefact", "code", "detail", "host"].map { lines.first?.metadata[$0]?.description }
+            #expect(said.prefix(4) == ["\(TestKernels.id)", "headers", "archive-path-parent", refusal.detail])
+            #expect(said.last != nil)
+            let coverage: Coverage = try await server.get("/v1/coverage").decoded()
+            #expect(coverage.gaps.map(\.refusal) == [reason])
+            let detail: KernelDetail = try await server.get("/v1/kernels/\(TestKernels.id)").decoded()
+            #expect(detail.absence?.contains("What a host uploaded was turned down: \(reason). Push them") == true)
+            let page = try await server.get("/coverage", "Accept: text/html").text
+            #expect(page.contains("turned down: ") && page.contains("(archive-path-parent)"))
             let stored = try await Self.upload(server, host: 4)
             #expect(stored.status == 201)
+            // A person's is logged, too.
+            _ = try await server.put(Self.headers, bad)
+            #expect(log.lines.last { $0.message == "an upload was turned down" }?.metadata["host"] == nil)
+            #expect(log.lines.count { $0.message == "an upload was turned down" } == 2)
         }
     }
 

@@ -145,7 +145,10 @@ import Testing
             all[index].upload = nil
             let digest = Make.digest(one(of: [1, 2]))
             let end: UploadClaims.End =
-                one(of: [.stored, .brokenOff, .refused(digest, KernelIdentity(buildID: key.kernel))])
+                one(of: [
+                    .stored, .brokenOff,
+                    .refused(Problem(.releaseMismatch, "x"), digest, KernelIdentity(buildID: key.kernel)),
+                ])
             if case .stored = end {
                 if held[kernel] == nil {
                     held[kernel] = HeldArtefact(digest: digest, standing: .kernelsOwn, uploader: grant.host)

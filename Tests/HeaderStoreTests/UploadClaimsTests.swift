@@ -152,8 +152,10 @@ import Testing
         claims.end(Self.key, token: token, upload: begun.upload, host: begun.host, end, now: now)
     }
 
+    private static let problem = Problem(.releaseMismatch, "It is of 6.2.")
+
     private static func refused(_ digest: UInt8?, release: String? = "6.1.0") -> UploadClaims.End {
-        .refused(digest.map { Self.digest($0) }, KernelIdentity(buildID: kernel(1), release: release))
+        .refused(problem, digest.map { Self.digest($0) }, KernelIdentity(buildID: kernel(1), release: release))
     }
 
     @Test func whatIsStoredHasNoClaim() throws {
@@ -195,6 +197,8 @@ import Testing
         for host in 1...3 {
             let verdict = ask(host).verdict
             #expect((verdict.answer, verdict.reason) == (.refused, .archiveRefused))
+            #expect(verdict.detail == "It was uploaded, and turned down: It is of 6.2. (release-mismatch)")
+            #expect(claims.refusals(now: now) == [Self.key: "It is of 6.2. (release-mismatch)"])
         }
         // Another archive, or the same under another release, may be good.
         #expect(reason(4, Self.offer(2)) == .takenOver)
@@ -205,10 +209,22 @@ import Testing
         #expect(reason(1) == .archiveRefused)
         now += 1
         #expect(reason(1) == .takenOver)
+        #expect(claims.refusals(now: now).isEmpty)
+    }
+
+    /// A path of the archive may be in it.
+    @Test func aLongReasonIsCut() throws {
+        for length in [500, 501] {
+            let text = String(repeating: "x", count: length)
+            try upload(1, offering: UInt8(length - 499), .refused(Problem(.archiveCorrupt, text), Self.digest(9), nil))
+            let detail = ask(1).verdict.detail
+            #expect(detail.hasSuffix(": \(String(repeating: "x", count: 500)) (archive-corrupt)"))
+            now += 3600
+        }
     }
 
     @Test func anArchiveThatIsBadByItselfIsRefusedUnderAnyLabel() throws {
-        try upload(1, .refused(Self.digest(1), nil))
+        try upload(1, .refused(Self.problem, Self.digest(1), nil))
         for release in ["6.1.0", "6.2.0", nil] { #expect(reason(2, release: release) == .archiveRefused) }
         #expect(reason(2, Self.offer(2)) == .takenOver)
     }
@@ -306,7 +322,8 @@ import Testing
             if let token = verdict.claim, number % 3 > 0 {
                 let begun = try #require(claims.begin(key, token: token, now: now))
                 let end: UploadClaims.End =
-                    number % 3 == 1 ? .brokenOff : .refused(nil, KernelIdentity(buildID: Self.kernel(number)))
+                    number % 3 == 1
+                    ? .brokenOff : .refused(Self.problem, nil, KernelIdentity(buildID: Self.kernel(number)))
                 claims.end(key, token: token, upload: begun.upload, host: begun.host, end, now: now)
             }
             if number % 100 == 0 { now += 60 }

@@ -46,9 +46,13 @@ internal import Testing
 
     @Test func noNotesAreRefusedWithAdvice() throws {
         let root = try TemporaryFolder()
-        let error = try #require(throws: ProbeError.self) { try RunningKernel(root: root.path) }
-        #expect(error.reason == .notesUnreadable)
-        #expect(error.description.contains("sysfs"))
+        for advice in [nil, "Or name it."] {
+            let error = try #require(throws: ProbeError.self) {
+                try RunningKernel(root: root.path, orElse: advice)
+            }
+            #expect(error.reason == .notesUnreadable)
+            #expect(error.description.hasSuffix("). Is sysfs mounted there?\(advice.map { " \($0)" } ?? "")"))
+        }
     }
 
     @Test func notesWithoutABuildIDAreRefused() throws {

@@ -24,7 +24,7 @@ struct ToolHost {
     }
 
     func verdict(_ tool: TracingTool, _ environment: [String: String] = [:], isRoot: Bool = true) -> ToolVerdict {
-        ToolVerdict(tool, survey(environment, isRoot: isRoot), isRunning: true, source: nil)
+        ToolVerdict(tool, survey(environment, isRoot: isRoot), source: nil)
     }
 }
 

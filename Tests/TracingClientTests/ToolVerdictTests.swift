@@ -1,5 +1,6 @@
 import Glibc
 import KHeaderTestSupport
+import KernelHeaders
 import PrecompiledHeaders
 import Testing
 import TracingClient
@@ -76,11 +77,14 @@ import TracingClient
 
     @Test func execServesAllOrNone() throws {
         try withToolHost { host in
+            let id = try #require(BuildID("ab01"))
             for tool in TracingTool.allCases {
-                let served = ToolVerdict(tool, host.survey(), isRunning: false, source: "the cache")
+                let served = ToolVerdict(tool, host.survey(), of: id, source: "the cache")
+                // What it says to run is about this kernel.
+                #expect(tool != .clang || served.withExec.reason.contains("kheader flags --for clang --build-id ab01)"))
                 #expect(served.withExec.isFound && served.withExec.reason.contains("the cache"))
                 #expect(!served.now.isFound)
-                #expect(!ToolVerdict(tool, host.survey(), isRunning: true, source: nil).withExec.isFound)
+                #expect(!ToolVerdict(tool, host.survey(), source: nil).withExec.isFound)
             }
         }
     }

@@ -54,8 +54,11 @@ extension CoverageView.Gap {
             CoverageView.Reason(
                 found: "Deleted by an operator" + (mark.reason.map { ": \($0)" } ?? ""), hosts: UTCTime.text(mark.time))
         }
+        let refused = gap.refusal.map {
+            CoverageView.Reason(found: "What a host uploaded was turned down: \($0)", hosts: "in the last hour")
+        }
         reasons =
-            [deleted].compactMap(\.self)
+            [deleted, refused].compactMap(\.self)
             + gap.reports.map { report in
                 CoverageView.Reason(found: PageText.steps(report.steps), hosts: PageText.count(report.hosts, "host"))
             }
