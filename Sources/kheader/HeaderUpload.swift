@@ -72,7 +72,7 @@ struct HeaderUpload {
         case .created: break
         }
         return """
-            \(kernel): the server took the tree, \(contents), as \(ByteSize.text(sent)).
+            \(kernel): the server took the tree, \(contents), sent as \(ByteSize.text(sent)).
               tree         \(receipt.treeDigest)
               new to it    \(receipt.newBlobs) files, \(ByteSize.text(receipt.newBytes))
               stored       \(ByteSize.text(receipt.storedBytes))
