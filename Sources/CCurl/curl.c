@@ -1,7 +1,10 @@
+#define _GNU_SOURCE
 #include "CCurl.h"
 #include <dlfcn.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 /* Macros that check arguments at the caller, in front of the functions that are defined here. */
 #undef curl_easy_setopt
@@ -83,9 +86,29 @@ HIDDEN CURLcode curl_easy_getinfo(CURL *handle, CURLINFO info, ...)
     return code;
 }
 
+/*
+ * Where symbols are looked up, of which libcurl's libraries have nine thousand: in themselves first, where most of them are,
+ * and then in all that this program has loaded. The other way round if something is preloaded, which is there to be found
+ * first, as a sanitizer is.
+ */
+static int scope(void)
+{
+#ifdef __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
+    return 0;
+#endif
+#endif
+    return getenv("LD_PRELOAD") == NULL && access("/etc/ld.so.preload", F_OK) != 0 ? RTLD_DEEPBIND : 0;
+}
+
 const char *khd_curl_load(void)
 {
-    void *library = dlopen("libcurl.so.4", RTLD_LAZY | RTLD_LOCAL);
+    int flags = RTLD_LAZY | RTLD_LOCAL | scope();
+    /* On most hosts libcurl needs these, which have most of the symbols. As parts of libcurl they would look each of them up
+       in a dozen libraries before their own. */
+    dlopen("libssl.so.3", flags);
+    dlopen("librtmp.so.1", flags);
+    void *library = dlopen("libcurl.so.4", flags);
     if (library == NULL)
         return dlerror();
 #define LOAD(name) \

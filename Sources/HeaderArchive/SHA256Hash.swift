@@ -1,17 +1,25 @@
-internal import Crypto
+internal import CCryptoBoringSSL
 public import KernelHeaders
 
-/// SHA-256 of bytes that come a piece at a time (swift-crypto's, which is BoringSSL's).
+/// SHA-256 of bytes that come a piece at a time.
+///
+/// swift-crypto's BoringSSL, without its Swift: the generics around it cost an agent more at start than to hash 200 kB.
 public struct SHA256Hash {
-    private var hash = SHA256()
+    private var context = SHA256_CTX()
 
-    public init() {}
+    public init() { CCryptoBoringSSL_SHA256_Init(&context) }
 
-    public mutating func update(_ bytes: UnsafeRawBufferPointer) { hash.update(bufferPointer: bytes) }
+    public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        CCryptoBoringSSL_SHA256_Update(&context, bytes.baseAddress, bytes.count)
+    }
 
     /// The digest of what was given so far.
     public func digest() -> KernelHeaders.Digest {
-        hash.finalize().withUnsafeBytes { KernelHeaders.Digest($0) }
+        var context = context
+        return withUnsafeTemporaryAllocation(byteCount: Int(SHA256_DIGEST_LENGTH), alignment: 1) { bytes in
+            CCryptoBoringSSL_SHA256_Final(bytes.baseAddress, &context)
+            return KernelHeaders.Digest(UnsafeRawBufferPointer(bytes))
+        }
     }
 
     public static func digest(of bytes: UnsafeRawBufferPointer) -> KernelHeaders.Digest {
