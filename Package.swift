@@ -72,9 +72,9 @@ let package = Package(
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
     targets: [
-        .systemLibrary(name: "CLZMA", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
-        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
-        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        // Needs the headers of liblzma, libzstd and zlib to build (Debian: liblzma-dev, libzstd-dev, zlib1g-dev), and loads
+        // each when it is first used.
+        .target(name: "CCompression"),
         // Needs libcurl's headers to build (Debian: libcurl4-openssl-dev), and loads the library when it is first used.
         .target(name: "CCurl"),
         // System calls that Glibc's module has no function for.
@@ -86,7 +86,7 @@ let package = Package(
         // Not for what agents link: a program keeps every Codable type of its modules, used or not.
         .target(name: "OperatorDocuments", dependencies: ["KernelHeaders"], swiftSettings: settings),
         .target(
-            name: "HeaderArchive", dependencies: ["KernelHeaders", "CLZMA", "CZstd", "CZlib", crypto],
+            name: "HeaderArchive", dependencies: ["KernelHeaders", "CCompression", crypto],
             swiftSettings: byteLoops + light),
         .target(
             name: "KernelProbe", dependencies: ["HeaderArchive", "KernelHeaders", "CLinux", crypto],
@@ -116,7 +116,7 @@ let package = Package(
         .target(
             name: "HeaderStore",
             dependencies: [
-                "HeaderArchive", "OperatorDocuments", "KernelHeaders", "CZstd", crypto, logging,
+                "HeaderArchive", "OperatorDocuments", "KernelHeaders", "CCompression", crypto, logging,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ], swiftSettings: byteLoops),
         .target(
@@ -162,7 +162,7 @@ let package = Package(
             name: "KHeaderTestSupport",
             dependencies: [
                 "HeaderServer", "HeaderStore", "HeaderTransport", "HeaderArchive", "OperatorDocuments", "KernelHeaders",
-                "CLZMA", logging,
+                logging,
             ],
             path: "Tests/KHeaderTestSupport", swiftSettings: settings),
         // The server with a file system that kills the process at the n-th step.

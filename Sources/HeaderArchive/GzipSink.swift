@@ -1,4 +1,4 @@
-internal import CZlib
+internal import CCompression
 internal import KernelHeaders
 
 /// Compresses into one gzip member without a name or a time.

@@ -1,4 +1,4 @@
-internal import CZlib
+internal import CCompression
 internal import KernelHeaders
 
 /// Decompresses gzip members, one after the other, with their checks, through zlib.

@@ -1,4 +1,4 @@
-internal import CLZMA
+internal import CCompression
 internal import KernelHeaders
 
 /// Compresses into one xz stream of one block with CRC64, on one thread, as the kernel's build does.

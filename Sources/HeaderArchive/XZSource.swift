@@ -1,4 +1,4 @@
-internal import CLZMA
+internal import CCompression
 internal import KernelHeaders
 
 /// Decompresses xz (one or several streams, with their checks), or the older lzma form, through liblzma.

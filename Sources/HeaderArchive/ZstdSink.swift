@@ -1,4 +1,4 @@
-internal import CZstd
+internal import CCompression
 internal import KernelHeaders
 
 /// Compresses into one zstd frame with a checksum. The same bytes in, the same version of libzstd: the same bytes out.

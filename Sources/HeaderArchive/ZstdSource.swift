@@ -1,4 +1,4 @@
-internal import CZstd
+internal import CCompression
 internal import KernelHeaders
 
 /// Decompresses zstd frames, one after the other, through libzstd.

@@ -1,4 +1,4 @@
-internal import CZstd
+internal import CCompression
 internal import KernelHeaders
 internal import Synchronization
 
