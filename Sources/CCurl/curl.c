@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -104,10 +105,14 @@ static int scope(void)
 const char *khd_curl_load(void)
 {
     int flags = RTLD_LAZY | RTLD_LOCAL | scope();
-    /* On most hosts libcurl needs these, which have most of the symbols. As parts of libcurl they would look each of them up
-       in a dozen libraries before their own. */
-    dlopen("libssl.so.3", flags);
+    /* On most hosts libcurl needs these two, which have most of the symbols. As parts of libcurl they would look each of them
+       up in a dozen libraries before their own. */
+    void *tls = dlopen("libssl.so.3", flags);
     dlopen("librtmp.so.1", flags);
+    /* To libcurl's start it adds a third to enter all of libcrypto's texts of errors into a table. Those of TLS are libssl's. */
+    int (*start)(uint64_t, const void *) = NULL;
+    if (tls != NULL && (*(void **)&start = dlsym(tls, "OPENSSL_init_crypto")) != NULL)
+        start(1 /* OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS */, NULL);
     void *library = dlopen("libcurl.so.4", flags);
     if (library == NULL)
         return dlerror();
