@@ -32,6 +32,8 @@ final class BundleStore: Sendable {
         self.files = files
         self.layout = layout
         self.disk = disk
+        // Loads all that compresses: a library that is missing ends a server when it starts, not in the middle of its work.
+        for format in BundleFormat.allCases { _ = BundleRecipe.name(format) }
         cache = try DerivedCache(
             catalogue: catalogue, files: files, layout: layout, disk: disk, limit: limit, newest: newest)
     }

@@ -90,11 +90,14 @@ cp "$(command -v busybox)" "$root/bin/"
 cp "$here/guest.sh" "$root/init"
 chmod +x "$root/init"
 cp "$agent" "$root/bin/kheader-agent"
-# The libraries that it is linked with, and the loader. libcurl is not among them: collecting needs none.
+# The libraries that it is linked with, the loader, and what it decompresses with, loaded when it is first called. libcurl is
+# not among them: collecting needs none.
 ldd "$agent" | sed -n 's#.*[[:space:]]\(/[^ ]*\) (0x.*#\1#p' | while read -r library; do
     mkdir -p "$root/$(dirname "$library")"
     cp -L "$library" "$root/$library"
 done
+libraries=$(ldd "$agent" | sed -n 's#.*libc\.so\.6 => \(/[^ ]*\)/libc\.so\.6 .*#\1#p')
+for name in liblzma.so.5 libzstd.so.1 libz.so.1; do cp -L "$libraries/$name" "$root/$libraries/"; done
 [ -z "$(ldd "$agent" | grep libcurl || true)" ] || fail "the agent is linked with libcurl."
 (cd "$root" && find . | cpio --create --format newc --quiet | gzip -1 >"$work/initramfs")
 truncate --size 64M "$work/disk"
