@@ -77,8 +77,6 @@ let package = Package(
         .target(name: "CCompression"),
         // Needs libcurl's headers to build (Debian: libcurl4-openssl-dev), and loads the library when it is first used.
         .target(name: "CCurl"),
-        // What the Swift runtime does at more cost.
-        .target(name: "CArguments"),
         // System calls that Glibc's module has no function for.
         .target(name: "CLinux"),
         // openapi/openapi.yaml as bytes.
@@ -156,8 +154,7 @@ let package = Package(
         .executableTarget(
             name: "kheader-agent",
             dependencies: [
-                "HostAgent", "HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders", "CArguments",
-                argumentParser,
+                "HostAgent", "HeaderTransport", "KernelProbe", "HeaderArchive", "KernelHeaders", argumentParser,
             ], exclude: ["link-order.txt"], swiftSettings: settings + light, linkerSettings: small),
 
         // What tests share: archives and trees made on the spot, temporary folders, a running server.
