@@ -1,25 +1,17 @@
-internal import CCryptoBoringSSL
+internal import Crypto
 public import KernelHeaders
 
-/// SHA-256 of bytes that come a piece at a time.
-///
-/// swift-crypto's BoringSSL, without its Swift: the generics around it cost an agent more at start than to hash 200 kB.
+/// SHA-256 of bytes that come a piece at a time (swift-crypto's, which is BoringSSL's).
 public struct SHA256Hash {
-    private var context = SHA256_CTX()
+    private var hash = SHA256()
 
-    public init() { CCryptoBoringSSL_SHA256_Init(&context) }
+    public init() {}
 
-    public mutating func update(_ bytes: UnsafeRawBufferPointer) {
-        CCryptoBoringSSL_SHA256_Update(&context, bytes.baseAddress, bytes.count)
-    }
+    public mutating func update(_ bytes: UnsafeRawBufferPointer) { hash.update(bufferPointer: bytes) }
 
     /// The digest of what was given so far.
     public func digest() -> KernelHeaders.Digest {
-        var context = context
-        return withUnsafeTemporaryAllocation(byteCount: Int(SHA256_DIGEST_LENGTH), alignment: 1) { bytes in
-            CCryptoBoringSSL_SHA256_Final(bytes.baseAddress, &context)
-            return KernelHeaders.Digest(UnsafeRawBufferPointer(bytes))
-        }
+        hash.finalize().withUnsafeBytes { KernelHeaders.Digest($0) }
     }
 
     public static func digest(of bytes: UnsafeRawBufferPointer) -> KernelHeaders.Digest {

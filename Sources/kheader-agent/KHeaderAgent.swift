@@ -23,11 +23,7 @@ internal import KernelHeaders
         // Of the libraries that come with libcurl. It starts itself when it is loaded, for protocols that are not spoken here,
         // unless it is told not to; a libcurl that speaks TLS by it starts it.
         setenv("GNUTLS_NO_IMPLICIT_INIT", "1", 1)
-        // `CommandLine.arguments` makes the same, and costs more than to read a settings file.
-        let words = (1..<max(1, CommandLine.argc)).compactMap { index in
-            CommandLine.unsafeArgv[Int(index)].map { String(cString: $0) }
-        }
-        if let arguments = RunArguments(plain: words[...]) {
+        if let arguments = RunArguments(plain: CommandLine.arguments.dropFirst()) {
             end(Result { try usable { try AgentRun(arguments) }.run() })
         }
         // Before anything that starts a thread.
