@@ -9,6 +9,8 @@ final class KnownSettings: AccessReporter {
     private let keys = Mutex<Set<String>>(["state", "listen", "anonymousReads"])
     /// Whose members have names that the operator chooses.
     private static let open: Set<String> = ["pch.umbrellas", "pch.profiles"]
+    /// Of the Makefile: where kernel packages are kept, and where tests find them.
+    private static let notTheServers: Set<String> = ["CACHE", "PACKAGES"]
 
     func report(_ event: AccessEvent) {
         keys.withLock { _ = $0.insert(event.metadata.key.components.joined(separator: ".")) }
@@ -21,17 +23,20 @@ final class KnownSettings: AccessReporter {
         guard let written = try? JSONDecoder().decode(Written.self, from: json),
             let unknown = written.keys().sorted().first(where: { !known.contains($0) })
         else { return }
-        // Those beside it; else those at the top.
-        let parent = unknown.lastIndex(of: ".").map { unknown[...$0] } ?? ""
-        let near = known.filter { $0.hasPrefix(parent) && (!parent.isEmpty || !$0.contains(".")) }.sorted()
-        let all = (near.isEmpty ? known.sorted() : near).joined(separator: ", ")
+        // Those in it, if it is a group; else those beside it; else those at the top, groups by their names.
+        let parent = unknown.lastIndex(of: ".").map { String(unknown[...$0]) } ?? ""
+        let near = ["\(unknown).", parent].lazy.map { prefix in
+            known.filter { !prefix.isEmpty && $0.hasPrefix(prefix) }
+        }.first { !$0.isEmpty }
+        let top = Set(known.map { String($0.prefix { $0 != "." }) })
+        let all = (near ?? top).sorted().joined(separator: ", ")
         throw SettingsError(description: "\"\(unknown)\" in the file is no setting. There are \(all).")
     }
 
     /// Of variables' names without `KHEADERD_`, those that are no setting. They may be for something else: Kubernetes
     /// makes some for a service of this name.
     func unknown(variables: [String]) -> [String] {
-        let known = Set(keys.withLock { $0 }.map(Self.variable))
+        let known = Set(keys.withLock { $0 }.map(Self.variable)).union(Self.notTheServers)
         return variables.filter { !known.contains($0) }.sorted()
     }
 

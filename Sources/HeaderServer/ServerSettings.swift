@@ -1,5 +1,6 @@
 import Configuration
 import FoundationEssentials
+import Glibc
 import HeaderArchive
 public import HeaderStore
 public import Logging
@@ -72,13 +73,7 @@ public struct ServerSettings: Sendable {
         var providers: [any ConfigProvider] = [
             EnvironmentVariablesProvider(environmentVariables: Dictionary(uniqueKeysWithValues: own))
         ]
-        if let file {
-            do {
-                providers.append(try await FileProvider<JSONSnapshot>(filePath: FilePath(file)))
-            } catch {
-                throw SettingsError(description: "The settings in \(file) can't be read: \(error)")
-            }
-        }
+        if let file { providers.append(try await Self.provider(file: file)) }
         let known = KnownSettings()
         let reader = ConfigReader(providers: providers, accessReporter: known)
 
@@ -111,7 +106,7 @@ public struct ServerSettings: Sendable {
             logFormat = format
         }
         serving.accessLog = try await Self.flag(reader, "accessLog") ?? false
-        try await Self.set(&serving.drainSeconds, reader, "drainSeconds")
+        try await Self.set(&serving.drainSeconds, reader, "drainSeconds", from: 0)
         try await setTraces(reader)
         anonymousReads =
             try await arguments.anonymousReads.orElse { try await Self.flag(reader, "anonymousReads") } ?? false
@@ -142,6 +137,35 @@ public struct ServerSettings: Sendable {
         try await setPCH(reader, file)
         if let file { try known.check(json: Data(FileSource(path: file).readAll())) }
         unknownVariables = known.unknown(variables: own.map(\.0)).map { prefix + $0 }
+    }
+
+    /// - Throws: ``SettingsError``, which says in words of our own why the file is of no use: a library's are for programmers.
+    private static func provider(file: String) async throws -> FileProvider<JSONSnapshot> {
+        func refusal(_ reason: String) -> SettingsError {
+            SettingsError(description: "The settings in \(file) can't be read: \(reason).")
+        }
+        let bytes: [UInt8]
+        do {
+            bytes = try FileSource(path: file).readAll()
+        } catch let error as SystemCallError {
+            throw refusal(String(cString: strerror(error.number)))
+        }
+        do {
+            return try await FileProvider<JSONSnapshot>(filePath: FilePath(file))
+        } catch {
+            let message = "\(error)"
+            // "Invalid value around character 12": of bytes, from 0 on.
+            if let place = message.firstMatch(of: /character (\d+)/).flatMap({ Int($0.1) }), place <= bytes.count {
+                let before = bytes[..<place]
+                let line = 1 + before.count { $0 == UInt8(ascii: "\n") }
+                let column = place - (before.lastIndex(of: UInt8(ascii: "\n")) ?? -1)
+                throw refusal("it is no JSON, see line \(line), column \(column)")
+            }
+            if message.contains("NSCocoaErrorDomain") {
+                throw refusal("it is no JSON" + (message.contains("end of file") ? ", as it ends too early" : ""))
+            }
+            throw refusal(message.hasSuffix(".") ? String(message.dropLast()) : message)
+        }
     }
 
     private mutating func setTraces(_ reader: ConfigReader) async throws {
@@ -206,7 +230,9 @@ public struct ServerSettings: Sendable {
         }
     }
 
-    private static func set(_ value: inout Int, _ reader: ConfigReader, _ key: ConfigKey) async throws {
+    private static func set(
+        _ value: inout Int, _ reader: ConfigReader, _ key: ConfigKey, from least: Int = 1
+    ) async throws {
         let set: Int
         do {
             guard let value = try await reader.fetchInt(forKey: key) else { return }
@@ -214,7 +240,10 @@ public struct ServerSettings: Sendable {
         } catch {
             throw SettingsError(description: "\(key), of the environment or the file, is not a whole number.")
         }
-        guard set > 0 else { throw SettingsError(description: "\(key) is \(set), and has to be positive.") }
+        guard set >= least else {
+            throw SettingsError(
+                description: "\(key) is \(set), and has to be \(least == 0 ? "0 or more" : "positive").")
+        }
         value = set
     }
 }
@@ -227,7 +256,7 @@ public enum LogFormat: String, Sendable {
     case json
 }
 
-/// A setting that is no such value.
+/// A setting that is no such value: another start with it would end in the same way.
 public struct SettingsError: Error, CustomStringConvertible {
     public let description: String
 }

@@ -39,6 +39,39 @@ import Testing
         #expect(settings.pchToolchains.isEmpty && settings.pch.umbrellas.isEmpty && settings.pch.profiles.isEmpty)
     }
 
+    /// What the README shows is taken as it stands, and is what counts without it.
+    @Test func theDefaultsThatTheREADMEShows() async throws {
+        let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+        let text = String(decoding: try FileSource(path: "/\(root)/README.md").readAll(), as: UTF8.self)
+        let block = try #require(
+            text.split(separator: "## Settings").last?.firstMatch(of: /```json\n(?<json>\{[^`]*\})\n```/))
+        try await withTemporaryFolder { folder in
+            let file = try folder.write(block.json.utf8, to: "kheaderd.json")
+            let shown = try await Self.settings(state: nil, file: file)
+            #expect(shown.state == "/var/lib/kheaderd")
+            let defaults = try await Self.settings(state: shown.state)
+            #expect(Self.values(shown) == Self.values(defaults))
+        }
+    }
+
+    /// All that can be compared, as text: a setting that is added later is in it.
+    private static func values(_ settings: ServerSettings) -> String {
+        var settings = settings
+        // It has the machine's clangs in it, and no text of its own.
+        settings.pch.registry = ToolchainRegistry()
+        var text = ""
+        dump(settings, to: &text)
+        return text.replacing(/#\d+/, with: "").replacing(/0x[0-9a-f]+/, with: "")
+    }
+
+    @Test func noDrainIsASettingLikeAnother() async throws {
+        let settings = try await Self.settings(["KHEADERD_DRAIN_SECONDS": "0"])
+        #expect(settings.serving.drainSeconds == 0)
+        await #expect { try await Self.settings(["KHEADERD_DRAIN_SECONDS": "-1"]) } throws: {
+            "\($0)".contains("drainSeconds is -1, and has to be 0 or more")
+        }
+    }
+
     @Test func retention() async throws {
         try await withTemporaryFolder { folder in
             let text = #"{ "retention": { "on": true, "days": 36525, "newest": 2, "bytes": 3 } }"#
@@ -297,15 +330,22 @@ import Testing
         let settings = try await Self.settings([
             "KHEADERD_RETENTOIN_DAYS": "1", "KHEADERD_PORT": "tcp://10.0.0.1:8003", "KHEADERD_LIMITS_FILE_BYTES": "5",
             "KHEADERD_STATE": "/other", "KHEADERD_TRACES_ONE_IN": "2", "KHEADERD_LISTEN": "127.0.0.1:1", "HOME": "/",
+            // Of the README and the Makefile.
+            "KHEADERD_CACHE": "/cache", "KHEADERD_PACKAGES": "/cache/packages",
         ])
         #expect(settings.unknownVariables == ["KHEADERD_PORT", "KHEADERD_RETENTOIN_DAYS"])
     }
 
     @Test(arguments: [
-        (#"{"bogus":1}"#, "bogus", "bundleBytes"),
+        (
+            #"{"lisen":1}"#, "lisen",
+            "There are accessLog, anonymousReads, bundleBytes, claims, drainSeconds, hosts, limits, listen, logFormat, "
+                + "logLevel, pch, repack, retention, state, traces, uploads, verify."
+        ),
         (#"{"retention":{"on":true,"dayz":1}}"#, "retention.dayz", "retention.days"),
         (#"{"pch":{"limits":{"second":1}}}"#, "pch.limits.second", "pch.limits.seconds"),
-        (#"{"limits":5}"#, "limits", "state"),
+        (#"{"limits":5}"#, "limits", "There are limits.archiveBytes, limits.btfBytes"),
+        (#"{"nothing":{"of":1}}"#, "nothing.of", "There are accessLog, "),
     ])
     func aMemberThatIsNoSettingIsRefused(_ json: String, _ name: String, _ near: String) async throws {
         try await withTemporaryFolder { folder in
@@ -360,7 +400,22 @@ import Testing
         }
     }
 
-    @Test func aFileThatIsNotThere() async {
-        await #expect(throws: (any Error).self) { try await Self.settings(file: "/nowhere/kheaderd.json") }
+    @Test(arguments: [
+        ("{\"listen\":\n x}", "it is no JSON, see line 2, column 2."), ("x", "it is no JSON, see line 1, column 1."),
+        ("{\"a\":1", "it is no JSON, as it ends too early."), ("", "it is no JSON, as it ends too early."),
+        ("[]", "The top-level value of the JSON file must be an object."),
+    ])
+    func whyAFileIsNoJSONIsSaidInPlainWords(_ json: String, _ reason: String) async throws {
+        try await withTemporaryFolder { folder in
+            let file = try folder.write(json.utf8, to: "kheaderd.json")
+            let error = await #expect(throws: SettingsError.self) { try await Self.settings(file: file) }
+            #expect(error?.description == "The settings in \(file) can't be read: \(reason)")
+        }
+    }
+
+    @Test(arguments: [("/nowhere/kheaderd.json", "No such file or directory"), ("/", "Is a directory")])
+    func aFileThatCantBeRead(_ file: String, _ reason: String) async {
+        let error = await #expect(throws: SettingsError.self) { try await Self.settings(file: file) }
+        #expect(error?.description == "The settings in \(file) can't be read: \(reason).")
     }
 }
