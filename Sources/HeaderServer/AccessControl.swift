@@ -31,11 +31,12 @@ public struct AccessControl: Sendable {
     ///   - address: where the server is going to listen.
     ///   - anonymousReads: whether everyone may read without a token.
     ///   - state: the store's folder, for the message.
-    /// - Throws: ``SettingsError`` if others could reach the server and nobody said who may; `TokenFileError`.
+    /// - Throws: ``SettingsError`` if others could reach the server and nobody said who may; ``ListenError`` for a name that
+    ///   has no address; `TokenFileError`.
     public init(
         tokens: TokenRegistry, address: ListenAddress, anonymousReads: Bool, state: String, logger: Logger
     ) throws {
-        self.init(tokens: tokens, isLocal: address.isLocal, anonymousReads: anonymousReads)
+        self.init(tokens: tokens, isLocal: try address.isLocal(), anonymousReads: anonymousReads)
         if try !tokens.isEmpty {
             if try !tokens.hasActive { logger.warning("all tokens are expired or revoked") }
         } else if !isLocal {

@@ -69,6 +69,7 @@ public enum HeaderServer {
     ///   - pch: how precompiled headers are made.
     ///   - serving: what is done with all requests.
     ///   - onListening: is called with the address once connections are taken; the port is the real one.
+    /// - Throws: ``ListenError``.
     public static func run(
         store: HeaderStore, access: AccessControl, address: ListenAddress,
         uploads limits: UploadLimits = UploadLimits(), pch options: PCHOptions = .off,
@@ -122,8 +123,7 @@ public enum HeaderServer {
         await sessions.close()
         await service.close()
         do { try result.get() } catch let error as IOError {
-            throw SettingsError(
-                description: "Can't listen on \(address): \(String(cString: strerror(error.errnoCode))).")
+            throw ListenError(address, String(cString: strerror(error.errnoCode)))
         }
     }
 }

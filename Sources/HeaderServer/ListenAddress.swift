@@ -37,13 +37,19 @@ public enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
     }
 
     /// Whether only this host can reach it: a socket, or a host all of whose addresses are loopback's. A name is looked
-    /// up, as it is to listen there; one that has no address is not local.
-    var isLocal: Bool {
+    /// up, as it is to listen there.
+    ///
+    /// - Returns: false as well if it can't be told.
+    /// - Throws: ``ListenError`` for a name that has no address.
+    func isLocal() throws -> Bool {
         guard case .tcp(let host, _) = self else { return true }
         var hints = addrinfo()
         hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
         var found: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(host, nil, &hints, &found) == 0 else { return false }
+        let answer = getaddrinfo(host, nil, &hints, &found)
+        guard answer == 0 else {
+            throw ListenError(self, "the name \(host) has no address here, \(String(cString: gai_strerror(answer)))")
+        }
         let first = found
         defer { freeaddrinfo(first) }
         while let entry = found {

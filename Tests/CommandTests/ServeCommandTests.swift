@@ -50,6 +50,22 @@ import Testing
         }
     }
 
+    /// systemd starts it again after exit code 1, and not after 2: an address that is taken may be free the next time.
+    @Test(arguments: [
+        ("127.0.0.1:PORT", 1, "Address already in use."), ("unix:/nowhere/socket", 1, "No such file or directory."),
+        ("no-such-host.invalid:8003", 1, "has no address here"), ("nowhere", 2, "See 'kheaderd serve --help'"),
+        ("0.0.0.0:0", 2, "See 'kheaderd serve --help'"),
+    ])
+    func whereItCantListen(_ address: String, _ status: Int32, _ sentence: String) async throws {
+        try await withRunningServer { server in
+            let address = address.replacing("PORT", with: "\(server.port)")
+            let result = try await run(
+                "kheaderd", "serve", "--state", server.folder.path("other"), "--listen", address)
+            #expect(result.status == status && result.output.isEmpty && result.errors.contains(sentence))
+            #expect(result.errors.contains("--help") == (status == 2), "\(result.errors)")
+        }
+    }
+
     /// Starts a server, asks it for two things, and ends it.
     private static let traced = """
         set -eu

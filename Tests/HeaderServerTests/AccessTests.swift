@@ -354,16 +354,16 @@ import Testing
         "unix:/socket",
     ])
     func whatOnlyThisHostCanReach(_ address: String) throws {
-        #expect(try #require(ListenAddress(address)).isLocal)
+        #expect(try #require(ListenAddress(address)).isLocal())
         try withTemporaryFolder { _ = try Tokens(in: $0).control(address) }
     }
 
     @Test(arguments: [
         "0.0.0.0:1", "[::]:1", "10.0.0.1:1", "128.0.0.1:1", "[::2]:1", "[::ffff:10.0.0.1]:1", "[::ffff:0.0.0.0]:1",
-        "[fe80::1]:1", "[7f00::1]:1", "no-such-host.invalid:1", "127.0.0.1.invalid:1",
+        "[fe80::1]:1", "[7f00::1]:1",
     ])
     func whatOthersCanReachTakesATokenToStart(_ address: String) throws {
-        #expect(try !#require(ListenAddress(address)).isLocal)
+        #expect(try !#require(ListenAddress(address)).isLocal())
         try withTemporaryFolder { folder in
             let tokens = Tokens(in: folder)
             #expect { try tokens.control(address) } throws: { error in
@@ -372,6 +372,21 @@ import Testing
             _ = try tokens.control(address, anonymousReads: true)
             _ = try tokens.make(.operator)
             _ = try tokens.control(address)
+        }
+    }
+
+    /// A token, or to let everyone read, is not what it lacks.
+    @Test(arguments: ["no-such-host.invalid", "127.0.0.1.invalid"])
+    func aNameWithoutAnAddressIsSaid(_ host: String) throws {
+        try withTemporaryFolder { folder in
+            for anonymousReads in [false, true] {
+                let error = #expect(throws: ListenError.self) {
+                    try Tokens(in: folder).control("\(host):1", anonymousReads: anonymousReads)
+                }
+                #expect(
+                    error?.description.hasPrefix(
+                        "Can't listen on http://\(host):1: the name \(host) has no address here, ") == true)
+            }
         }
     }
 
