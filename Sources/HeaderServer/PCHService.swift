@@ -121,6 +121,12 @@ actor PCHService {
             let menu = await menu()
             // Then the look may have been cut off, and says nothing.
             if isClosed { return }
+            // It may be installed later, and a server that serves headers is more than one that does not start.
+            for (program, reason) in await options.registry.unusable() {
+                logger.warning(
+                    "a clang of pch.toolchains can't be used",
+                    metadata: ["program": "\(program)", "reason": "\(reason)"])
+            }
             if let off = menu.off {
                 logger.notice("no precompiled headers are made", metadata: ["reason": "\(off)"])
             } else {

@@ -1,11 +1,12 @@
-import HeaderServer
 import HeaderStore
 import KHeaderTestSupport
 import KernelHeaders
+import Logging
 import OperatorDocuments
 import Synchronization
 import Testing
 
+@testable import HeaderServer
 @testable import PrecompiledHeaders
 
 /// PCHs that are asked for, made by a compiler that is none.
@@ -39,6 +40,25 @@ import Testing
             #expect(try manifest.decoded(PCHManifest.self) == FakeBuilding.manifest(order, bytes))
             #expect(manifest["Kheaderd-PCH-Key"] == key)
             #expect(pch.building.builds == ["sched"])
+        }
+    }
+
+    /// And the server goes on all the same.
+    @Test func aClangThatIsNamedAndCantBeUsedIsToldInTheLog() async throws {
+        try await withTemporaryFolder { folder in
+            let log = CollectedLog()
+            let store = try HeaderStore(folder: folder.path("store"))
+            let options = try await PCHOptions.fake(FakeBuilding()) {
+                $0.registry = ToolchainRegistry(programs: ["/nowhere/clang"], path: "/nowhere", llvm: folder.path)
+            }
+            let service = PCHService(store: store, options: options, metrics: MetricsRegistry(), logger: log.logger)
+            await service.start()
+            await service.preparation?.value
+            let line = try #require(log.lines.first)
+            #expect(line.message == "a clang of pch.toolchains can't be used")
+            #expect(line.metadata == ["program": "/nowhere/clang", "reason": "No such file or directory"])
+            await service.close()
+            try store.close()
         }
     }
 

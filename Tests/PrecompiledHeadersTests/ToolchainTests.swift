@@ -40,6 +40,24 @@ import Testing
         }
     }
 
+    @Test func whatAnOperatorNamesAndCantBeUsedIsToldWithTheReason() async throws {
+        try await withTemporaryFolder { folder in
+            let good = "#!/bin/sh\nprintf '\(Self.output.replacing("\n", with: "\\n"))'\n"
+            for name in ["one", "same"] { try folder.write(good.utf8, to: name, mode: 0o755) }
+            try folder.write("#!/bin/sh\nexit 1\n".utf8, to: "failing", mode: 0o755)
+            try folder.write(good.utf8, to: "plain", mode: 0o644)
+            let names = ["missing", "one", "same", "failing", "plain"]
+            let registry = ToolchainRegistry(programs: names.map(folder.path), path: "/nowhere", llvm: folder.path)
+            let unusable = await registry.unusable()
+            #expect(unusable.map(\.program) == ["missing", "failing", "plain"].map(folder.path))
+            let reasons = unusable.map(\.reason)
+            #expect(reasons.first == "No such file or directory" && reasons.last == "Permission denied", "\(reasons)")
+            #expect(reasons.dropFirst().first?.hasPrefix("it does not answer as a clang does") == true)
+            // Nobody named what is looked for.
+            #expect(await ToolchainRegistry(path: folder.path("nowhere"), llvm: folder.path).unusable().isEmpty)
+        }
+    }
+
     /// Programs that a search path may well have: one clang twice, one that fails, one that prints without end.
     @Test func findsEachClangOnceAndNothingElse() async throws {
         try await withTemporaryFolder { folder in
