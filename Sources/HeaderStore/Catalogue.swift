@@ -1,4 +1,6 @@
 internal import GRDB
+internal import Glibc
+internal import HeaderArchive
 internal import KernelHeaders
 
 /// What is known of kernels, trees, blobs, packs and bundles, in SQLite.
@@ -8,18 +10,39 @@ internal import KernelHeaders
 final class Catalogue: Sendable {
     let pool: DatabasePool
 
-    /// Opens the catalogue, or makes it.
+    /// Opens the catalogue, or makes it; only its owner and group can read it.
+    ///
+    /// - Throws: ``StoreOpenError``, which names the file and says what SQLite says; `SystemCallError`.
     init(path: String) throws {
+        try Self.makeFile(path)
+        do {
+            pool = try Self.open(path)
+        } catch let error as DatabaseError {
+            throw StoreOpenError(
+                description: "\(path) can't be opened: \(error.message ?? "SQLite fails") "
+                    + "(SQLite's error \(error.extendedResultCode.rawValue)).")
+        }
+    }
+
+    /// As an empty file, if it is not there: SQLite would let everyone read it. Its journal takes its mode.
+    private static func makeFile(_ path: String) throws {
+        let descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(0o640))
+        if descriptor < 0, errno == EEXIST { return }
+        Glibc.close(try SystemCallError.check("open", path) { descriptor })
+    }
+
+    private static func open(_ path: String) throws -> DatabasePool {
         var configuration = GRDB.Configuration()
         configuration.prepareDatabase { database in
             // A journal that grew during a burst shrinks again.
             try database.execute(sql: "PRAGMA journal_size_limit = 1048576")
         }
-        pool = try DatabasePool(path: path, configuration: configuration)
+        let pool = try DatabasePool(path: path, configuration: configuration)
         // Not in `prepareDatabase`: a pool sets its writer to NORMAL after that, with which the last transactions before a
         // power loss are gone.
         try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
         try CatalogueSchema.migrator.migrate(pool)
+        return pool
     }
 
     /// Runs one transaction.

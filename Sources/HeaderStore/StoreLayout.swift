@@ -29,6 +29,9 @@ struct StoreLayout: Sendable {
     var quarantine: String { "\(root)/quarantine" }
     var staging: String { "\(root)/staging" }
 
+    /// All that a store's folder has.
+    var folders: [String] { [packs, btf, bundles, pchs, quarantine, staging] }
+
     func pack(_ digest: Digest) -> String { "\(packs)/\(digest).khpack" }
     func bundle(_ key: BundleKey) -> String { "\(bundles)/\(key.fileName)" }
     /// A name in the staging folder that nobody else uses.

@@ -23,11 +23,10 @@ final class StoreLock: Sendable {
 
     /// Makes the folders that are missing and takes the lock.
     ///
-    /// - Throws: ``StoreOpenError`` if another process has it, or the layout is of another version.
+    /// - Throws: ``StoreOpenError`` if another process has it, the layout is of another version, or there is something else.
     static func prepare(_ layout: StoreLayout, files: any FileSystem) throws -> StoreLock {
-        for folder in [
-            layout.root, layout.packs, layout.btf, layout.bundles, layout.pchs, layout.quarantine, layout.staging,
-        ] { try files.makeDirectory(folder) }
+        try requireOwnFolder(layout)
+        for folder in [layout.root] + layout.folders { try files.makeDirectory(folder) }
         let descriptor = try SystemCallError.check("open", layout.lock) {
             open(layout.lock, O_RDWR | O_CREAT | O_CLOEXEC, mode_t(0o640))
         }
@@ -38,6 +37,21 @@ final class StoreLock: Sendable {
         }
         try checkVersion(layout, files: files)
         return lock
+    }
+
+    /// A folder of others' (`--state /etc`) is left alone. What a first start that was interrupted has made is not theirs, nor
+    /// are tokens that were made before it, nor what file systems keep in a folder (`lost+found`, `.snapshot`).
+    private static func requireOwnFolder(_ layout: StoreLayout) throws {
+        guard access(layout.root, F_OK) == 0, access(layout.versionFile, F_OK) != 0, access(layout.packs, F_OK) != 0
+        else { return }
+        let own = Set(
+            (layout.folders + [layout.lock]).map { $0.dropFirst(layout.root.utf8.count + 1) }
+                + [TokenFile.name[...], "\(TokenFile.name).new", "lost+found"])
+        let others = try FolderListing.names(in: layout.root).filter { !$0.hasPrefix(".") && !own.contains($0[...]) }
+        guard let first = others.min() else { return }
+        throw StoreOpenError(
+            description: "\(layout.root) is no store and not empty: there is \(first) in it. "
+                + "Name an empty folder, or one that is not there yet: it is made.")
     }
 
     /// Nil only if there is no such file: what can't be read now may be another layout's.
