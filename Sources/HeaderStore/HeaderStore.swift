@@ -111,6 +111,14 @@ public final class HeaderStore: Sendable {
             .init(
                 catalogue: catalogue, layout: layout, rewrite: rewrite, ingests: ingests,
                 isCollecting: { [collector] in collector.progress.state == .running }, now: options.now), pace: pace)
+        if !hasRoomForUploads {
+            logger.warning(
+                "the disk is full: nothing is taken until there is room",
+                metadata: [
+                    "folder": "\(folder)", "free": "\(ByteSize.text((try? disk.space().free) ?? 0))",
+                    "left free": "\(ByteSize.text(DiskBudget.margin))",
+                ])
+        }
     }
 
     /// Bytes that an upload may have.

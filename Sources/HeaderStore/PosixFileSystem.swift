@@ -42,23 +42,30 @@ private final class PosixFile: WritableFile {
         sink = FileSink(borrowing: descriptor)
     }
 
+    /// The sink does not know the file's name, and a message without it helps nobody.
+    private func named(_ body: () throws -> Void) throws {
+        do { try body() } catch let error as SystemCallError where error.path == nil {
+            throw SystemCallError(call: error.call, path: path, number: error.number)
+        }
+    }
+
     deinit { if descriptor >= 0 { Glibc.close(descriptor) } }
 
-    func write(_ bytes: UnsafeRawBufferPointer) throws { try sink.write(bytes) }
+    func write(_ bytes: UnsafeRawBufferPointer) throws { try named { try sink.write(bytes) } }
 
     func truncate(to length: Int) throws {
-        try sink.finish()
+        try named(sink.finish)
         try SystemCallError.check("ftruncate", path) { ftruncate(descriptor, off_t(length)) }
         try SystemCallError.check("lseek", path) { lseek(descriptor, off_t(length), SEEK_SET) }
     }
 
     func sync() throws {
-        try sink.finish()
+        try named(sink.finish)
         try SystemCallError.check("fsync", path) { fsync(descriptor) }
     }
 
     func close() throws {
-        try sink.finish()
+        try named(sink.finish)
         let closing = descriptor
         descriptor = -1
         try SystemCallError.check("close", path) { Glibc.close(closing) }

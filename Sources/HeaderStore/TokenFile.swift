@@ -164,6 +164,17 @@ public struct TokenFile: Sendable {
     }
 
     private func replace(with tokens: [TokenRecord], owner folder: CInt) throws {
+        do {
+            try stage(tokens, owner: folder)
+            try files.rename(staged, to: path)
+        } catch {
+            try? files.remove(staged)
+            throw error
+        }
+        try files.syncDirectory(self.folder)
+    }
+
+    private func stage(_ tokens: [TokenRecord], owner folder: CInt) throws {
         try files.remove(staged)
         let file = try files.create(staged)
         try SystemCallError.check("fchmod", staged) { fchmod(file.descriptor, 0o600) }
@@ -178,8 +189,6 @@ public struct TokenFile: Sendable {
         try file.write(Array(try encoder.encode(Document(version: Self.version, tokens: tokens))) + [0x0A])
         try file.sync()
         try file.close()
-        try files.rename(staged, to: path)
-        try files.syncDirectory(self.folder)
     }
 }
 

@@ -98,6 +98,20 @@ import Testing
         }
     }
 
+    @Test(arguments: ["create", "write", "sync", "rename"]) func aChangeThatFailsLeavesNothing(step: String) throws {
+        try withTemporaryFolder { folder in
+            let files = ObservedFileSystem { moment, call in
+                guard moment == .before, call.name == step else { return }
+                throw SystemCallError(call: step, path: nil, number: ENOSPC)
+            }
+            let file = TokenFile(state: folder.path("store"), files: files)
+            #expect(throws: SystemCallError.self) {
+                try file.create(role: .client, label: "x", expires: nil, now: 1)
+            }
+            #expect(folder.names(in: "store").isEmpty)
+        }
+    }
+
     @Test func aLinkIsNotFollowed() throws {
         try withTemporaryFolder { folder in
             try folder.write(#"{"version":1,"tokens":[]}"#.utf8, to: "elsewhere")
