@@ -88,7 +88,9 @@ struct DoctorCommand: AsyncParsableCommand {
             let entries = try cache.open().list()
             let entry = entries.first { $0.buildID == id && $0.artefact == .headers }
             guard let entry, let stamp = entry.stamp else {
-                return .init(folder, hasHeaders: false, "does not have them, of \(entries.count) entries")
+                return .init(
+                    folder, hasHeaders: false,
+                    "does not have them, of \(entries.count) \(entries.count == 1 ? "entry" : "entries")")
             }
             let state = entry.isChecked ? "checked since boot" : "to be checked before use"
             return .init(folder, hasHeaders: true, "has them, from \(stamp.place), \(state)")

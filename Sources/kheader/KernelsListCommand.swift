@@ -54,7 +54,10 @@ struct KernelsListCommand: AsyncParsableCommand {
         switch format {
         case .table:
             try Console.put(Self.table(kernels))
-            if kernels.isEmpty { Console.say("kheader: no kernel is like that.") }
+            if kernels.isEmpty {
+                let isEmpty = filters.isOnlyRelease && filters.release == nil
+                Console.say(isEmpty ? "kheader: this server has no kernel yet." : "kheader: no kernel is like that.")
+            }
         case .json: try Console.put(JSONText.text(kernels, isPretty: true))
         }
     }

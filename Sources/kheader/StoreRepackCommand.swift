@@ -44,6 +44,10 @@ struct StoreRepackCommand: AsyncParsableCommand {
 
     static func line(_ repack: StoreRepacking) -> String {
         let freed = "\(ByteSize.text(repack.freedBytes)) less in \(repack.packsRewritten) of \(repack.packs) packs"
+        if repack.state == .running, repack.bytes == 0 {
+            let all = repack.allBytes == 0 ? "" : ", \(ByteSize.text(repack.allBytes)) to do"
+            return "repack: begun\(all); kheader store status tells how it stands"
+        }
         if repack.state == .running {
             return "repack: \(ByteSize.text(repack.bytes)) of \(ByteSize.text(repack.allBytes)) done, \(freed)"
         }

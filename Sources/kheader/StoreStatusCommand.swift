@@ -24,7 +24,7 @@ struct StoreStatusCommand: AsyncParsableCommand {
 
     static func table(_ status: StoreStatus) -> String {
         var table = TextTable([.init("WHAT"), .init("COUNT", .right), .init("SIZE", .right)])
-        table.add(["kernels", "\(status.kernels)", ""])
+        table.add(["kernels with headers", "\(status.kernels)", ""])
         table.add(["trees", "\(status.trees)", ""])
         table.add(["conflicts", "\(status.conflicts)", ""])
         table.add(["files of all kernels", "\(status.files)", ByteSize.text(status.rawBytes)])

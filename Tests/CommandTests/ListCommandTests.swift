@@ -32,6 +32,21 @@ import Testing
             let json = try await run("kheader", "kernels", "list", "--format", "json", "--server", server.url)
             #expect(json.status == 0)
             #expect(try JSONDecoder().decode([KernelSummary].self, from: Data(json.output)).isEmpty)
+            let table = try await run("kheader", "kernels", "list", "--server", server.url)
+            #expect(table.status == 0 && table.errors == "kheader: this server has no kernel yet.\n")
+            let filtered = try await run("kheader", "kernels", "list", "--pinned", "--server", server.url)
+            #expect(filtered.status == 0 && filtered.errors == "kheader: no kernel is like that.\n")
+        }
+    }
+
+    /// A list of kernels has those of which there is BTF only, too.
+    @Test func whatIsCountedAsAKernelIsSaid() async throws {
+        try await withRunningServer { server in
+            let kernel = try StoredKernel(id: 1, revision: 1)
+            try await server.store.put(kernel)
+            try await server.store.put(btf: SmallBTF.bytes(), of: try StoredKernel(id: 2, revision: 1).id)
+            let status = try await run("kheader", "store", "status", "--server", server.url)
+            #expect(status.text.contains(/kernels with headers +1/), "\(status.text)")
         }
     }
 

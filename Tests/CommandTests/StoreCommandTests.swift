@@ -89,6 +89,8 @@ import Testing
             let begun = try await store(server, "repack", "--format", "json")
             let document = try JSONDecoder().decode(StoreRepacking.self, from: Data(begun.output))
             #expect(begun.status == 0 && document.run == 2 && document.state == .running)
+            let words = try await store(server, "repack").text
+            #expect(words == "repack: begun; kheader store status tells how it stands\n", "\(words)")
             let status = try await store(server, "status").text
             let loose = status.split(separator: "\n").first { $0.hasPrefix("packs to repack ") }
             #expect(loose?.contains(" 0 ") == true && status.contains("repack: "), "\(status)")

@@ -276,6 +276,21 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        (UInt8(1), "1\u{A0}host runs 1\u{A0}kernel.", ">runs 1"), (2, "2\u{A0}hosts run 1\u{A0}kernel.", ">run 1"),
+    ])
+    func oneHostRunsAndTwoRun(_ hosts: UInt8, _ sentence: String, _ note: String) async throws {
+        try await withRunningServer { server in
+            for host in 1...hosts {
+                let json = TestSightings.json(host: host, of: "ab")
+                #expect(try await server.post("/v1/kernels/ab/sightings", json).status == 200)
+            }
+            let coverage = try await page(server, "/coverage")
+            #expect(coverage.contains(sentence))
+            #expect(try await page(server, "/").contains(note))
+        }
+    }
+
     @Test func damageIsOnThePages() async throws {
         let kernel = try StoredKernel(id: 1, revision: 1)
         try await withRunningServer { server in

@@ -8,7 +8,7 @@ extension CoverageView {
         lead =
             isEmpty
             ? "No host has reported to this server."
-            : "\(PageText.count(hosts.all, "host")) run \(PageText.count(kernels.all, "kernel"))."
+            : "\(PageText.count(hosts.all, "host runs", "hosts run")) \(PageText.count(kernels.all, "kernel"))."
         func bar(
             _ id: String, _ name: String, _ there: KeyPath<Coverage.Count, Int>, _ tone: String, list: String? = nil
         ) -> Bar {

@@ -57,7 +57,8 @@ extension FleetView {
         return [
             Tile(
                 name: "Hosts", value: PageText.count(coverage.hosts.all),
-                note: "run \(PageText.count(coverage.kernels.all, "kernel"))", tone: ""),
+                note: "\(coverage.hosts.all == 1 ? "runs" : "run") \(PageText.count(coverage.kernels.all, "kernel"))",
+                tone: ""),
             Tile(
                 name: "Without headers", value: PageText.count(missing),
                 note: "of the kernels that run", tone: missing > 0 ? "poor" : ""),
