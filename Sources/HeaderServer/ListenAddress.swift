@@ -9,11 +9,15 @@ public enum ListenAddress: Equatable, Sendable, CustomStringConvertible {
     /// 127.0.0.1:8003; debuginfod has 8002.
     public static let standard = ListenAddress.tcp(host: "127.0.0.1", port: 8003)
 
-    /// Nil for anything else. Port 0 takes a free one.
+    /// What the kernel takes of a socket's path (unix(7)), in bytes.
+    static let maximumPathLength = 107
+
+    /// Nil for anything else, and for a path that is too long. Port 0 takes a free one.
     public init?(_ text: String) {
         if text.hasPrefix("unix:") {
-            guard text.count > 5 else { return nil }
-            self = .unix(path: String(text.dropFirst(5)))
+            let path = text.dropFirst(5)
+            guard (1...Self.maximumPathLength).contains(path.utf8.count) else { return nil }
+            self = .unix(path: String(path))
             return
         }
         guard let colon = text.lastIndex(of: ":"), case let digits = text[text.index(after: colon)...],

@@ -61,7 +61,8 @@ public struct ServerSettings: Sendable {
     ///   - environment: names are upper case, words and levels parted by `_`, with `KHEADERD_` before them:
     ///     `KHEADERD_LOG_LEVEL`, `KHEADERD_LIMITS_FILE_BYTES`.
     ///   - file: the JSON file's path.
-    /// - Throws: ``SettingsError`` for a value that is no such value and for a member of the file that is no setting, what swift-configuration says of the file.
+    /// - Throws: ``SettingsError`` for a value that is no such value, for a member of the file that is no setting, and for a file
+    ///   that can't be read.
     public init(
         arguments: (listen: String?, state: String?, anonymousReads: Bool?), environment: [String: String],
         file: String?
@@ -88,7 +89,9 @@ public struct ServerSettings: Sendable {
         if let text = try await arguments.listen.orElse({ try await reader.fetchString(forKey: "listen") }) {
             guard let address = ListenAddress(text) else {
                 throw SettingsError(
-                    description: "\"\(text)\" is no address to listen on. Use HOST:PORT, [IPV6]:PORT or unix:PATH.")
+                    description:
+                        "\"\(text)\" is no address to listen on. Use HOST:PORT, [IPV6]:PORT or unix:PATH (up to \(ListenAddress.maximumPathLength) bytes)."
+                )
             }
             listen = address
         }
