@@ -33,6 +33,10 @@ import Testing
             #expect(report.cache.hasHeaders && report.servers.map(\.hasHeaders) == [true, false])
             #expect(report.verdicts.map(\.tool) == ["bcc", "bpftrace", "clang"])
             #expect(report.verdicts.allSatisfy { $0.withExec.isFound && !$0.now.isFound })
+            let other = try await run(
+                "kheader", "doctor", "--build-id", "dead", "--cache", server.folder.path("cache"), "--server",
+                server.url)
+            #expect(other.text.contains("does not have them, of 1 entry\n"), "\(other.text)")
         }
     }
 
