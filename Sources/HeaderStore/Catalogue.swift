@@ -18,9 +18,11 @@ final class Catalogue: Sendable {
         do {
             pool = try Self.open(path)
         } catch let error as DatabaseError {
+            let isDamaged = [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode)
             throw StoreOpenError(
                 description: "\(path) can't be opened: \(error.message ?? "SQLite fails") "
-                    + "(SQLite's error \(error.extendedResultCode.rawValue)).")
+                    + "(SQLite's error \(error.extendedResultCode.rawValue))."
+                    + (isDamaged ? " Make it again: kheaderd rebuild --state its folder." : ""))
         }
     }
 

@@ -48,8 +48,6 @@ public struct CatalogueRebuild {
 
     /// Reads every pack, checks it, and puts a new catalogue in the old one's place.
     ///
-    /// What root makes is the user's whose the folder is.
-    ///
     /// - Throws: ``StoreOpenError`` if a server has the store, or there is none.
     public func run(progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }) throws -> Report {
         guard access(layout.packs, F_OK) == 0 else {
@@ -58,30 +56,12 @@ public struct CatalogueRebuild {
         }
         let lock = try StoreLock.prepare(layout, files: files)
         defer { withExtendedLifetime(lock) {} }
-        let staged = layout.stagingFile("catalogue")
-        do {
-            let report = try makeCatalogue(staged, progress)
-            try giveAway(staged)
-            try put(staged)
-            return report
-        } catch {
-            // What there is of the old catalogue's journal by now keeps the server from it, too.
-            try? giveAway(staged)
-            throw error
-        }
-    }
-
-    private func makeCatalogue(_ staged: String, _ progress: (Int, Int) -> Void) throws -> Report {
         var report = Report()
         let (packs, replaced) = try readPacks(&report, progress)
+        let staged = layout.stagingFile("catalogue")
         try fill(staged, Self.ancestorsFirst(packs), replaced: replaced, &report)
+        try put(staged)
         return report
-    }
-
-    /// All that may be made here, now or by an earlier rebuild, is the store's owner's.
-    private func giveAway(_ staged: String) throws {
-        let catalogue = ["", "-wal", "-shm"].map { layout.catalogue + $0 }
-        try StoreOwner(of: layout).take(layout.folders + [layout.lock, layout.versionFile, staged] + catalogue)
     }
 
     private func put(_ staged: String) throws {

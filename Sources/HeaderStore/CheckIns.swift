@@ -109,8 +109,10 @@ final class CheckIns: Sendable {
         return state.withLock { body(&$0.claims, now) }
     }
 
-    /// What hosts uploaded lately and was turned down, and why.
-    var refusals: [UploadClaims.Key: String] { withClaims { claims, now in claims.refusals(now: now) } }
+    /// Why what hosts uploaded of a kernel was turned down lately; nil if nothing was.
+    func refusal(of artefact: Artefact, _ kernel: BuildID) -> String? {
+        withClaims { claims, now in claims.refusal(of: .init(kernel: kernel, artefact: artefact), now: now) }
+    }
 
     /// Logs that an upload was turned down.
     ///

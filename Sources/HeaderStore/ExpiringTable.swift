@@ -19,10 +19,7 @@ struct ExpiringTable<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     /// Nil if there is none, or it has expired.
     func value(_ key: Key, now: Int) -> Value? { entries[key].flatMap { now < $0.expiry ? $0.value : nil } }
 
-    /// Those that have not expired.
-    func values(now: Int) -> some Sequence<(key: Key, value: Value)> {
-        entries.lazy.filter { now < $0.value.expiry }.map { ($0.key, $0.value.value) }
-    }
+    mutating func remove(_ key: Key) { entries[key] = nil }
 
     mutating func insert(_ value: Value, for key: Key, until expiry: Int) {
         entries[key] = Entry(value: value, expiry: expiry)

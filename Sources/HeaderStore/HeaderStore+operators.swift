@@ -165,12 +165,12 @@ extension HeaderStore {
         var coverage = try await catalogue.pool.read { [catalogue, btf] in
             try catalogue.coverage(at: time, limit: limit, btf: { btf.record($0)?.digest }, $0)
         }
-        let refusals = checkIns.refusals
         for (index, gap) in coverage.gaps.enumerated() {
             coverage.gaps[index].kernel = withBTF(gap.kernel)
+            let id = gap.kernel.identity.buildID
             coverage.gaps[index].refusal =
-                gap.lacks.lazy.compactMap { what in
-                    refusals[.init(kernel: gap.kernel.identity.buildID, artefact: what == .headers ? .headers : .btf)]
+                gap.lacks.compactMap { [checkIns] what in
+                    checkIns.refusal(of: what == .headers ? .headers : .btf, id)
                 }.first
         }
         return coverage

@@ -245,7 +245,7 @@ public final class HeaderStore: Sendable {
         }
         if let sightings = try await catalogue.pool.read({ [catalogue] in try catalogue.sightings(of: id, $0) }) {
             let refusal =
-                checkIns.refusals[UploadClaims.Key(kernel: id, artefact: .headers)]
+                checkIns.refusal(of: .headers, id)
                 .map { "What a host uploaded was turned down: \($0). " } ?? ""
             return Problem(
                 .kernelHasNoHeaders,

@@ -29,8 +29,8 @@ struct StoreLayout: Sendable {
     var quarantine: String { "\(root)/quarantine" }
     var staging: String { "\(root)/staging" }
 
-    /// All that a store's folder has.
-    var folders: [String] { [packs, btf, bundles, pchs, quarantine, staging] }
+    /// The names of all folders in it.
+    static let folders = ["packs", "btf", "bundles", "pch", "quarantine", "staging"]
 
     func pack(_ digest: Digest) -> String { "\(packs)/\(digest).khpack" }
     func bundle(_ key: BundleKey) -> String { "\(bundles)/\(key.fileName)" }

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import HeaderArchive
+internal import KernelHeaders
 
 /// Why a store can't be opened.
 public struct StoreOpenError: Error, CustomStringConvertible {
@@ -26,7 +27,8 @@ final class StoreLock: Sendable {
     /// - Throws: ``StoreOpenError`` if another process has it, the layout is of another version, or there is something else.
     static func prepare(_ layout: StoreLayout, files: any FileSystem) throws -> StoreLock {
         try requireOwnFolder(layout)
-        for folder in [layout.root] + layout.folders { try files.makeDirectory(folder) }
+        try files.makeDirectory(layout.root)
+        for folder in StoreLayout.folders { try files.makeDirectory("\(layout.root)/\(folder)") }
         let descriptor = try SystemCallError.check("open", layout.lock) {
             open(layout.lock, O_RDWR | O_CREAT | O_CLOEXEC, mode_t(0o640))
         }
@@ -39,19 +41,26 @@ final class StoreLock: Sendable {
         return lock
     }
 
-    /// A folder of others' (`--state /etc`) is left alone. What a first start that was interrupted has made is not theirs, nor
-    /// are tokens that were made before it, nor what file systems keep in a folder (`lost+found`, `.snapshot`).
+    /// A folder with folders of others (`--state /etc`) is left alone. Those of a first start that was interrupted are not
+    /// theirs, nor are those that file systems keep (`lost+found`, `.snapshot`, `#recycle`, `@eaDir`). A file may be the
+    /// server's settings, its tokens or its log.
     private static func requireOwnFolder(_ layout: StoreLayout) throws {
         guard access(layout.root, F_OK) == 0, access(layout.versionFile, F_OK) != 0, access(layout.packs, F_OK) != 0
         else { return }
-        let own = Set(
-            (layout.folders + [layout.lock]).map { $0.dropFirst(layout.root.utf8.count + 1) }
-                + [TokenFile.name[...], "\(TokenFile.name).new", "lost+found"])
-        let others = try FolderListing.names(in: layout.root).filter { !$0.hasPrefix(".") && !own.contains($0[...]) }
+        let others: [String]
+        do {
+            others = try FolderListing.names(in: layout.root).filter { name in
+                var status = stat()
+                return !StoreLayout.folders.contains(name) && name != "lost+found" && !".#@".contains(name.prefix(1))
+                    && lstat("\(layout.root)/\(name)", &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+            }
+        } catch is Problem {
+            others = ["or file whose name is no UTF-8"]
+        }
         guard let first = others.min() else { return }
         throw StoreOpenError(
-            description: "\(layout.root) is no store and not empty: there is \(first) in it. "
-                + "Name an empty folder, or one that is not there yet: it is made.")
+            description: "\(layout.root) is no store: there is a folder \(first) in it. "
+                + "Name one without others' folders, or one that is not there yet: it is made.")
     }
 
     /// Nil only if there is no such file: what can't be read now may be another layout's.

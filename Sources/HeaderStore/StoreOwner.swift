@@ -1,38 +1,18 @@
 internal import Glibc
 internal import HeaderArchive
 
-/// Whose a store is: the user and the group of its folder. What root makes in there for a server that runs as another user has
-/// to be theirs, or the server can't use it.
-struct StoreOwner {
-    private let user: uid_t
-    private let group: gid_t
-
-    /// - Throws: `SystemCallError`.
-    init(of layout: StoreLayout) throws {
-        var status = stat()
-        try SystemCallError.check("stat", layout.root) { stat(layout.root, &status) }
-        (user, group) = (status.st_uid, status.st_gid)
-    }
-
-    /// Makes files and folders theirs, durably, if this is root; what is not there, or is no file or folder, is passed over. So
-    /// is a file with a second name: the folder's owner can give it one, and it may be another's.
+/// The user and the group whose a store's folder is.
+public enum StoreOwner {
+    /// Becomes them for good, if this is root: what it makes in the folder is theirs then, so that the server that runs as
+    /// they can use it; and what they put there, such as a link, leads root to nothing that they could not write themselves.
     ///
-    /// - Parameter paths: nothing in this process has a lock on them by `fcntl`, as SQLite has: it would be lost.
+    /// - Parameter folder: one that is not there is left to whoever asks for it next.
     /// - Throws: `SystemCallError`.
-    func take(_ paths: [String]) throws {
-        guard geteuid() == 0 else { return }
-        for path in paths {
-            let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-            if descriptor < 0, errno == ENOENT || errno == ELOOP { continue }
-            try SystemCallError.check("open", path) { descriptor }
-            defer { close(descriptor) }
-            var status = stat()
-            try SystemCallError.check("fstat", path) { fstat(descriptor, &status) }
-            let isOwn =
-                status.st_mode & S_IFMT == S_IFDIR || status.st_mode & S_IFMT == S_IFREG && status.st_nlink == 1
-            guard isOwn, status.st_uid != user || status.st_gid != group else { continue }
-            try SystemCallError.check("fchown", path) { fchown(descriptor, user, group) }
-            try SystemCallError.check("fsync", path) { fsync(descriptor) }
-        }
+    public static func become(of folder: String) throws {
+        var status = stat()
+        guard geteuid() == 0, stat(folder, &status) == 0, status.st_uid != 0 || status.st_gid != 0 else { return }
+        try SystemCallError.check("setgroups", folder) { setgroups(0, nil) }
+        try SystemCallError.check("setgid", folder) { setgid(status.st_gid) }
+        try SystemCallError.check("setuid", folder) { setuid(status.st_uid) }
     }
 }

@@ -100,11 +100,14 @@ struct UploadClaims: Sendable {
     /// With why, in at most ``reasonLength`` characters.
     private var refusedArchives: ExpiringTable<RefusedArchive, String>
     private var refusedHosts: ExpiringTable<RefusedHost, String>
+    /// What was turned down last of a kernel.
+    private var refusals: ExpiringTable<Key, String>
 
     init(rules: Rules) {
         self.rules = rules
         refusedArchives = ExpiringTable(capacity: rules.maximumRefusals)
         refusedHosts = ExpiringTable(capacity: rules.maximumRefusals)
+        refusals = ExpiringTable(capacity: rules.maximumRefusals)
     }
 
     /// Claims that somebody holds.
@@ -113,6 +116,7 @@ struct UploadClaims: Sendable {
     /// Everything that is remembered, for tests of its bounds.
     var remembered: Int {
         claims.count + asked.values.reduce(0) { $0 + $1.count } + refusedArchives.count + refusedHosts.count
+            + refusals.count
     }
 
     // MARK: Answers
@@ -129,6 +133,7 @@ struct UploadClaims: Sendable {
         if let held = question.held {
             // Whoever is still at it is told by the claim's absence.
             claims[question.key] = nil
+            refusals.remove(question.key)
             return compare(question, with: held, now)
         }
         asked[question.key] = nil
@@ -266,12 +271,8 @@ struct UploadClaims: Sendable {
         return refusedArchives.value(archive, now: now)
     }
 
-    /// What was turned down lately, and why: one reason each, the first by the alphabet if there are several.
-    func refusals(now: Int) -> [Key: String] {
-        Dictionary(
-            refusedArchives.values(now: now).map { ($0.key.key, $0.value) }
-                + refusedHosts.values(now: now).map { ($0.key.key, $0.value) }, uniquingKeysWith: min)
-    }
+    /// Why what hosts uploaded of a kernel was turned down last; nil if nothing was lately, or hosts saw since that it is there.
+    func refusal(of key: Key, now: Int) -> String? { refusals.value(key, now: now) }
 
     /// Forgets claims that nobody holds if there are many.
     ///
@@ -327,6 +328,7 @@ struct UploadClaims: Sendable {
         if case .refused(let problem, let digest, let identity) = end {
             let expiry = now + rules.refusalSeconds
             let reason = "\(problem.detail.prefix(Self.reasonLength)) (\(problem.code.rawValue))"
+            refusals.insert(reason, for: key, until: expiry)
             if let digest {
                 let archive = RefusedArchive(
                     key: key, digest: digest, release: identity?.release, architecture: identity?.architecture)

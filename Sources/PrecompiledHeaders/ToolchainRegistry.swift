@@ -31,8 +31,10 @@ public actor ToolchainRegistry {
         named = programs
         let versioned = ((try? FolderListing.names(in: llvm)) ?? []).filter { $0.hasPrefix("llvm-") }.sorted()
         let path = path ?? ProcessInfo.processInfo.environment["PATH"] ?? ""
+        var seen: Set<String> = []
         candidates =
-            programs + versioned.map { "\(llvm)/\($0)/bin/clang" } + path.split(separator: ":").map { "\($0)/clang" }
+            (programs + versioned.map { "\(llvm)/\($0)/bin/clang" }
+            + path.split(separator: ":").map { "\($0)/clang" }).filter { seen.insert($0).inserted }
     }
 
     /// The clangs that answered, each once, in the order of their version lines.

@@ -32,8 +32,9 @@ struct AgentRun {
             do {
                 report = try agent.checkIn()
             } catch {
-                put(failure: error)
-                throw error
+                let failure = Self.failure(error)
+                put(failure: failure)
+                throw failure
             }
             try put(report)
             guard report.exitStatus == .done else { throw Shortfall(report.exitStatus, report.summary) }
@@ -50,7 +51,7 @@ struct AgentRun {
                 if report.exitStatus != .done { agent.log(.warning, report.summary) }
             } catch {
                 agent.log(.error, "\(error)")
-                put(failure: error)
+                put(failure: Self.failure(error))
             }
             let pause = schedule.pause(afterSuccess: isSuccess, using: &generator)
             agent.log(.debug, "checking in again in \(pause.components.seconds) s")
@@ -58,6 +59,12 @@ struct AgentRun {
             // A signal that is only looked at, such as SIGCHLD, must not shorten it.
             while case let rest = end - .now, rest > .zero { sleep(UInt32(clamping: rest.components.seconds + 1)) }
         }
+    }
+
+    /// Not found are this host's headers; a server that knows no check-ins, as of a URL without its proxy's prefix, refuses.
+    private static func failure(_ error: any Error) -> any Error {
+        guard let refusal = error as? ServerRefusal, refusal.status == 404 else { return error }
+        return Shortfall(.refused, "\(refusal)")
     }
 
     private struct Failure: Codable {

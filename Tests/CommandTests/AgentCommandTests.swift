@@ -88,6 +88,15 @@ import Testing
         }
     }
 
+    /// A URL without its proxy's prefix: that nothing was reported is not told as if only headers were lacking.
+    @Test func aServerThatKnowsNoCheckInsIsAFailure() async throws {
+        try await withRunningServer { server in
+            _ = try Self.makeHost(server.folder, withArchive: false)
+            let result = try await agent(server.folder, "run", "--json", "--server", "\(server.url)/prefix")
+            #expect(result.status == 4 && result.text.contains(#""exitCode":4"#), "\(result.text) \(result.errors)")
+        }
+    }
+
     @Test func aHostWithOtherHeadersIsToldSo() async throws {
         try await withRunningServer { server in
             _ = try Self.makeHost(server.folder)

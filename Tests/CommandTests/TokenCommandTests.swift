@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import HeaderStore
 import KHeaderTestSupport
 import Testing
 
@@ -118,6 +119,26 @@ import Testing
             #expect(try await create("agent", in: state).result.status == 0)
             let owner = try await run(shell: "stat -c '%u %g %a' \"$1\"/tokens.json", state)
             #expect(owner.text == "65534 65534 600\n")
+        }
+    }
+
+    /// A rebuild is as careful: what it makes is theirs, and where only root may write it does not, whatever they put there.
+    @Test(.enabled(if: geteuid() == 0, "only root can become another user"))
+    func aRebuildIsTheOwnersOfTheFolder() async throws {
+        try await withTemporaryFolder { folder in
+            chmod(folder.path(""), 0o755)
+            let state = folder.path("store")
+            try HeaderStore(folder: state).close()
+            _ = try await run(shell: "chown -R 65534:65534 \"$1\" && chown 0:0 \"$1\"/catalogue.sqlite", state)
+            let made = try await run("kheaderd", "rebuild", "--state", state)
+            #expect(made.status == 0, "\(made.errors)")
+            let strays = try await run(
+                shell: "find \"$1\" ! -uid 65534 -o ! -gid 65534; stat -c %a \"$1\"/catalogue.sqlite", state)
+            #expect(strays.text == "640\n")
+            let elsewhere = try folder.makeFolder("elsewhere")
+            _ = try await run(shell: "rmdir \"$1\"/staging && ln -s \"$2\" \"$1\"/staging", state, elsewhere)
+            #expect(try await run("kheaderd", "rebuild", "--state", state).status == 1)
+            #expect(folder.names(in: "elsewhere").isEmpty)
         }
     }
 

@@ -64,52 +64,6 @@ import Testing
         }
     }
 
-    /// Root's rebuild of a store whose server runs as another user.
-    @Test(.enabled(if: geteuid() == 0)) func whatRootMakesIsTheFoldersOwners() async throws {
-        let kernels = try Self.kernels()
-        try await withTemporaryFolder { folder in
-            let state = folder.path("store")
-            let elsewhere = try folder.write("root's".utf8, to: "elsewhere")
-            _ = try await Self.fill(state, kernels)
-            try ShellCommand("chown", "-R", "1234:5678", state).output()
-            for name in ["quarantine", "staging"] { rmdir("\(state)/\(name)") }
-            // What a rebuild that left it to root made; a second name and a link, by which the owner would get another's file.
-            chown("\(state)/catalogue.sqlite", 0, 0)
-            try PosixFileSystem().remove("\(state)/lock")
-            link(elsewhere, "\(state)/lock")
-            _ = try CatalogueRebuild(folder: state, logger: .silent).run()
-            let owners = try ShellCommand("find", state, "-printf", "%P %U:%G\n").output()
-            let others = String(decoding: owners, as: UTF8.self).split(separator: "\n").filter {
-                !$0.hasSuffix(" 1234:5678")
-            }
-            #expect(others == ["lock 0:0"])
-            var status = stat()
-            #expect(stat(elsewhere, &status) == 0 && status.st_uid == 0)
-            #expect(stat("\(state)/catalogue.sqlite", &status) == 0 && status.st_mode & 0o777 == 0o640)
-            try PosixFileSystem().remove("\(state)/lock")
-            _ = try await Self.look(at: state, kernels)
-        }
-    }
-
-    /// One that fails has opened the old catalogue, whose journal is then root's.
-    @Test(.enabled(if: geteuid() == 0)) func aRebuildThatFailsLeavesNothingOfRootsEither() async throws {
-        try await withTemporaryFolder { folder in
-            let state = folder.path("store")
-            _ = try await Self.fill(state, try Self.kernels())
-            try ShellCommand("chown", "-R", "1234:5678", state).output()
-            let files = ObservedFileSystem { moment, call in
-                if moment == .before, call == .remove("\(state)/catalogue.sqlite-wal") {
-                    throw SystemCallError(call: "unlink", path: state, number: EIO)
-                }
-            }
-            #expect(throws: SystemCallError.self) {
-                try CatalogueRebuild(folder: state, files: files, logger: .silent).run()
-            }
-            let strays = try ShellCommand("find", state, "-uid", "0").output()
-            #expect(strays.isEmpty, "\(String(decoding: strays, as: UTF8.self))")
-        }
-    }
-
     @Test func aFolderThatIsNoStoreIsLeftAlone() throws {
         try withTemporaryFolder { folder in
             let state = try folder.makeFolder("mistyped")

@@ -12,7 +12,7 @@ final class ClaimsDesk {
 
     var rules: UploadClaims.Rules { claims.rules }
     var remembered: Int { claims.remembered }
-    func refusals(now: Int) -> [UploadClaims.Key: String] { claims.refusals(now: now) }
+    func refusal(of key: UploadClaims.Key, now: Int) -> String? { claims.refusal(of: key, now: now) }
 
     /// The tokens it gives are `token 1`, `token 2` and so on.
     func answer(

@@ -11,9 +11,8 @@ import Testing
         #expect(table.value("b", now: 9) == nil)
         table.insert(2, for: "a", until: 20)
         #expect(table.value("a", now: 19) == 2)
-        table.insert(3, for: "b", until: 15)
-        #expect(table.values(now: 14).map(\.value).sorted() == [2, 3])
-        #expect(table.values(now: 15).map(\.key) == ["a"])
+        table.remove("a")
+        #expect(table.value("a", now: 19) == nil && table.count == 0)
     }
 
     @Test func theOldestGoFirst() {

@@ -198,7 +198,7 @@ import Testing
             let verdict = ask(host).verdict
             #expect((verdict.answer, verdict.reason) == (.refused, .archiveRefused))
             #expect(verdict.detail == "It was uploaded, and turned down: It is of 6.2. (release-mismatch)")
-            #expect(claims.refusals(now: now) == [Self.key: "It is of 6.2. (release-mismatch)"])
+            #expect(claims.refusal(of: Self.key, now: now) == "It is of 6.2. (release-mismatch)")
         }
         // Another archive, or the same under another release, may be good.
         #expect(reason(4, Self.offer(2)) == .takenOver)
@@ -209,7 +209,7 @@ import Testing
         #expect(reason(1) == .archiveRefused)
         now += 1
         #expect(reason(1) == .takenOver)
-        #expect(claims.refusals(now: now).isEmpty)
+        #expect(claims.refusal(of: Self.key, now: now) == nil)
     }
 
     /// A path of the archive may be in it.
