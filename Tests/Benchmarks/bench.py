@@ -122,7 +122,7 @@ def uploads(bench: Bench) -> dict:
 
 
 def grown(bench: Bench) -> growth.Growth:
-    sizes = bench.by_length([100, 200], [100, 1_000, 10_000])
+    sizes = bench.by_length([50, 100], [100, 1_000, 10_000])
     # The newest of each series.
     ancestors = list({kernel.series: kernel for kernel in bench.kernels if kernel.flavour == "generic"}.values())
     archives, added, whole = bench.archives(ancestors), bench.by_length(20, 100), bench.options.whole_trees
@@ -136,7 +136,7 @@ SUITES = {
     "growth": Suite(grown, report.growth, lambda result: result.problems),
     "fetch": Suite(
         lambda bench: fetch.measure(
-            bench.binaries, bench.newest, bench.archive(bench.newest), bench.options.cache, bench.by_length(3, 15)
+            bench.binaries, bench.newest, bench.archive(bench.newest), bench.options.cache, bench.by_length(2, 15)
         ),
         report.fetch,
     ),
@@ -155,7 +155,8 @@ SUITES = {
     ),
     "pch": Suite(
         lambda bench: precompiled.measure(
-            bench.binaries, bench.oldest_series, bench.archive(bench.oldest_series), bench.rounds,
+            bench.binaries, bench.oldest_series, bench.archive(bench.oldest_series),
+            bench.by_length(1, bench.options.rounds),
             precompiled.TOOLCHAINS[: bench.by_length(1, None)],
         ),
         report.pch,
@@ -163,7 +164,7 @@ SUITES = {
     "agent": Suite(
         lambda bench: {
             "runs": agent.measure(
-                bench.binaries, bench.newest.release, bench.archive(bench.newest), bench.by_length(3, 15)
+                bench.binaries, bench.newest.release, bench.archive(bench.newest), bench.by_length(2, 15)
             ),
             "size": agent.binary_size(bench.binaries),
         },
@@ -174,6 +175,7 @@ SUITES = {
         lambda bench: fleet.simulate(bench.binaries, bench.by_length(2_500, 100_000)),
         report.fleet,
         lambda result: result.wrong,
+        is_quick=False,
     ),
 }
 
