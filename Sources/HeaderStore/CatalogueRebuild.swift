@@ -60,11 +60,6 @@ public struct CatalogueRebuild {
         let (packs, replaced) = try readPacks(&report, progress)
         let staged = layout.stagingFile("catalogue")
         try fill(staged, Self.ancestorsFirst(packs), replaced: replaced, &report)
-        try put(staged)
-        return report
-    }
-
-    private func put(_ staged: String) throws {
         // From here to the rename there is no catalogue, and a server refuses the folder. With the old one and without its
         // journal it would take the newest packs for uploads that were never acknowledged, and a journal without its
         // catalogue would be taken for the new one's.
@@ -72,6 +67,7 @@ public struct CatalogueRebuild {
         try files.syncDirectory(layout.root)
         try files.rename(staged, to: layout.catalogue)
         try files.syncDirectory(layout.root)
+        return report
     }
 
     /// - Returns: the packs that are whole, and those that are there still though others have taken their place.
