@@ -82,9 +82,9 @@ public enum HeaderServer {
         let lifecycle = ServerLifecycle(drainSeconds: serving.drainSeconds)
         let name = "kheaderd"
         // Not where each answer is told of: that is the middlewares' work.
-        let answers =
+        let requests =
             serving.accessLog || ServerTracer.recordsAll
-            ? nil : PromptAnswers(store: store, access: access, metrics: metrics, server: name)
+            ? nil : KnownRequests(PromptAnswers(store: store, access: access, metrics: metrics, server: name))
         let application = Application(
             router: router(
                 store: store, access: access, uploads: sessions, metrics: metrics, pch: service,
@@ -93,7 +93,7 @@ public enum HeaderServer {
                 let configuration = HTTP1Channel.Configuration(
                     additionalChannelHandlers: [ConnectionCloseHandler()], idleTimeout: .seconds(60))
                 return PromptChannel(
-                    base: HTTP1Channel(responder: responder, configuration: configuration), answers: answers)
+                    base: HTTP1Channel(responder: responder, configuration: configuration), requests: requests)
             },
             configuration: .init(address: address.bindAddress, serverName: name),
             onServerRunning: { channel in

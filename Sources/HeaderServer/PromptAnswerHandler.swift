@@ -40,6 +40,7 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private struct Held {
         let head: HTTPRequest
         let question: PromptAnswers.Question
+        let known: KnownRequest?
         var body: [ByteBuffer] = []
     }
 
@@ -47,6 +48,8 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Requests passed on and not answered to the end.
     private var underWay = 0
     private var held: Held?
+    /// What the next request is.
+    private var expected: KnownRequest?
     private var isFlushed = true
     /// In front of which answers are bytes.
     private var encoder: ChannelHandlerContext?
@@ -63,6 +66,9 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) { encoder = nil }
 
+    /// Says what the next request is, before its head comes.
+    func expect(_ known: KnownRequest) { expected = known }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if waiting != nil {
             wait(data)
@@ -70,8 +76,9 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
         switch unwrapInboundIn(data) {
         case .head(let request):
-            if underWay == 0, context.channel.isWritable, let question = answers.question(request) {
-                held = Held(head: request, question: question)
+            let known = expected.take()
+            if underWay == 0, context.channel.isWritable, let question = answers.question(request, known) {
+                held = Held(head: request, question: question, known: known)
                 return
             }
             underWay += 1
@@ -82,7 +89,9 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 return
             }
         case .end:
-            if let request = held, let answer = answers.answer(request.question, request.head, body: request.body) {
+            if let request = held,
+                let answer = answers.answer(request.question, request.head, request.known, body: request.body)
+            {
                 held = nil
                 return write(answer, context)
             }
@@ -93,6 +102,7 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func wait(_ data: NIOAny) {
         waiting?.parts.append(data)
+        expected = nil
         switch unwrapInboundIn(data) {
         case .head: waiting?.isInRequest = true
         case .body(let buffer): waiting?.bytes += buffer.readableBytes
@@ -212,26 +222,32 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 }
 
-/// Hummingbird's HTTP/1.1, with the handlers that have a place of their own: a ``RequestCodec`` instead of its codec, and a
-/// ``PromptAnswerHandler`` in front of its requests, behind which are those that its answers are nothing for.
+/// Hummingbird's HTTP/1.1, with the handlers that have a place of their own: a ``RequestCodec`` instead of its codec, a
+/// ``KnownRequestHandler`` in front of the decoder, and a ``PromptAnswerHandler`` in front of its requests, behind which are
+/// those that its answers are nothing for.
 struct PromptChannel: ServerChildChannel {
     typealias Value = AcceptedConnection
 
     let base: HTTP1Channel
-    /// Nil for none.
-    let answers: PromptAnswers?
+    /// Nil for no answers at once.
+    let requests: KnownRequests?
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         base.setup(channel: channel, logger: logger).flatMapThrowing { value in
             let connection = AcceptedConnection(value)
             let pipeline = channel.pipeline.syncOperations
             let codec = try pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
-            try pipeline.addHandler(RequestCodec(), position: .before(codec))
+            let own = RequestCodec()
+            try pipeline.addHandler(own, position: .before(codec))
             pipeline.removeHandler(codec, promise: nil)
             let state = try pipeline.handler(type: HTTPConnectionStateHandler.self)
-            let own: [any ChannelHandler] = [MalformedRequestHandler(), ExpectContinueHandler()]
-            try pipeline.addHandlers(
-                (answers.map { [PromptAnswerHandler($0)] } ?? []) + own, position: .after(state))
+            try pipeline.addHandlers([MalformedRequestHandler(), ExpectContinueHandler()], position: .after(state))
+            if let requests {
+                let answering = PromptAnswerHandler(requests.answers)
+                try pipeline.addHandler(answering, position: .after(state))
+                try pipeline.addHandler(
+                    KnownRequestHandler(requests, codec: own, answering: answering), position: .first)
+            }
             return connection
         }
     }

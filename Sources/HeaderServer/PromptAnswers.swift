@@ -33,12 +33,18 @@ struct PromptAnswers: Sendable {
     /// What a request may have an answer to, when it is whole.
     enum Question {
         case artefact(Artefact)
-        /// From a host that may send it, with at most ``PromptSightings/maximumBytes``.
-        case sighting(BuildID)
+        /// From a host that may send it, with so many bytes, at most ``PromptSightings/maximumBytes``.
+        case sighting(BuildID, bytes: Int)
     }
 
     /// Nil if it has none.
-    func question(_ request: HTTPRequest) -> Question? {
+    ///
+    /// - Parameter known: the same request, as it came before.
+    func question(_ request: HTTPRequest, _ known: KnownRequest? = nil) -> Question? {
+        if let question = known?.question {
+            if case .sighting = question, !maySend(request.headerFields[.authorization]) { return nil }
+            return question
+        }
         switch request.method {
         case .get, .head:
             guard request.headerFields.allSatisfy({ $0.name != .contentLength && Self.isPlain($0) }) else { return nil }
@@ -59,12 +65,16 @@ struct PromptAnswers: Sendable {
             }
             guard (1...PromptSightings.maximumBytes) ~= length else { return nil }
             // Before the body, as the routes do.
-            do {
-                _ = try access.admit(.post, route: PromptSightings.route, source: nil, authorization: authorization)
-            } catch { return nil }
-            return .sighting(id)
+            return maySend(authorization) ? .sighting(id, bytes: length) : nil
         default: return nil
         }
+    }
+
+    private func maySend(_ authorization: String?) -> Bool {
+        do {
+            _ = try access.admit(.post, route: PromptSightings.route, source: nil, authorization: authorization)
+            return true
+        } catch { return false }
     }
 
     private static func isPlain(_ field: HTTPField) -> Bool {
@@ -79,31 +89,32 @@ struct PromptAnswers: Sendable {
     }
 
     /// Answers, and counts it as ``MetricsMiddleware`` does.
-    func answer(_ question: Question, _ request: HTTPRequest, body: [ByteBuffer]) -> PromptAnswer? {
+    ///
+    /// - Parameter known: the same request, as it came before.
+    func answer(
+        _ question: Question, _ request: HTTPRequest, _ known: KnownRequest? = nil, body: [ByteBuffer]
+    ) -> PromptAnswer? {
         let start = ContinuousClock.now
         let artefact: Artefact
         switch question {
         case .artefact(let named): artefact = named
-        case .sighting(let id):
+        case .sighting(let id, _):
             return (try? sightings.answer(id, body: body)).map {
                 complete($0, RequestID().description, PromptSightings.route, start)
             }
         }
+        let known = known ?? KnownRequest(request, question, bodyLength: 0)
         let requestID = RequestID().description
         let answer: PromptAnswer
         do {
             _ = try access.admit(
                 request.method, route: artefact.route, source: nil, authorization: request.headerFields[.authorization])
-            guard let found = try representation(of: artefact, to: request)?.promptAnswer(to: request) else {
-                return nil
-            }
+            guard let representation = try representation(of: artefact, to: request),
+                let found = try known.answer(with: representation)
+            else { return nil }
             answer = found
-        } catch var problem as Problem where problem.code == .kernelUnknown || problem.code == .fileUnknown {
-            problem.requestID = requestID
-            let (headers, body) = problem.document
-            answer = PromptAnswer(
-                head: PromptAnswer.Head(HTTPResponse.Status(code: problem.status), headers),
-                body: request.method == .head ? nil : .bytes(body))
+        } catch let problem as Problem where problem.code == .kernelUnknown || problem.code == .fileUnknown {
+            answer = known.answer(refusing: problem, requestID: requestID)
         } catch {
             return nil
         }

@@ -71,24 +71,26 @@ struct Representation {
         return Response(status: status, headers: headers, body: body(pieces, channel))
     }
 
-    /// The same at once; nil if the body is of more than one piece, or more than may be written at once.
+    /// The same at once, with the part of the contents that its body is, nil for none; nil if the body is of more than one
+    /// piece, or more than may be written at once.
     ///
     /// - Throws: as ``response(to:over:)``.
-    func promptAnswer(to request: HTTPRequest) throws -> PromptAnswer? {
+    func promptAnswer(to request: HTTPRequest) throws -> (answer: PromptAnswer, range: Range<Int>?)? {
         var (status, headers, pieces) = try answer(to: request)
         // RFC 9110, 8.6: in a 304 it would be that of the file.
         if status != .notModified { headers[.contentLength] = "\(Self.length(pieces))" }
-        var body: PromptAnswer.Body?
-        if request.method != .head, !pieces.isEmpty {
-            if case .file(let file) = contents, case .contents(let range)? = pieces.first, pieces.count == 1 {
-                body = .file(file.contents, range)
-            } else if let buffer = buffer(pieces) {
-                body = .bytes(buffer)
-            } else {
-                return nil
-            }
+        let head = PromptAnswer.Head(status, headers)
+        if request.method == .head || pieces.isEmpty { return (PromptAnswer(head: head, body: nil), nil) }
+        guard case .contents(let range)? = pieces.first, pieces.count == 1, let body = promptBody(range) else {
+            return nil
         }
-        return PromptAnswer(head: PromptAnswer.Head(status, headers), body: body)
+        return (PromptAnswer(head: head, body: body), range)
+    }
+
+    /// A part of the contents; nil for what is in memory and longer than a chunk, or not open.
+    func promptBody(_ range: Range<Int>) -> PromptAnswer.Body? {
+        if case .file(let file) = contents { return .file(file.contents, range) }
+        return buffer([.contents(range)]).map { .bytes($0) }
     }
 
     private func answer(to request: HTTPRequest) throws -> (HTTPResponse.Status, HTTPFields, [Piece]) {

@@ -13,22 +13,35 @@ import NIOHTTPTypesHTTP1
 ///
 /// And a path is taken as it is: to look for a scheme in what begins with a slash costs a small answer's request some
 /// hundredths.
-final class RequestCodec: ChannelDuplexHandler, RemovableChannelHandler, Sendable {
+final class RequestCodec: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPRequestPart
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
+    /// What came since ``forget()``.
+    private var (heads, ends) = (0, 0)
+    private var last: HTTPRequest?
+
+    /// The request that came to its end, if it is of HTTP/1.1, and nothing came of any other.
+    var onlyRequest: HTTPRequest? { heads == 1 && ends == 1 ? last : nil }
+
+    func forget() { (heads, ends, last) = (0, 0, nil) }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head(let head):
+            heads += 1
             do {
-                context.fireChannelRead(wrapInboundOut(.head(try Self.request(head))))
+                let request = try Self.request(head)
+                last = head.version == .http1_1 ? request : nil
+                context.fireChannelRead(wrapInboundOut(.head(request)))
             } catch {
                 context.fireErrorCaught(error)
             }
         case .body(let body): context.fireChannelRead(wrapInboundOut(.body(body)))
         case .end(let trailers):
+            ends += 1
             context.fireChannelRead(wrapInboundOut(.end(trailers.map { HTTPFields($0, splitCookie: false) })))
         }
     }
