@@ -116,7 +116,7 @@ let package = Package(
         .target(
             name: "HeaderStore",
             dependencies: [
-                "HeaderArchive", "OperatorDocuments", "KernelHeaders", "CCompression", crypto, logging,
+                "HeaderArchive", "OperatorDocuments", "KernelHeaders", "CCompression", "CLinux", crypto, logging,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ], swiftSettings: byteLoops),
         .target(

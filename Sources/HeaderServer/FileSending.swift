@@ -15,6 +15,10 @@ final class FileSending {
     private let codec: ChannelHandlerContext
     private let note: (@Sendable (_ bytes: Int) -> Void)?
     private let whole: EventLoopPromise<Void>
+    private var region: NIOFileHandle?
+    /// When the client is to have taken the step that is under way.
+    private var deadline = NIODeadline.distantFuture
+    private var closing: Scheduled<Void>?
 
     /// - Parameters:
     ///   - range: of the file, which is as long.
@@ -39,30 +43,40 @@ final class FileSending {
     }
 
     private func next() {
-        guard !rest.isEmpty else { return whole.succeed() }
+        guard !rest.isEmpty else { return end(.success(())) }
         let part = rest.prefix(Self.step)
         do {
-            let handle = NIOFileHandle(
-                _deprecatedTakingOwnershipOfDescriptor: try file.duplicateDescriptor(upTo: part.endIndex))
-            let region = FileRegion(fileHandle: handle, readerIndex: part.startIndex, endIndex: part.endIndex)
-            let loop = codec.eventLoop.assumeIsolated()
-            let closing = loop.scheduleTask(in: Self.patience) { [codec] in codec.channel.close(promise: nil) }
+            let descriptor = try file.descriptor(upTo: part.endIndex)
+            let handle = region ?? NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: descriptor)
+            region = handle
+            deadline = codec.eventLoop.now + Self.patience
+            if closing == nil { watch() }
             let sent = codec.eventLoop.makePromise(of: Void.self)
             sent.futureResult.assumeIsolated().whenComplete { [self] result in
-                closing.cancel()
-                try? handle.close()
-                switch result {
-                case .success:
-                    note?(part.count)
-                    rest = part.endIndex..<rest.upperBound
-                    guard !rest.isEmpty else { return whole.succeed() }
-                    loop.execute { self.next() }
-                case .failure(let error): whole.fail(error)
-                }
+                guard case .success = result else { return end(result) }
+                note?(part.count)
+                rest = part.endIndex..<rest.upperBound
+                guard !rest.isEmpty else { return end(result) }
+                codec.eventLoop.assumeIsolated().execute { self.next() }
             }
+            let region = FileRegion(fileHandle: handle, readerIndex: part.startIndex, endIndex: part.endIndex)
             codec.writeAndFlush(NIOAny(HTTPServerResponsePart.body(.fileRegion(region))), promise: sent)
         } catch {
-            whole.fail(error)
+            end(.failure(error))
         }
+    }
+
+    /// Closes the connection at the deadline; one for all steps, which mostly take a blink.
+    private func watch() {
+        closing = codec.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [self] in
+            if codec.eventLoop.now < deadline { watch() } else { codec.channel.close(promise: nil) }
+        }
+    }
+
+    private func end(_ result: Result<Void, any Error>) {
+        closing?.cancel()
+        // It is the file's.
+        _ = try? region?.takeDescriptorOwnership()
+        whole.completeWith(result)
     }
 }

@@ -186,6 +186,11 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.waiting?.wantsToRead = true
     }
 
+    /// Behind it nobody writes while a file is sent, which makes the connection busy and ready again at each step.
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if waiting == nil { context.fireChannelWritabilityChanged() }
+    }
+
     func channelReadComplete(context: ChannelHandlerContext) {
         if !isFlushed {
             isFlushed = true
@@ -245,8 +250,9 @@ struct PromptChannel: ServerChildChannel {
             if let requests {
                 let answering = PromptAnswerHandler(requests.answers)
                 try pipeline.addHandler(answering, position: .after(state))
+                let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
                 try pipeline.addHandler(
-                    KnownRequestHandler(requests, codec: own, answering: answering), position: .first)
+                    KnownRequestHandler(requests, codec: own, answering: answering), position: .before(decoder))
             }
             return connection
         }

@@ -11,11 +11,9 @@ extension Representation {
             fileName: "headers.\(format.rawValue)", tree: tree)
     }
 
-    static func manifest(
-        _ document: (bytes: [UInt8], digest: Digest), of tree: Digest, _ lifetime: Lifetime
-    ) -> Representation {
+    static func manifest(_ document: DerivedFile, of tree: Digest, _ lifetime: Lifetime) -> Representation {
         Representation(
-            contents: .memory(document.bytes), mediaType: "application/json", digest: document.digest,
+            contents: .file(document), mediaType: "application/json", digest: document.digest,
             lifetime: lifetime, fileName: "manifest.json", tree: tree)
     }
 

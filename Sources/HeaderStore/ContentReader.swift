@@ -62,7 +62,7 @@ final class ContentReader: Sendable {
         var nodes: RecentlyUsed<BlockKey, BlockGraph.Node>
         var trees: RecentlyUsed<Digest, StoredTree>
         /// Manifests as they are sent, by their trees.
-        var documents: RecentlyUsed<Digest, Document>
+        var documents: RecentlyUsed<Digest, DerivedFile>
         /// How often something was moved.
         var moves = 0
 
@@ -138,18 +138,17 @@ final class ContentReader: Sendable {
     // MARK: What is kept for requests
 
     /// A tree's manifest as it is sent, if it was asked for lately.
-    func keptDocument(of tree: Digest) -> Document? {
+    func keptDocument(of tree: Digest) -> DerivedFile? {
         state.withLock { $0.documents.value(tree) }
     }
 
-    /// - Throws: as ``tree(_:)``; what `encode` throws.
-    func document(of tree: Digest, encode: (TreeManifest) throws -> [UInt8]) throws -> Document {
+    /// - Throws: as ``tree(_:)``; what `encode` throws; `SystemCallError`.
+    func document(of tree: Digest, encode: (TreeManifest) throws -> [UInt8]) throws -> DerivedFile {
         // Others may have waited for the same.
         if let document = keptDocument(of: tree) { return document }
         let moves = state.withLock { $0.moves }
-        let bytes = try encode(try self.tree(tree).manifest)
-        let document = Document(bytes, SHA256Hash.digest(of: bytes))
-        keep(document, weight: weight(bytes.count), for: tree, in: \.documents, ifStill: moves)
+        let document = try DerivedFile(inMemory: try encode(try self.tree(tree).manifest))
+        keep(document, weight: weight(document.length), for: tree, in: \.documents, ifStill: moves)
         return document
     }
 

@@ -1,7 +1,7 @@
 internal import HeaderArchive
 public import KernelHeaders
 
-/// A derived file, a bundle or a PCH, that is open for sending.
+/// A derived file, a bundle, a PCH or a manifest as it is sent, that is open for sending.
 public final class DerivedFile: Sendable {
     /// SHA-256 of the file, which is what its strong `ETag` and its `Repr-Digest` say.
     public let digest: Digest
@@ -15,6 +15,15 @@ public final class DerivedFile: Sendable {
         contents = file
         self.digest = digest
         self.length = length
+    }
+
+    /// In memory that no process has mapped, and the kernel sends as it sends a file.
+    ///
+    /// - Throws: `SystemCallError`.
+    init(inMemory bytes: [UInt8]) throws {
+        contents = try OpenFile(inMemory: bytes, name: "kheaderd")
+        digest = SHA256Hash.digest(of: bytes)
+        length = bytes.count
     }
 
     /// Whether the bytes still have the digest.

@@ -324,20 +324,19 @@ public final class HeaderStore: Sendable {
         try await reads.run { [content] in try body(try content.tree(tree).manifest) }
     }
 
-    /// A tree's manifest as one document; that of a tree that was asked for lately is kept.
+    /// A tree's manifest as one document; that of a tree that was asked for lately is kept, as a file in memory.
     ///
     /// - Parameter encode: always makes the same bytes of a manifest.
-    /// - Returns: the document and its SHA-256.
-    /// - Throws: `Problem` with `tree-unknown` or `store-damaged`; what `encode` throws.
+    /// - Throws: `Problem` with `tree-unknown` or `store-damaged`; what `encode` throws; `SystemCallError`.
     public func manifestDocument(
         of tree: Digest, encode: @escaping @Sendable (TreeManifest) throws -> [UInt8]
-    ) async throws -> (bytes: [UInt8], digest: Digest) {
+    ) async throws -> DerivedFile {
         if let document = keptManifestDocument(of: tree) { return document }
         return try await reads.run { [content] in try content.document(of: tree, encode: encode) }
     }
 
     /// The same at once, if it was asked for lately; nil else.
-    public func keptManifestDocument(of tree: Digest) -> (bytes: [UInt8], digest: Digest)? {
+    public func keptManifestDocument(of tree: Digest) -> DerivedFile? {
         content.keptDocument(of: tree)
     }
 

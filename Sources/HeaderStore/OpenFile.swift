@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import HeaderArchive
 internal import KernelHeaders
@@ -12,6 +13,21 @@ public final class OpenFile: Sendable {
         descriptor = try SystemCallError.check("open", path) { open(path, O_RDONLY | O_CLOEXEC) }
     }
 
+    /// A file in memory, without a name (`memfd_create(2)`).
+    ///
+    /// - Throws: `SystemCallError`.
+    init(inMemory bytes: [UInt8], name: String) throws {
+        descriptor = try SystemCallError.check("memfd_create", nil) { khd_memory_file(name) }
+        do {
+            let sink = FileSink(borrowing: descriptor)
+            try bytes.withUnsafeBytes { try sink.write($0) }
+            try sink.finish()
+        } catch {
+            close(descriptor)
+            throw error
+        }
+    }
+
     deinit { close(descriptor) }
 
     /// Bytes that the file has now.
@@ -23,16 +39,16 @@ public final class OpenFile: Sendable {
         return Int(status.st_size)
     }
 
-    /// Another descriptor of the same open file, for `sendfile(2)`; the caller closes it.
+    /// The descriptor, for `sendfile(2)`; it is the file's, and open as long as this is.
     ///
     /// - Parameter end: how many bytes of the file are to be sent, and those before them.
     /// - Throws: `Problem` with `store-damaged` if the file is not as long; `SystemCallError`.
-    public func duplicateDescriptor(upTo end: Int) throws -> CInt {
+    public func descriptor(upTo end: Int) throws -> CInt {
         // Past the end of a file that somebody cut short, sendfile sends nothing for ever.
         guard try length() >= end else {
             throw Problem(.storeDamaged, "A derived file is shorter than its record. Run a verify.")
         }
-        return try SystemCallError.check("fcntl", nil) { fcntl(descriptor, F_DUPFD_CLOEXEC, 0) }
+        return descriptor
     }
 
     /// Fills the buffer from an offset; answers how many bytes there were.

@@ -252,6 +252,26 @@ import Testing
         }
     }
 
+    /// What was read of them before says who they were, not who they are.
+    @Test func aRevokedTokenIsRefusedWithRequestsThatCameBefore() async throws {
+        try await withTokens { server, tokens, fields in
+            let (client, agent) = (try #require(fields[.client]), try #require(fields[.agent]))
+            let (path, report) = ("/v1/kernels/\(TestKernels.id)/sightings", TestSightings.json())
+            func answers() async throws -> [HTTPAnswer] {
+                [
+                    try await server.get("/buildid/\(TestKernels.id)/manifest.json", client),
+                    try await server.post(path, report, agent),
+                ]
+            }
+            for _ in 1...3 { #expect(try await answers().map(\.status) == [404, 200]) }
+            for token in try tokens.file.read() where token.role == .client || token.role == .agent {
+                _ = try tokens.file.revoke(token.id, now: tokens.clock.now)
+            }
+            tokens.clock.advance()
+            for answer in try await answers() { try expect(answer, refusesWith: .tokenUnknown) }
+        }
+    }
+
     // MARK: Bodies
 
     @Test func nothingIsReadOfWhoMayNotSend() async throws {

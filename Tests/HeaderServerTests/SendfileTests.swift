@@ -1,7 +1,6 @@
 import Glibc
 import HTTPTypes
 import HeaderArchive
-import HeaderStore
 import Hummingbird
 import KHeaderTestSupport
 import KernelHeaders
@@ -14,6 +13,7 @@ import Synchronization
 import Testing
 
 @testable import HeaderServer
+@testable import HeaderStore
 
 /// What is on disk goes from there into the socket, whole or in parts; where the connection can't do that, through memory.
 @Suite struct SendfileTests {
@@ -62,7 +62,11 @@ import Testing
             let bundle = try await store.bundle(of: kernel.manifest.digest, format: .tar)
             let recorder = Recorder()
             let channel = await NIOAsyncTestingChannel(handlers: [recorder])
-            if hasCodec { try await channel.pipeline.addHandler(RequestCodec()).get() }
+            if hasCodec {
+                try await channel.eventLoop.submit {
+                    try channel.pipeline.syncOperations.addHandler(RequestCodec())
+                }.get()
+            }
             var fields = HTTPFields()
             if let field { fields.append(field) }
             let request = Request(
@@ -93,6 +97,45 @@ import Testing
         #expect(regions == [5..<10, 1000..<2000, bundle.count - 7..<bundle.count])
         // Between them are only the heads of the parts.
         #expect(pieces.count == 7)
+    }
+
+    /// Takes what is sent when it is told to.
+    private final class Client: ChannelOutboundHandler {
+        typealias OutboundIn = HTTPServerResponsePart
+        var waiting: [EventLoopPromise<Void>] = []
+
+        func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+            if let promise { waiting.append(promise) }
+        }
+    }
+
+    /// Five megabytes are three steps.
+    @Test func whoStopsReadingLosesTheConnection() throws {
+        let file = try OpenFile(inMemory: [UInt8](repeating: 0, count: 5 << 20), name: "test")
+        for taken in 0...3 {
+            let (channel, client, codec) = (EmbeddedChannel(), Client(), RequestCodec())
+            try channel.pipeline.syncOperations.addHandlers([client, codec])
+            try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+            let context = try channel.pipeline.syncOperations.context(handler: codec)
+            var isWhole: Bool?
+            FileSending(file, 0..<5 << 20, past: context, note: nil).begin().assumeIsolated().whenComplete {
+                isWhole = (try? $0.get()) != nil
+            }
+            for _ in 0..<taken {
+                // Slow, but not too slow.
+                channel.embeddedEventLoop.advanceTime(by: .seconds(119))
+                client.waiting.removeFirst().succeed()
+                channel.embeddedEventLoop.run()
+            }
+            #expect(isWhole == (taken == 3 ? true : nil))
+            channel.embeddedEventLoop.advanceTime(by: .seconds(119))
+            #expect(channel.isActive)
+            channel.embeddedEventLoop.advanceTime(by: .seconds(2))
+            #expect(channel.isActive == (taken == 3))
+            for promise in client.waiting { promise.fail(ChannelError.ioOnClosedChannel) }
+            channel.embeddedEventLoop.run()
+            #expect(isWhole == (taken == 3))
+        }
     }
 
     @Test func buffersWhereTheConnectionMustSeeTheBytes() async throws {

@@ -33,7 +33,7 @@ import Testing
             let tree = kernel.manifest.digest
             for _ in 0..<3 {
                 let document = try await store.manifestDocument(of: tree, encode: encode)
-                #expect(document.bytes == kernel.manifest.canonicalBytes && document.digest == tree)
+                #expect(try document.bytes() == kernel.manifest.canonicalBytes && document.digest == tree)
             }
             #expect(calls.withLock { $0 } == 1)
             for id in UInt8(2)...9 {

@@ -61,17 +61,7 @@ extension HeaderStore {
 
     /// The bytes of a kernel's bundle.
     public func bundleBytes(_ kernel: StoredKernel, _ format: BundleFormat) async throws -> [UInt8] {
-        let bundle = try await bundle(of: kernel.manifest.digest, format: format)
-        let bytes = try [UInt8](unsafeUninitializedCapacity: bundle.length) { buffer, count in
-            while count < bundle.length {
-                let rest = UnsafeMutableRawBufferPointer(buffer)[count...]
-                let read = try bundle.contents.read(at: count, into: UnsafeMutableRawBufferPointer(rebasing: rest))
-                guard read > 0 else { throw StoreFlaw(description: "the bundle ends after \(count) bytes") }
-                count += read
-            }
-        }
-        guard Digest(of: bytes) == bundle.digest else { throw StoreFlaw(description: "the bundle is not its digest") }
-        return bytes
+        try await bundle(of: kernel.manifest.digest, format: format).bytes()
     }
 
     /// Whether the store knows a kernel.
@@ -147,4 +137,20 @@ extension HeaderStore {
     }
 
     private static func bytes(_ path: String) throws -> [UInt8] { try FileSource(path: path).readAll() }
+}
+
+extension DerivedFile {
+    /// All of them, which have the digest that they should have.
+    public func bytes() throws -> [UInt8] {
+        let bytes = try [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
+            while count < length {
+                let rest = UnsafeMutableRawBufferPointer(buffer)[count...]
+                let read = try contents.read(at: count, into: UnsafeMutableRawBufferPointer(rebasing: rest))
+                guard read > 0 else { throw StoreFlaw(description: "the file ends after \(count) bytes") }
+                count += read
+            }
+        }
+        guard Digest(of: bytes) == digest else { throw StoreFlaw(description: "the file is not its digest") }
+        return bytes
+    }
 }
