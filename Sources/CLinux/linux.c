@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/mman.h>
@@ -23,9 +24,14 @@ int khd_delete_module(const char *name)
     return (int)syscall(SYS_delete_module, name, O_NONBLOCK);
 }
 
+/* <linux/memfd.h> of older kernels does not have it. */
+#define KHD_MFD_NOEXEC_SEAL 0x0008U
+
 int khd_memory_file(const char *name)
 {
-    return memfd_create(name, MFD_CLOEXEC);
+    /* Where vm.memfd_noexec is 2, others are refused; before Linux 6.3 the flag is unknown. */
+    int file = memfd_create(name, MFD_CLOEXEC | KHD_MFD_NOEXEC_SEAL);
+    return file >= 0 || errno != EINVAL ? file : memfd_create(name, MFD_CLOEXEC);
 }
 
 pid_t khd_fork(void)

@@ -15,7 +15,8 @@ final class FileSending {
     private let codec: ChannelHandlerContext
     private let note: (@Sendable (_ bytes: Int) -> Void)?
     private let whole: EventLoopPromise<Void>
-    private var region: NIOFileHandle?
+    private var handle: NIOFileHandle?
+    private var isOver = false
     /// When the client is to have taken the step that is under way.
     private var deadline = NIODeadline.distantFuture
     private var closing: Scheduled<Void>?
@@ -47,10 +48,9 @@ final class FileSending {
         let part = rest.prefix(Self.step)
         do {
             let descriptor = try file.descriptor(upTo: part.endIndex)
-            let handle = region ?? NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: descriptor)
-            region = handle
+            let handle = handle ?? NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: descriptor)
+            self.handle = handle
             deadline = codec.eventLoop.now + Self.patience
-            if closing == nil { watch() }
             let sent = codec.eventLoop.makePromise(of: Void.self)
             sent.futureResult.assumeIsolated().whenComplete { [self] result in
                 guard case .success = result else { return end(result) }
@@ -61,6 +61,7 @@ final class FileSending {
             }
             let region = FileRegion(fileHandle: handle, readerIndex: part.startIndex, endIndex: part.endIndex)
             codec.writeAndFlush(NIOAny(HTTPServerResponsePart.body(.fileRegion(region))), promise: sent)
+            if !isOver, closing == nil { watch() }
         } catch {
             end(.failure(error))
         }
@@ -74,9 +75,10 @@ final class FileSending {
     }
 
     private func end(_ result: Result<Void, any Error>) {
+        isOver = true
         closing?.cancel()
-        // It is the file's.
-        _ = try? region?.takeDescriptorOwnership()
+        // The descriptor is the file's.
+        _ = try? handle?.takeDescriptorOwnership()
         whole.completeWith(result)
     }
 }

@@ -27,15 +27,20 @@ final class KnownRequest: Sendable {
 
     let request: HTTPRequest
     let question: PromptAnswers.Question
-    /// What its head says.
-    let bodyLength: Int
     private let prepared = Mutex<Prepared?>(nil)
     private let refused = Mutex<Refused?>(nil)
 
-    init(_ request: HTTPRequest, _ question: PromptAnswers.Question, bodyLength: Int) {
+    init(_ request: HTTPRequest, _ question: PromptAnswers.Question) {
         self.request = request
         self.question = question
-        self.bodyLength = bodyLength
+    }
+
+    /// As its head says.
+    var bodyLength: Int {
+        switch question {
+        case .artefact: 0
+        case .sighting(_, let bytes): bytes
+        }
     }
 
     /// ``Representation/promptAnswer(to:)`` of the request.
@@ -43,7 +48,8 @@ final class KnownRequest: Sendable {
     /// - Parameter representation: of what the request's path names.
     func answer(with representation: Representation) throws -> PromptAnswer? {
         // Of the same path, what has the same digest is said the same of.
-        if let last = prepared.withLock({ $0 }), last.digest == representation.digest, last.tree == representation.tree {
+        let last = prepared.withLock { $0 }
+        if let last, (last.digest, last.tree) == (representation.digest, representation.tree) {
             guard let range = last.range else { return PromptAnswer(head: last.head, body: nil) }
             if let body = representation.promptBody(range) { return PromptAnswer(head: last.head, body: body) }
         }

@@ -2,8 +2,8 @@ import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
 
-/// In front of the decoder of HTTP/1.1: takes past it requests that came before in the same bytes (``KnownRequests``), which
-/// saves a small answer a quarter of what it costs. All handlers behind the codec see what they would see.
+/// In front of the decoder of HTTP/1.1: takes past it requests that came before in the same bytes (``KnownRequests``). All
+/// handlers behind the codec see what they would see.
 ///
 /// It has to be sure that the decoder has begun nothing, and a request is one read, as clients send small ones; of all else
 /// the decoder makes what it makes.
@@ -36,15 +36,19 @@ final class KnownRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = unwrapInboundIn(data)
         if isBetweenRequests, let codecContext, let (known, body) = requests.find(bytes) {
-            answering.expect(known)
+            answering.expected = known
             codecContext.fireChannelRead(NIOAny(HTTPRequestPart.head(known.request)))
+            answering.expected = nil
             if body.readableBytes > 0 { codecContext.fireChannelRead(NIOAny(HTTPRequestPart.body(body))) }
             return codecContext.fireChannelRead(NIOAny(HTTPRequestPart.end(nil)))
         }
         let wasBetweenRequests = isBetweenRequests
+        // As long as the decoder has begun something.
+        isBetweenRequests = false
         codec.forget()
         context.fireChannelRead(data)
-        isBetweenRequests =
-            codec.onlyRequest.map { requests.learn(bytes, $0, mayBegin: wasBetweenRequests) } ?? false
+        if let asked = answering.asked.take(), codec.sawOneRequest {
+            isBetweenRequests = requests.learn(bytes, asked, mayBegin: wasBetweenRequests)
+        }
     }
 }

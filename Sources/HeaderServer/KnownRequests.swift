@@ -7,13 +7,15 @@ import Synchronization
 /// need not ask it.
 ///
 /// There are only such that ``PromptAnswers`` may have an answer to: those mean the same whatever came before them, on any
-/// connection of HTTP/1.1. It takes at most some two megabytes: ``maximum`` heads of ``maximumBytes``, with what was read
-/// from them.
+/// connection of HTTP/1.1. Who may ask is looked up each time; but the tokens that heads have are here until all are
+/// forgotten. It takes some five megabytes at most, with what ``KnownRequest`` keeps of answers.
 final class KnownRequests: Sendable {
     /// When there are as many, all are forgotten: those that come often are soon known again.
     static let maximum = 512
     /// Of a head.
     static let maximumBytes = 1024
+    /// Of a head: each takes more room than its bytes.
+    static let maximumFields = 32
 
     private static let blankLine: [UInt8] = Array("\r\n\r\n".utf8)
 
@@ -38,26 +40,22 @@ final class KnownRequests: Sendable {
     ///   - request: what a decoder made of the bytes, the only one in them; of HTTP/1.1.
     ///   - mayBegin: whether the first byte begins it, for sure.
     /// - Returns: whether the last byte ends it, for sure.
-    func learn(_ bytes: ByteBuffer, _ request: HTTPRequest, mayBegin: Bool) -> Bool {
+    func learn(_ bytes: ByteBuffer, _ request: KnownRequest, mayBegin: Bool) -> Bool {
         guard let length = Self.headLength(bytes), let (head, body) = Self.split(bytes, length), Self.isStrict(head),
-            let question = answers.question(request)
+            body.readableBytes == request.bodyLength
         else { return false }
-        let bodyLength: Int
-        switch question {
-        case .artefact: bodyLength = 0
-        // The decoder may have begun before.
-        case .sighting(_, let bytes):
-            guard mayBegin else { return false }
-            bodyLength = bytes
-        }
-        guard body.readableBytes == bodyLength else { return false }
-        guard mayBegin else { return true }
+        // Where it did not begin, what looks like its head may be the end of another body; but it has none, and the decoder
+        // would have begun one more behind it.
+        guard mayBegin else { return request.bodyLength == 0 }
+        guard request.request.headerFields.count <= Self.maximumFields else { return true }
         // Of the buffer, which is read into again, it would keep all.
         let key = ByteBuffer(bytes: head.readableBytesView)
-        let new = KnownRequest(request, question, bodyLength: bodyLength)
-        known.withLock { known in
-            if known.count >= Self.maximum { known.removeAll(keepingCapacity: true) }
-            known[key] = new
+        // What is forgotten is freed after the lock, for which event loops wait.
+        _ = known.withLock { known in
+            let old = known.count >= Self.maximum ? known : nil
+            if old != nil { known = [:] }
+            known[key] = request
+            return old
         }
         return true
     }
@@ -83,8 +81,8 @@ final class KnownRequests: Sendable {
         }
     }
 
-    /// Whether lines end with both characters only, and begin with nothing else: a decoder that takes others for ends of
-    /// lines as well would see the blank line elsewhere.
+    /// Whether CR and LF come only as a pair, and not first: a decoder that takes others for ends of lines as well would see
+    /// the blank line elsewhere.
     private static func isStrict(_ head: ByteBuffer) -> Bool {
         let bytes = head.readableBytesView
         let ends = zip(bytes, bytes.dropFirst()).allSatisfy { one, next in

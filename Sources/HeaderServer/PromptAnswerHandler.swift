@@ -38,9 +38,7 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// A request whose end decides what becomes of it.
     private struct Held {
-        let head: HTTPRequest
-        let question: PromptAnswers.Question
-        let known: KnownRequest?
+        let request: KnownRequest
         var body: [ByteBuffer] = []
     }
 
@@ -48,8 +46,10 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Requests passed on and not answered to the end.
     private var underWay = 0
     private var held: Held?
-    /// What the next request is.
-    private var expected: KnownRequest?
+    /// What the next request is, for whoever knows it before its head comes.
+    var expected: KnownRequest?
+    /// The last request that may have had an answer here, for whoever takes it.
+    var asked: KnownRequest?
     private var isFlushed = true
     /// In front of which answers are bytes.
     private var encoder: ChannelHandlerContext?
@@ -66,9 +66,6 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) { encoder = nil }
 
-    /// Says what the next request is, before its head comes.
-    func expect(_ known: KnownRequest) { expected = known }
-
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if waiting != nil {
             wait(data)
@@ -76,9 +73,8 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
         switch unwrapInboundIn(data) {
         case .head(let request):
-            let known = expected.take()
-            if underWay == 0, context.channel.isWritable, let question = answers.question(request, known) {
-                held = Held(head: request, question: question, known: known)
+            if underWay == 0, context.channel.isWritable, let request = known(request) {
+                held = Held(request: request)
                 return
             }
             underWay += 1
@@ -89,10 +85,8 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 return
             }
         case .end:
-            if let request = held,
-                let answer = answers.answer(request.question, request.head, request.known, body: request.body)
-            {
-                held = nil
+            if let held, let answer = answers.answer(held.request, body: held.body) {
+                self.held = nil
                 return write(answer, context)
             }
             passOn(context)
@@ -100,9 +94,15 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelRead(data)
     }
 
+    /// Nil for what has no answer here.
+    private func known(_ request: HTTPRequest) -> KnownRequest? {
+        if let expected { return answers.isAsked(expected) ? expected : nil }
+        asked = answers.question(request).map { KnownRequest(request, $0) }
+        return asked
+    }
+
     private func wait(_ data: NIOAny) {
         waiting?.parts.append(data)
-        expected = nil
         switch unwrapInboundIn(data) {
         case .head: waiting?.isInRequest = true
         case .body(let buffer): waiting?.bytes += buffer.readableBytes
@@ -112,10 +112,10 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Passes on what is held, as it came.
     private func passOn(_ context: ChannelHandlerContext) {
-        guard let request = held.take() else { return }
+        guard let held = held.take() else { return }
         underWay += 1
-        context.fireChannelRead(wrapInboundOut(.head(request.head)))
-        for buffer in request.body { context.fireChannelRead(wrapInboundOut(.body(buffer))) }
+        context.fireChannelRead(wrapInboundOut(.head(held.request.request)))
+        for buffer in held.body { context.fireChannelRead(wrapInboundOut(.body(buffer))) }
     }
 
     private func write(_ answer: PromptAnswer, _ context: ChannelHandlerContext) {
@@ -156,6 +156,8 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Takes up what waited for the end of a file.
     private func goOn(_ context: ChannelHandlerContext) {
         guard var before = waiting.take() else { return }
+        // Those behind may have heard last that nothing may be written.
+        context.fireChannelWritabilityChanged()
         let isEmpty = before.parts.isEmpty
         while waiting == nil, let part = before.parts.popFirst() { channelRead(context: context, data: part) }
         // A file again: the rest goes on waiting.

@@ -6,7 +6,7 @@ import KernelHeaders
 import NIOCore
 import Synchronization
 
-/// The answers that are at hand: hot files, bundles on disk, that something is unknown, or what is asked for unchanged; and
+/// The answers that are at hand: hot files and manifests, bundles on disk, that something is unknown, or what is asked for unchanged; and
 /// that a host's report says nothing new.
 ///
 /// They are the routes' answers, to a field; but to go through Hummingbird's router, the middlewares and tasks for them
@@ -37,14 +37,13 @@ struct PromptAnswers: Sendable {
         case sighting(BuildID, bytes: Int)
     }
 
+    /// Whether the question of a request that came before is still one: from a host that still may send it.
+    func isAsked(_ known: KnownRequest) -> Bool {
+        if case .sighting = known.question { maySend(known.request.headerFields[.authorization]) } else { true }
+    }
+
     /// Nil if it has none.
-    ///
-    /// - Parameter known: the same request, as it came before.
-    func question(_ request: HTTPRequest, _ known: KnownRequest? = nil) -> Question? {
-        if let question = known?.question {
-            if case .sighting = question, !maySend(request.headerFields[.authorization]) { return nil }
-            return question
-        }
+    func question(_ request: HTTPRequest) -> Question? {
         switch request.method {
         case .get, .head:
             guard request.headerFields.allSatisfy({ $0.name != .contentLength && Self.isPlain($0) }) else { return nil }
@@ -89,21 +88,17 @@ struct PromptAnswers: Sendable {
     }
 
     /// Answers, and counts it as ``MetricsMiddleware`` does.
-    ///
-    /// - Parameter known: the same request, as it came before.
-    func answer(
-        _ question: Question, _ request: HTTPRequest, _ known: KnownRequest? = nil, body: [ByteBuffer]
-    ) -> PromptAnswer? {
+    func answer(_ known: KnownRequest, body: [ByteBuffer]) -> PromptAnswer? {
         let start = ContinuousClock.now
         let artefact: Artefact
-        switch question {
+        switch known.question {
         case .artefact(let named): artefact = named
         case .sighting(let id, _):
             return (try? sightings.answer(id, body: body)).map {
                 complete($0, RequestID().description, PromptSightings.route, start)
             }
         }
-        let known = known ?? KnownRequest(request, question, bodyLength: 0)
+        let request = known.request
         let requestID = RequestID().description
         let answer: PromptAnswer
         do {

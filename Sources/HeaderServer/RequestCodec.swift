@@ -20,28 +20,32 @@ final class RequestCodec: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPServerResponsePart
 
     /// What came since ``forget()``.
-    private var (heads, ends) = (0, 0)
-    private var last: HTTPRequest?
+    private enum Seen {
+        case nothing
+        /// Of one request, of HTTP/1.1.
+        case head, whole
+        case more
+    }
 
-    /// The request that came to its end, if it is of HTTP/1.1, and nothing came of any other.
-    var onlyRequest: HTTPRequest? { heads == 1 && ends == 1 ? last : nil }
+    private var seen = Seen.nothing
 
-    func forget() { (heads, ends, last) = (0, 0, nil) }
+    /// Whether it is one request of HTTP/1.1, from its beginning to its end, and nothing of any other.
+    var sawOneRequest: Bool { seen == .whole }
+
+    func forget() { seen = .nothing }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head(let head):
-            heads += 1
+            seen = seen == .nothing && head.version == .http1_1 ? .head : .more
             do {
-                let request = try Self.request(head)
-                last = head.version == .http1_1 ? request : nil
-                context.fireChannelRead(wrapInboundOut(.head(request)))
+                context.fireChannelRead(wrapInboundOut(.head(try Self.request(head))))
             } catch {
                 context.fireErrorCaught(error)
             }
         case .body(let body): context.fireChannelRead(wrapInboundOut(.body(body)))
         case .end(let trailers):
-            ends += 1
+            seen = seen == .head ? .whole : .more
             context.fireChannelRead(wrapInboundOut(.end(trailers.map { HTTPFields($0, splitCookie: false) })))
         }
     }

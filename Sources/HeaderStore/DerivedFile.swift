@@ -1,7 +1,7 @@
 internal import HeaderArchive
 public import KernelHeaders
 
-/// A derived file, a bundle, a PCH or a manifest as it is sent, that is open for sending.
+/// A file that is open for sending: a bundle, a PCH or a manifest.
 public final class DerivedFile: Sendable {
     /// SHA-256 of the file, which is what its strong `ETag` and its `Repr-Digest` say.
     public let digest: Digest

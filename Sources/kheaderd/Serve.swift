@@ -3,7 +3,6 @@ import FoundationEssentials
 import HeaderServer
 import HeaderStore
 import Logging
-import NIOCore
 
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -36,9 +35,6 @@ struct Serve: AsyncParsableCommand {
     var config: String?
 
     func run() async throws {
-        // Event loops pass on bytes, and give answers that are at hand; all that computes or waits for a disk has threads of
-        // its own, and processors of its own.
-        NIOSingletons.groupLoopCountSuggestion = max(1, System.coreCount / 2)
         let settings = try await ServerSettings(
             arguments: (listen, state, anonymousReads ? true : nil), environment: ProcessInfo.processInfo.environment,
             file: config)

@@ -278,8 +278,8 @@ def serve(serve: Served) -> list[str]:
         table(header, rows),
         f"CPU of the server's process for each answer, on 8 connections of `wrk`, and its ratio to a peer's with the same bytes "
         f"right after it; the median of {len(serve.hits[0].own)} rounds. nginx has one process, `sendfile` and no log. The bundle "
-        f"has {serve.bundle:,} bytes. Resident memory {_mb(serve.memory_before)} after the first round, "
-        f"{_mb(serve.memory_after)} after {serve.requests:,} further requests. What the server would do by itself in the "
+        f"has {serve.bundle:,} bytes. Resident memory, with files in memory, {_mb(serve.memory_before)} after the first "
+        f"round, {_mb(serve.memory_after)} after {serve.requests:,} further requests. What the server would do by itself in the "
         "background is off.",
     ]
 

@@ -103,8 +103,9 @@ class Server:
 
     @property
     def resident_memory(self) -> int:
-        """The resident set now, in bytes."""
-        return self._field("status", "VmRSS") * 1024
+        """The resident set now, and its files in memory, in bytes."""
+        files = [file for file in Path(f"/proc/{self.pid}/fd").iterdir() if os.readlink(file).startswith("/memfd:")]
+        return self._field("status", "VmRSS") * 1024 + sum(file.stat().st_blocks * 512 for file in files)
 
     @property
     def peak_memory(self) -> int:

@@ -1,6 +1,9 @@
 import HTTPTypes
 import HeaderStore
+import HummingbirdCore
 import KHeaderTestSupport
+import KernelHeaders
+import Logging
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
@@ -27,6 +30,7 @@ import Testing
         var parts: [Part] = []
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            defer { context.fireChannelRead(data) }
             switch unwrapInboundIn(data) {
             case .head(let request): parts.append(.head(request))
             case .body(let buffer):
@@ -65,7 +69,9 @@ import Testing
             try channel.pipeline.syncOperations.addHandlers([decoder, codec, collector])
             try channel.pipeline.syncOperations.addHandler(reads, position: .first)
             if let known {
-                let handler = KnownRequestHandler(known, codec: codec, answering: PromptAnswerHandler(known.answers))
+                let answering = PromptAnswerHandler(known.answers)
+                let handler = KnownRequestHandler(known, codec: codec, answering: answering)
+                try channel.pipeline.syncOperations.addHandler(answering, position: .after(collector))
                 try channel.pipeline.syncOperations.addHandler(handler, position: .first)
             }
         }
@@ -104,6 +110,10 @@ import Testing
         get().replacing("Host: x\r\n", with: "Host: x\n"), get("/buildid/\(id)/manifest.json", "Upgrade: x\r\n"),
         get("/buildid/\(id)/manifest.json", "Connection: upgrade\r\nUpgrade: websocket\r\n"),
         get("/buildid/\(id)/manifest.json", "Content-Length: 2\r\n"), get() + "\r\n",
+        get("/buildid/\(id)/manifest.json", "Connection: keep-alive\r\n"),
+        get("/buildid/\(id)/manifest.json", "Connection: keep-alive\r\n").replacing("HTTP/1.1", with: "HTTP/1.0"),
+        get("/buildid/\(id)/manifest.json", "X: a\r\n b\r\n"),
+        post("ab").replacing("Content", with: "Content-Length: 2\r\nContent"),
     ]
 
     @Test func theyAreWhatTheDecoderMakesOfThem() throws {
@@ -119,8 +129,10 @@ import Testing
                 switch Int.random(in: 0..<4, using: &random) {
                 case 0:
                     let cut = Int.random(in: 0...reads[index].count, using: &random)
-                    reads.replaceSubrange(index...index, with: [Array(reads[index][..<cut]), Array(reads[index][cut...])])
-                case 1 where index > 0: reads.replaceSubrange(index - 1...index, with: [reads[index - 1] + reads[index]])
+                    let (one, other) = (reads[index][..<cut], reads[index][cut...])
+                    reads.replaceSubrange(index...index, with: [Array(one), Array(other)])
+                case 1 where index > 0:
+                    reads.replaceSubrange(index - 1...index, with: [reads[index - 1] + reads[index]])
                 default: break
                 }
                 reads.removeAll { $0.isEmpty }
@@ -134,6 +146,85 @@ import Testing
             }
             // Most are not whole, or come behind what is not.
             #expect(saved > 1_000)
+        }
+    }
+
+    /// What looks like a report is the end of one, and the beginning of another.
+    @Test func theEndOfABodyIsNoHead() throws {
+        try withKnownRequests { known in
+            func head(_ length: Int) -> String { Self.post("", length: length) }
+            let length = (1...200).first { head($0).utf8.count == $0 } ?? 0
+            let padding = String(repeating: "x", count: length - Self.get(more: "X: \r\n").utf8.count)
+            let report = Self.get(more: "X: \(padding)\r\n")
+            #expect(report.utf8.count == length)
+            try Self.ask(report, known)
+            let reads = [head(5), "x\r\n\r\n" + head(length), report].map { Array($0.utf8) }
+            let (plain, own) = (try Connection(nil), try Connection(known))
+            #expect(plain.take(reads) == own.take(reads))
+            #expect(own.reads.count == 3)
+            _ = try? plain.channel.finish()
+            _ = try? own.channel.finish()
+        }
+    }
+
+    /// As connections have it.
+    @Test func aServersConnectionsKnowThem() throws {
+        try withKnownRequests { known in
+            let reads = try [1, 2].map { _ in
+                let (channel, reads) = (EmbeddedChannel(), Reads())
+                let base = HTTP1Channel { _, _, _ in throw CancellationError() }
+                let setup = PromptChannel(base: base, requests: known).setup(
+                    channel: channel, logger: Logger(label: "test"))
+                channel.embeddedEventLoop.run()
+                _ = try setup.wait()
+                let decoder = try channel.pipeline.syncOperations.context(
+                    handlerType: ByteToMessageHandler<HTTPRequestDecoder>.self
+                ).handler
+                try channel.pipeline.syncOperations.addHandler(reads, position: .before(decoder))
+                try channel.writeInbound(ByteBuffer(string: Self.get()))
+                let answer = try #require(try channel.readOutbound(as: ByteBuffer.self))
+                #expect(String(buffer: answer).hasPrefix("HTTP/1.1 404 Not Found\r\n"))
+                _ = try? channel.finish()
+                return reads.count
+            }
+            #expect(reads == [1, 0])
+        }
+    }
+
+    @Test func whatIsKnownIsAnsweredTheSameAgain() throws {
+        let request = try #require(
+            PromptAnswers.Artefact("/buildid/\(Self.id)/source/a.h").map { PromptAnswers.Question.artefact($0) })
+        let head = HTTPRequest(method: .get, scheme: "http", authority: "x", path: "/")
+        let known = KnownRequest(head, request)
+        // The detail has the second ID, and the first one's place is that of the third.
+        let ids = ["0123456789abcdef", "aaaaaaaaaaaaaaaa", "fedcba9876543210", "0123456789abcdef0"]
+        let problem = Problem(.fileUnknown, "no aaaaaaaaaaaaaaaa")
+        for id in ids + ids {
+            var named = problem
+            named.requestID = id
+            let answer = known.answer(refusing: problem, requestID: id)
+            guard case .bytes(let body)? = answer.body else { throw CancellationError() }
+            #expect(Array(body.readableBytesView) == named.json)
+            #expect(answer.head.response.headerFields[.contentLength] == "\(named.json.count)")
+        }
+        // Of another path, or of another tree.
+        let other = Problem(.kernelUnknown, "no such kernel")
+        guard case .bytes(let body)? = known.answer(refusing: other, requestID: ids[0]).body else {
+            throw CancellationError()
+        }
+        #expect(String(buffer: body).contains("no such kernel"))
+        let contents: [[UInt8]] = [[1, 2, 3], [1, 2, 3], [4, 5, 6, 7]]
+        let trees = [1, 2, 2].map { Digest(of: [$0]) }
+        for (bytes, tree) in zip(contents + contents, trees + trees) {
+            let representation = Representation.source(
+                (bytes, Digest(of: bytes)), at: try #require(HeaderPath("a.h")), of: tree, .byBuildID)
+            for _ in 1...2 {
+                let answer = try #require(try known.answer(with: representation))
+                let expected = try #require(try representation.promptAnswer(to: head)).answer
+                #expect(answer.head.response == expected.head.response)
+                guard case .bytes(let body)? = answer.body else { throw CancellationError() }
+                #expect(Array(body.readableBytesView) == bytes)
+            }
         }
     }
 
@@ -158,6 +249,9 @@ import Testing
             for (request, reads) in zip(requests, [1, 2, 3, 3, 3]) {
                 _ = own.take([Array(request.utf8)])
                 #expect(own.reads.count == reads)
+                // Whoever is behind answers.
+                if reads == 2 { try own.channel.writeOutbound(HTTPResponsePart.head(HTTPResponse(status: .ok))) }
+                if reads == 2 { try own.channel.writeOutbound(HTTPResponsePart.end(nil)) }
             }
             _ = try own.channel.finish()
         }
@@ -169,6 +263,19 @@ import Testing
                 let padding = length - Self.get(more: "X: \r\n").utf8.count
                 let request = Self.get(more: "X: \(String(repeating: "x", count: padding))\r\n")
                 #expect(request.utf8.count == length)
+                try Self.ask(request, known)
+                #expect((known.find(ByteBuffer(string: request)) != nil) == isKnownToBe)
+            }
+        }
+    }
+
+    @Test func onlyHeadsOfSoManyFieldsAreKnown() throws {
+        try withKnownRequests { known in
+            // One is what says the host, which is none of them any more.
+            for (fields, isKnownToBe) in [
+                (KnownRequests.maximumFields, true), (KnownRequests.maximumFields + 1, false),
+            ] {
+                let request = Self.get(more: String(repeating: "X: x\r\n", count: fields))
                 try Self.ask(request, known)
                 #expect((known.find(ByteBuffer(string: request)) != nil) == isKnownToBe)
             }

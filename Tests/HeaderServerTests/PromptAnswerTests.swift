@@ -200,6 +200,25 @@ import Testing
         }
     }
 
+    /// What those behind heard last, before a file, was that nothing may be written: answers before it, and its head, are as
+    /// much as may wait.
+    @Test func whoReadsSlowlyAndThenAFileGetsWhatComesBehindIt() async throws {
+        try await withWarmServer { server, _ in
+            let (btf, bundle) = ("/buildid/\(TestKernels.id)/section/.BTF", "/buildid/\(TestKernels.id)/headers.tar")
+            // With heads of some four hundred bytes.
+            for bytes in stride(from: 1_000, to: 6_000, by: 200) {
+                let connection = try server.connect()
+                defer { connection.close() }
+                let parts = [29_999, 29_999, bytes].map {
+                    "GET \(btf) HTTP/1.1\r\nHost: x\r\nRange: bytes=0-\($0)\r\n\r\n"
+                }
+                let others = [bundle, "/v1/kernels"].map { "GET \($0) HTTP/1.1\r\nHost: x\r\n\r\n" }
+                await connection.send((parts + others).joined())
+                for status in [206, 206, 206, 200, 200] { #expect(try await connection.answer().status == status) }
+            }
+        }
+    }
+
     @Test func whoSendsNoMoreGetsAllOfTheAnswer() async throws {
         try await withWarmServer { server, _ in
             let target = "/buildid/\(TestKernels.id)/section/.BTF"
@@ -265,6 +284,13 @@ import Testing
             #expect(try await counts(server)[Self.counter] == 4)
             #expect(try await server.request("DELETE", "/v1/kernels/\(TestKernels.id)").status == 204)
             #expect(try await server.get(target).status != 200)
+            try await server.upload(TestKernels.nextBuild.tar)
+            for _ in 1...3 {
+                let answer = try await server.get(target)
+                let digest = KernelHeaders.Digest(of: answer.body)
+                #expect(answer.status == 200 && answer["ETag"] == "\"\(digest)\"")
+                #expect(answer["Repr-Digest"] == "sha-256=:\(digest.base64):")
+            }
         }
     }
 
