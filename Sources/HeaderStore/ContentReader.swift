@@ -36,7 +36,7 @@ struct BlockKey: Hashable, Sendable {
 ///
 /// Memory: ``cacheBytes`` of raw blocks, ``fileBytes`` of files, 128 open packs, packs' tables with 131,072 blocks and blobs
 /// that these lean on, as many of how blocks lean on one another (130 bytes each), ``keptBytes`` of the manifests of up to 8
-/// trees and as many of documents (or a single one that has more), and what the caller holds.
+/// trees, and as many of documents, which are files in memory (or a single one that has more), and what the caller holds.
 final class ContentReader: Sendable {
     static let cacheBytes = 64 << 20
     /// Of single files that were asked for lately.
