@@ -7,8 +7,8 @@ import NIOHTTP1
 final class FileSending {
     /// Bytes sent at a time, before other connections get their turn; and how long a client may take for them before its
     /// connection is closed: one that stops reading must not hold the connection, and the disk space of the file, for ever.
-    private static let step = 2 << 20
-    private static let patience = TimeAmount.seconds(120)
+    static let step = 4 << 20
+    static let patience = TimeAmount.seconds(240)
 
     private let file: OpenFile
     private var rest: Range<Int>

@@ -51,6 +51,8 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// The last request that may have had an answer here, for whoever takes it.
     var asked: KnownRequest?
     private var isFlushed = true
+    /// As those behind heard last.
+    private var wasWritable = true
     /// In front of which answers are bytes.
     private var encoder: ChannelHandlerContext?
     /// Whether to the encoder an answer's end is a chunk without bytes, as it was in the last answer that came by here.
@@ -156,8 +158,7 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Takes up what waited for the end of a file.
     private func goOn(_ context: ChannelHandlerContext) {
         guard var before = waiting.take() else { return }
-        // Those behind may have heard last that nothing may be written.
-        context.fireChannelWritabilityChanged()
+        if wasWritable != context.channel.isWritable { channelWritabilityChanged(context: context) }
         let isEmpty = before.parts.isEmpty
         while waiting == nil, let part = before.parts.popFirst() { channelRead(context: context, data: part) }
         // A file again: the rest goes on waiting.
@@ -190,7 +191,9 @@ final class PromptAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Behind it nobody writes while a file is sent, which makes the connection busy and ready again at each step.
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if waiting == nil { context.fireChannelWritabilityChanged() }
+        guard waiting == nil else { return }
+        wasWritable = context.channel.isWritable
+        context.fireChannelWritabilityChanged()
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {

@@ -109,26 +109,24 @@ import Testing
         }
     }
 
-    /// Five megabytes are three steps.
     @Test func whoStopsReadingLosesTheConnection() throws {
-        let file = try OpenFile(inMemory: [UInt8](repeating: 0, count: 5 << 20), name: "test")
+        let file = try OpenFile(inMemory: [UInt8](repeating: 0, count: 2 * FileSending.step + 1), name: "test")
         for taken in 0...3 {
             let (channel, client, codec) = (EmbeddedChannel(), Client(), RequestCodec())
             try channel.pipeline.syncOperations.addHandlers([client, codec])
             try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
             let context = try channel.pipeline.syncOperations.context(handler: codec)
             var isWhole: Bool?
-            FileSending(file, 0..<5 << 20, past: context, note: nil).begin().assumeIsolated().whenComplete {
-                isWhole = (try? $0.get()) != nil
-            }
+            let sending = FileSending(file, 0..<2 * FileSending.step + 1, past: context, note: nil)
+            sending.begin().assumeIsolated().whenComplete { isWhole = (try? $0.get()) != nil }
             for _ in 0..<taken {
                 // Slow, but not too slow.
-                channel.embeddedEventLoop.advanceTime(by: .seconds(119))
+                channel.embeddedEventLoop.advanceTime(by: FileSending.patience - .seconds(1))
                 client.waiting.removeFirst().succeed()
                 channel.embeddedEventLoop.run()
             }
             #expect(isWhole == (taken == 3 ? true : nil))
-            channel.embeddedEventLoop.advanceTime(by: .seconds(119))
+            channel.embeddedEventLoop.advanceTime(by: FileSending.patience - .seconds(1))
             #expect(channel.isActive)
             channel.embeddedEventLoop.advanceTime(by: .seconds(2))
             #expect(channel.isActive == (taken == 3))
