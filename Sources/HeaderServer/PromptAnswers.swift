@@ -6,8 +6,8 @@ import KernelHeaders
 import NIOCore
 import Synchronization
 
-/// The answers that are at hand: hot files and manifests, bundles on disk, that something is unknown, or what is asked for unchanged; and
-/// that a host's report says nothing new.
+/// The answers that are at hand: hot files and manifests, bundles on disk, that something is unknown, or what is asked for
+/// unchanged; and that a host's report says nothing new.
 ///
 /// They are the routes' answers, to a field; but to go through Hummingbird's router, the middlewares and tasks for them
 /// costs several times what they do (Tests/Benchmarks). Nothing here reads a file or asks the catalogue; but a bundle is
