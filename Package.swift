@@ -110,8 +110,6 @@ let package = Package(
             dependencies: [
                 "HeaderTransport", "PrecompiledHeaders", "KernelProbe", "HeaderArchive", "OperatorDocuments",
                 "KernelHeaders",
-                .product(name: "Subprocess", package: "swift-subprocess"),
-                .product(name: "SystemPackage", package: "swift-system"),
             ], swiftSettings: byteLoops),
         .target(
             name: "HeaderStore",

@@ -14,7 +14,7 @@ public struct InstalledToolchain: Hashable, Sendable {
 
     /// Asks a program what it is.
     ///
-    /// - Parameter patience: how long each question may take.
+    /// - Parameter patience: how long each question may take, in whole seconds.
     /// - Returns: nil if it is not there, not a clang, or does not answer.
     public init?(program: String, patience: Duration = .seconds(10)) async {
         guard let resolved = realpath(program, nil) else { return nil }
@@ -59,7 +59,7 @@ public struct InstalledToolchain: Hashable, Sendable {
     /// What the loader says it would load (ld.so(8), `LD_TRACE_LOADED_OBJECTS`), a line each:
     /// `libz.so.1 => /lib/x86_64-linux-gnu/libz.so.1 (0x…)`, `/lib64/ld-linux-x86-64.so.2 (0x…)`. None of a static program.
     private static func libraries(of program: String, _ questions: ProgramQuestion) async -> [String] {
-        let output = await questions.ask(program, environment: ["LD_TRACE_LOADED_OBJECTS": "1"]) ?? ""
+        let output = await questions.ask("/bin/sh", "-c", "LD_TRACE_LOADED_OBJECTS=1 exec \"$0\"", program) ?? ""
         return output.split(separator: "\n").compactMap { line in
             line.split(separator: " ").map { $0.drop { $0 == "\t" } }.first { $0.hasPrefix("/") }.map(String.init)
         }

@@ -4,7 +4,7 @@ public enum PackageVersion {
     ///
     /// - Parameters:
     ///   - path: links followed, as packages list files by their own paths.
-    ///   - patience: how long a package manager may take.
+    ///   - patience: how long a package manager may take, in whole seconds.
     /// - Returns: nil if no package manager is here, or none knows the file.
     public static func ofFile(_ path: String, patience: Duration = .seconds(10)) async -> String? {
         await ofFile(path, questions: ProgramQuestion(patience: patience))

@@ -47,11 +47,7 @@ public struct Sandbox: Sendable {
     /// - Throws: ``SandboxUnavailable``.
     public static func find(limits: Limits = Limits(), path: String? = nil) async throws -> Sandbox {
         let sandbox = try Sandbox(limits: limits, path: path, isConfined: true)
-        guard await sandbox.works() else {
-            throw SandboxUnavailable(
-                description: "No PCHs are made here: bubblewrap can't make namespaces here. In a container or a "
-                    + "systemd unit they have to be allowed (unprivileged user namespaces, mounts).")
-        }
+        try await sandbox.tryOut()
         return sandbox
     }
 
@@ -77,10 +73,21 @@ public struct Sandbox: Sendable {
         timeout = try program("timeout", package: "coreutils")
     }
 
-    /// Whether a program starts inside that does nothing: bubblewrap itself.
-    private func works() async -> Bool {
+    /// Starts a program inside that does nothing, within the time of a run.
+    private func tryOut() async throws {
         let command = arguments(["/bin/true"], [Mount(source: "/", target: "/")], folder: "/")
-        return await ProgramQuestion(patience: .seconds(10)).ask(timeout, list: command) != nil
+        let said: String
+        do {
+            let result = try await Subprocess.run(
+                .path(FilePath(timeout)), arguments: Arguments(command), input: .none, output: .discarded,
+                error: .string(limit: 1 << 16))
+            guard !result.terminationStatus.isSuccess else { return }
+            let words = result.standardError.split(whereSeparator: \.isNewline).joined(separator: "; ")
+            said = words.isEmpty ? "it says nothing, and ends as \(result.terminationStatus)" : words
+        } catch { said = "\(error)" }
+        throw SandboxUnavailable(
+            description: "No PCHs are made here: bubblewrap can't make namespaces here (\(said)). In a container or a "
+                + "systemd unit they have to be allowed (unprivileged user namespaces, mounts).")
     }
 
     /// How a run ended, if it ended by itself.

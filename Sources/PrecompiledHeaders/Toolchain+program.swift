@@ -5,7 +5,7 @@ extension Toolchain {
     ///
     /// - Parameters:
     ///   - program: a path.
-    ///   - patience: how long each question may take.
+    ///   - patience: how long each question may take, in whole seconds.
     /// - Returns: nil if it is not there, not a clang, or does not answer.
     public static func ofProgram(_ program: String, patience: Duration = .seconds(10)) async -> Toolchain? {
         guard let resolved = realpath(program, nil) else { return nil }

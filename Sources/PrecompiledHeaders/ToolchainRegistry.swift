@@ -23,7 +23,7 @@ public actor ToolchainRegistry {
     ///   - programs: paths of clangs that are used beside those found.
     ///   - path: the search path, folders separated by colons; nil for the environment's `PATH`.
     ///   - llvm: the folder that has an `llvm-VERSION` folder for each of Debian's.
-    ///   - patience: how long a program may take to say what it is.
+    ///   - patience: how long a program may take to say what it is, in whole seconds.
     public init(
         programs: [String] = [], path: String? = nil, llvm: String = "/usr/lib", patience: Duration = .seconds(10)
     ) {

@@ -1,6 +1,4 @@
 public import PrecompiledHeaders
-internal import Subprocess
-internal import SystemPackage
 
 /// A tracing tool that is installed on this host.
 public struct ToolInstallation: Sendable, Equatable, Encodable {
@@ -14,7 +12,7 @@ public struct ToolInstallation: Sendable, Equatable, Encodable {
     /// - Parameters:
     ///   - path: folders of programs, separated by colons, as in `PATH`.
     ///   - root: where the host's `/` is, for libraries.
-    ///   - patience: how long a program may take to say its version.
+    ///   - patience: how long a program may take to say its version, in whole seconds.
     public static func find(
         path: String, root: String = "/", patience: Duration = .seconds(5)
     ) async -> [ToolInstallation] {
@@ -35,23 +33,7 @@ public struct ToolInstallation: Sendable, Equatable, Encodable {
     }
 
     private static func version(of program: String, _ patience: Duration) async -> String? {
-        await withTaskGroup(of: String?.self) { group in
-            group.addTask {
-                // A version is a few lines; who prints more is something else.
-                let result = try? await run(
-                    .path(FilePath(program)), arguments: ["--version"], input: .none, output: .string(limit: 1 << 14),
-                    error: .discarded)
-                guard let result, result.terminationStatus.isSuccess else { return nil }
-                return version(in: result.standardOutput)
-            }
-            group.addTask {
-                try? await Task.sleep(for: patience)
-                return nil
-            }
-            // Cancelling ends the program.
-            defer { group.cancelAll() }
-            return await group.next() ?? nil
-        }
+        await ProgramQuestion(patience: patience).ask(program, "--version").flatMap(version(in:))
     }
 
     /// The first word of a text that begins as a version does: `v0.17.0`, `14.0.6`.

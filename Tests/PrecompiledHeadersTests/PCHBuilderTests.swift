@@ -190,15 +190,22 @@ struct PCHBuilderTests {
                 try await Sandbox.find(path: folder.path)
             }
             #expect(unavailable?.description.contains("Install bubblewrap") == true)
-            // One that can't make namespaces.
+            // One that can't make namespaces, and says why; one that never ends.
             for name in ["prlimit", "timeout"] {
                 try folder.write("#!/bin/sh\nexec /usr/bin/\(name) \"$@\"\n".utf8, to: name, mode: 0o755)
             }
-            try folder.write("#!/bin/sh\nexit 1\n".utf8, to: "bwrap", mode: 0o755)
-            let forbidden = await #expect(throws: SandboxUnavailable.self) {
-                try await Sandbox.find(path: folder.path)
+            for (script, reason) in [
+                ("echo bwrap: No permissions >&2; exit 1", "namespaces here (bwrap: No permissions)"),
+                ("exec sleep 1000", "namespaces here (it says nothing, and ends as exited(124))"),
+            ] {
+                try folder.write("#!/bin/sh\n\(script)\n".utf8, to: "bwrap", mode: 0o755)
+                var limits = Sandbox.Limits()
+                limits.seconds = 1
+                let forbidden = await #expect(throws: SandboxUnavailable.self) {
+                    try await Sandbox.find(limits: limits, path: folder.path)
+                }
+                #expect(forbidden?.description.contains(reason) == true, "\(forbidden?.description ?? "")")
             }
-            #expect(forbidden?.description.contains("namespaces") == true)
         }
     }
 
