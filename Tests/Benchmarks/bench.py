@@ -109,7 +109,8 @@ class Suite:
 def stored(bench: Bench) -> storage.Storage:
     with tempfile.TemporaryDirectory() as folder:
         archives = bench.archives(bench.kernels)
-        return storage.measure(bench.binaries, bench.kernels, archives, Path(folder), bench.options.cache)
+        cache, is_quick = bench.options.cache, bench.options.quick
+        return storage.measure(bench.binaries, bench.kernels, archives, Path(folder), cache, is_quick)
 
 
 def uploads(bench: Bench) -> dict:
@@ -122,11 +123,12 @@ def uploads(bench: Bench) -> dict:
 
 
 def grown(bench: Bench) -> growth.Growth:
-    sizes = bench.by_length([50, 100], [100, 1_000, 10_000])
+    sizes = bench.by_length([25, 50], [100, 1_000, 10_000])
     # The newest of each series.
     ancestors = list({kernel.series: kernel for kernel in bench.kernels if kernel.flavour == "generic"}.values())
     archives, added, whole = bench.archives(ancestors), bench.by_length(20, 100), bench.options.whole_trees
-    return growth.measure(bench.binaries, ancestors, archives, sizes, bench.rounds, added, whole, bench.say)
+    rounds = bench.by_length(1, bench.rounds)
+    return growth.measure(bench.binaries, ancestors, archives, sizes, rounds, added, whole, bench.say)
 
 
 # In the order of their tables.
@@ -158,13 +160,14 @@ SUITES = {
             bench.binaries, bench.oldest_series, bench.archive(bench.oldest_series),
             bench.by_length(1, bench.options.rounds),
             precompiled.TOOLCHAINS[: bench.by_length(1, None)],
+            bench.by_length(["sched"], list(precompiled.SUITE)),
         ),
         report.pch,
     ),
     "agent": Suite(
         lambda bench: {
             "runs": agent.measure(
-                bench.binaries, bench.newest.release, bench.archive(bench.newest), bench.by_length(2, 15)
+                bench.binaries, bench.newest.release, bench.archive(bench.newest), bench.by_length(1, 15)
             ),
             "size": agent.binary_size(bench.binaries),
         },

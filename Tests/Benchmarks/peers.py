@@ -88,7 +88,7 @@ class CasyncSmall(Casync):
     options = ["--without=all", "--chunk-size=16384"]
 
 
-def installed(folder: Path) -> list[Peer]:
-    """Fresh repositories of those that this machine has."""
-    all = (OSTree, Borg, Restic, Casync, CasyncSmall)
+def installed(folder: Path, is_quick: bool) -> list[Peer]:
+    """Fresh repositories of those that this machine has; in a short run not of borg, which takes longer than all others."""
+    all = (OSTree, Restic, Casync, CasyncSmall) if is_quick else (OSTree, Borg, Restic, Casync, CasyncSmall)
     return [peer(folder / peer.name) for peer in all if shutil.which(peer.name.split("-")[0])]

@@ -53,7 +53,7 @@ class Precompiled(Comparison):
 
 
 def measure(
-    binaries: Path, kernel: Kernel, archive: Path, rounds: int, toolchains: list[int]
+    binaries: Path, kernel: Kernel, archive: Path, rounds: int, toolchains: list[int], programs: list[str]
 ) -> list[Precompiled]:
     identity = build_id(kernel.release)
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
@@ -63,8 +63,8 @@ def measure(
             bench = _Bench(binaries / "kheader", server.url, identity, place, rounds)
             found = [clang for major in toolchains if (clang := Path(f"/usr/lib/llvm-{major}/bin/clang")).exists()]
             return [
-                comparison for clang in found for name in SUITE for comparison in bench.clang(clang, name)
-            ] + [bench.bcc(name) for name, (*_, least) in SUITE.items() if least]
+                comparison for clang in found for name in programs for comparison in bench.clang(clang, name)
+            ] + [bench.bcc(name) for name in programs if SUITE[name][-1]]
 
 
 class _Bench:

@@ -74,10 +74,12 @@ def build_id(release: str) -> str:
     return hashlib.sha1(release.encode()).hexdigest()
 
 
-def measure(binaries: Path, kernels: list[Kernel], archives: dict[str, Path], folder: Path, cache: Path) -> Storage:
+def measure(
+    binaries: Path, kernels: list[Kernel], archives: dict[str, Path], folder: Path, cache: Path, is_quick: bool
+) -> Storage:
     """Pushes the kernels in their order, and reads every one of them back."""
     state, result = folder / "state", Storage()
-    others = peers.installed(folder)
+    others = peers.installed(folder, is_quick)
     solid = _Solid(folder / "contents")
     before: list[Kernel] = []
     packs = 0
