@@ -58,6 +58,7 @@ public struct InstalledToolchain: Hashable, Sendable {
 
     /// What the loader says it would load (ld.so(8), `LD_TRACE_LOADED_OBJECTS`), a line each:
     /// `libz.so.1 => /lib/x86_64-linux-gnu/libz.so.1 (0x…)`, `/lib64/ld-linux-x86-64.so.2 (0x…)`. None of a static program.
+    /// Set by a shell: of this process's environment it would be timeout(1) that is looked at.
     private static func libraries(of program: String, _ questions: ProgramQuestion) async -> [String] {
         let output = await questions.ask("/bin/sh", "-c", "LD_TRACE_LOADED_OBJECTS=1 exec \"$0\"", program) ?? ""
         return output.split(separator: "\n").compactMap { line in

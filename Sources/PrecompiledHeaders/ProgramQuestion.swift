@@ -8,15 +8,16 @@ package struct ProgramQuestion: Sendable {
 
     package init(patience: Duration) { self.patience = patience }
 
-    /// What a program prints; nil if it is not there, fails, prints more than 64 KiB, or takes too long.
+    /// What a program prints; nil if it, or timeout(1), is not there, if it fails, prints more than 64 KiB, or takes too long.
     ///
-    /// timeout(1) counts the time. A task of this process that did would be late as the answer is, when the process has more
-    /// to do than threads, and an answer that came at once would be taken for none.
+    /// timeout(1) counts the time. A task of this process that did would be resumed by the same threads as the answer, in any
+    /// order: when the process has more to do than threads, a timer that is due comes before an answer that has long been
+    /// there.
     package func ask(_ program: String, _ arguments: String...) async -> String? {
         let bounds = ["-k", "1", "\(max(1, patience.components.seconds))"]
         let result = try? await run(
-            .name("timeout"), arguments: Arguments(bounds + [program] + arguments), input: .none,
-            output: .string(limit: 1 << 16), error: .discarded)
+            .name("timeout"), arguments: Arguments(bounds + [program] + arguments), platformOptions: .wholeGroup,
+            input: .none, output: .string(limit: 1 << 16), error: .discarded)
         guard let result, result.terminationStatus.isSuccess else { return nil }
         return result.standardOutput
     }

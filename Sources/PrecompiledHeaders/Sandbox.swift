@@ -44,7 +44,7 @@ public struct Sandbox: Sendable {
     /// Looks for bubblewrap, and tries it.
     ///
     /// - Parameter path: where programs are looked for, separated by colons; nil for the environment's `PATH`.
-    /// - Throws: ``SandboxUnavailable``.
+    /// - Throws: ``SandboxUnavailable``; `CancellationError`.
     public static func find(limits: Limits = Limits(), path: String? = nil) async throws -> Sandbox {
         let sandbox = try Sandbox(limits: limits, path: path, isConfined: true)
         try await sandbox.tryOut()
@@ -73,21 +73,29 @@ public struct Sandbox: Sendable {
         timeout = try program("timeout", package: "coreutils")
     }
 
-    /// Starts a program inside that does nothing, within the time of a run.
+    /// Starts a program inside that does nothing. What waits for the sandbox waits for this: at most a minute.
     private func tryOut() async throws {
-        let command = arguments(["/bin/true"], [Mount(source: "/", target: "/")], folder: "/")
-        let said: String
+        let seconds = (1...60).contains(limits.seconds) ? limits.seconds : 60
+        let command = arguments(["/bin/true"], [Mount(source: "/", target: "/")], folder: "/", seconds: seconds)
+        let reason: String
         do {
             let result = try await Subprocess.run(
-                .path(FilePath(timeout)), arguments: Arguments(command), input: .none, output: .discarded,
-                error: .string(limit: 1 << 16))
-            guard !result.terminationStatus.isSuccess else { return }
-            let words = result.standardError.split(whereSeparator: \.isNewline).joined(separator: "; ")
-            said = words.isEmpty ? "it says nothing, and ends as \(result.terminationStatus)" : words
-        } catch { said = "\(error)" }
+                .path(FilePath(timeout)), arguments: Arguments(command), platformOptions: .wholeGroup, input: .none,
+                output: .discarded, error: .string(limit: 1 << 16))
+            switch result.terminationStatus {
+            case .exited(0): return
+            // timeout(1), which ends as what it has to kill.
+            case .exited(124), .exited(137), .signaled(9): reason = "it has not started within \(seconds) s"
+            case let status:
+                let words = result.standardError.split(whereSeparator: \.isNewline).joined(separator: "; ")
+                reason = words.isEmpty ? "it ends as \(status)" : String(words.prefix(1000))
+            }
+        } catch { reason = "\(error)" }
+        try Task.checkCancellation()
         throw SandboxUnavailable(
-            description: "No PCHs are made here: bubblewrap can't make namespaces here (\(said)). In a container or a "
-                + "systemd unit they have to be allowed (unprivileged user namespaces, mounts).")
+            description:
+                "No PCHs are made here: bubblewrap can't be used here (\(reason)). In a container or a systemd "
+                + "unit namespaces have to be allowed (unprivileged user namespaces, mounts).")
     }
 
     /// How a run ended, if it ended by itself.
@@ -116,7 +124,7 @@ public struct Sandbox: Sendable {
         let paths = MountedPaths(mounts)
         let status: TerminationStatus
         if bubblewrap == nil {
-            let words = bounds + [toolchain.program] + arguments.map(paths.outside)
+            let words = bounds(limits.seconds) + [toolchain.program] + arguments.map(paths.outside)
             status = try await Self.run(
                 timeout, words, folder: paths.outside(folder), output: output, messages: messages)
         } else {
@@ -133,19 +141,13 @@ public struct Sandbox: Sendable {
     ) async throws -> TerminationStatus {
         let options: FileDescriptor.OpenOptions = [.create, .truncate, .closeOnExec]
         let permissions: FilePermissions = [.ownerReadWrite]
-        // A run that is given up ends as a whole: in a session of its own, so that its group is killed and no terminal is
-        // there to write to. To end only the first of its processes is not enough: while bubblewrap starts, its second does
-        // not yet end with its first (prctl(2): what changes a process's rights clears `PR_SET_PDEATHSIG`).
-        var platform = PlatformOptions()
-        platform.createSession = true
-        platform.teardownSequence = [.send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .seconds(3))]
         let out = try FileDescriptor.open(FilePath(output), .writeOnly, options: options, permissions: permissions)
         let said = try out.closeAfter(failing: {
             try FileDescriptor.open(FilePath(messages), .writeOnly, options: options, permissions: permissions)
         })
         return try await Subprocess.run(
             .path(FilePath(program)), arguments: Arguments(arguments), environment: .custom([:]),
-            workingDirectory: FilePath(folder), platformOptions: platform, input: .none,
+            workingDirectory: FilePath(folder), platformOptions: .wholeGroup, input: .none,
             output: .fileDescriptor(out, closeAfterSpawningProcess: true),
             error: .fileDescriptor(said, closeAfterSpawningProcess: true)
         ).terminationStatus
@@ -153,8 +155,12 @@ public struct Sandbox: Sendable {
 
     /// The words behind `timeout`. bubblewrap ends with its parent (prctl(2), `PR_SET_PDEATHSIG`), which is a thread: so that
     /// is the one of `timeout`, never one of this process, which may go when its work is done.
-    private func arguments(_ command: [String], _ mounts: [Mount], folder: String) -> [String] {
-        bounds + [
+    ///
+    /// - Parameter seconds: nil for those of a run.
+    private func arguments(
+        _ command: [String], _ mounts: [Mount], folder: String, seconds: Int? = nil
+    ) -> [String] {
+        bounds(seconds ?? limits.seconds) + [
             bubblewrap ?? "", "--unshare-all", "--die-with-parent", "--cap-drop", "ALL", "--clearenv",
             "--uid", "65534", "--gid", "65534",
         ] + mounts.flatMap { ["--ro-bind", $0.source, $0.target] } + [
@@ -162,9 +168,9 @@ public struct Sandbox: Sendable {
         ] + command
     }
 
-    private var bounds: [String] {
+    private func bounds(_ seconds: Int) -> [String] {
         [
-            "--kill-after=1", "\(limits.seconds)", prlimit, "--as=\(limits.memoryBytes)",
+            "--kill-after=1", "\(seconds)", prlimit, "--as=\(limits.memoryBytes)",
             "--cpu=\(limits.processorSeconds)", "--fsize=\(limits.outputBytes)", "--nproc=\(limits.processes)",
             "--nofile=256", "--core=0",
         ]

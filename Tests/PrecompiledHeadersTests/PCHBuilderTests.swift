@@ -194,13 +194,14 @@ struct PCHBuilderTests {
             for name in ["prlimit", "timeout"] {
                 try folder.write("#!/bin/sh\nexec /usr/bin/\(name) \"$@\"\n".utf8, to: name, mode: 0o755)
             }
-            for (script, reason) in [
-                ("echo bwrap: No permissions >&2; exit 1", "namespaces here (bwrap: No permissions)"),
-                ("exec sleep 1000", "namespaces here (it says nothing, and ends as exited(124))"),
+            for (script, seconds, reason) in [
+                ("echo bwrap: No permissions >&2; exit 1", 60, "can't be used here (bwrap: No permissions)"),
+                ("exit 1", 60, "can't be used here (it ends as exited(1))"),
+                ("trap '' TERM; sleep 1000", 1, "can't be used here (it has not started within 1 s)"),
             ] {
                 try folder.write("#!/bin/sh\n\(script)\n".utf8, to: "bwrap", mode: 0o755)
                 var limits = Sandbox.Limits()
-                limits.seconds = 1
+                limits.seconds = seconds
                 let forbidden = await #expect(throws: SandboxUnavailable.self) {
                     try await Sandbox.find(limits: limits, path: folder.path)
                 }

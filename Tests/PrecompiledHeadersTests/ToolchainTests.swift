@@ -33,10 +33,12 @@ import Testing
 
     @Test func aProgramThatDoesNotAnswerIsNotWaitedFor() async throws {
         try await withTemporaryFolder { folder in
-            try folder.write("#!/bin/sh\nexec sleep 1000\n".utf8, to: "hanging/clang", mode: 0o755)
-            let registry = ToolchainRegistry(
-                path: folder.path("hanging"), llvm: folder.path, patience: .milliseconds(100))
+            let output = Self.output.replacing("\n", with: "\\n")
+            let script = "#!/bin/sh\ntrap '' TERM\nsleep 1000\nprintf '\(output)'\n"
+            try folder.write(script.utf8, to: "hanging/clang", mode: 0o755)
+            let registry = ToolchainRegistry(path: folder.path("hanging"), llvm: folder.path, patience: .seconds(1))
             #expect(await registry.toolchains().isEmpty)
+            #expect(try RealCompiler.processesLeft(naming: folder.path) == "")
         }
     }
 
@@ -65,7 +67,8 @@ import Testing
                 "llvm-14/bin": "test $1 = --version || exit 0; printf '\(Self.output.replacing("\n", with: "\\n"))'",
                 "llvm-19/bin":
                     "printf '\(Self.output.replacing("\n", with: "\\n").replacing("14.0.6", with: "19.1.7"))'",
-                "same": "printf '\(Self.output.replacing("\n", with: "\\n"))'", "failing": "exit 1", "endless": "yes",
+                "same": "printf '\(Self.output.replacing("\n", with: "\\n"))'", "failing": "exit 1",
+                "endless": "trap '' PIPE; while :; do echo yes; done",
             ]
             for (path, script) in scripts {
                 try folder.write("#!/bin/sh\n\(script)\n".utf8, to: "\(path)/clang", mode: 0o755)
@@ -73,6 +76,7 @@ import Testing
             let path = ["same", "failing", "endless", "missing"].map { "\(folder.path)/\($0)" }.joined(separator: ":")
             let toolchains = await ToolchainRegistry(path: path, llvm: folder.path).toolchains()
             #expect(toolchains.map(\.version) == ["Debian clang version 14.0.6", "Debian clang version 19.1.7"])
+            #expect(try RealCompiler.processesLeft(naming: folder.path) == "")
         }
     }
 }
